@@ -15,7 +15,6 @@ from handler.durations import in_words, parse_duration
 from handler.providers.registry import BY_ID
 from handler.request import ACCESS
 from handler.rules.conditions import NOT_LISTED
-from handler.rules.evaluate import NO_DUTY
 
 YES, NO, NOTE = "yes", "no", "note"
 DEFAULT_RULE = "default rule"
@@ -54,7 +53,7 @@ def why(record: Record) -> str:
     if record["outcome"] == "approve":
         words = reason.removeprefix("Approved: ")
         return f"dry run: {words}" if record["dry_run"] else words
-    if reason != NO_DUTY:
+    if not _rests_on_duties(record):
         return reason
     objection = next(_objections(record), "")
     failures = _failures(record)[:1]
@@ -86,6 +85,18 @@ def _no_duty(record: Record) -> str:
     return f"{record['requester'] or 'the requester'} {sentence}{read}"
 
 
+def _rests_on_duties(record: Record) -> bool:
+    """Whether humans decide because no duty counts, so that its objection says more.
+
+    It compares values: the words of the reason may be those of an older version.
+    """
+    trace = record["trace"]
+    verdicts = {rule["verdict"] for rule in trace["rules"]}
+    if "grants" in verdicts and trace["request"].get("all_or_nothing"):
+        return False
+    return bool(verdicts) and verdicts <= {"no", "grants"} and not trace["limits"]
+
+
 def _objections(record: Record) -> Iterator[str]:
     """Say why rules do not match, the most helpful reason first."""
     names, of_duties, others = _duty_names(record), [], []
@@ -93,17 +104,18 @@ def _objections(record: Record) -> Iterator[str]:
         if rule["verdict"] != NO:
             continue
         duties = rule.get("duties", ())
-        if rule["why"] != NO_DUTY and not all(duty["why"] for duty in duties):
-            # Its duties would do: something else is missing.
-            yield f"{rule_title(rule['rule'])}: {rule['why']}"
+        why_not = f"{rule_title(rule['rule'])}: {rule['why']}" if rule.get("why") else ""
+        if why_not and not all(duty["why"] for duty in duties):
+            # A duty counts: something else is missing.
+            yield why_not
         for duty in duties:
             objection = f"{names[duty['duty']]}: {duty['why']}"
             if duty["why"] == NOT_LISTED:
                 others.append(objection)
             elif duty["why"]:
                 of_duties.append(objection)
-        if rule["why"] != NO_DUTY and not duties:
-            others.append(f"{rule_title(rule['rule'])}: {rule['why']}")
+        if why_not and not duties:
+            others.append(why_not)
     yield from of_duties
     yield from others
 
@@ -205,9 +217,8 @@ def _verdict(rule: Record, at: datetime | None) -> tuple[str, str]:
         case "denies":
             return f"{name}: denies the request", NO
         case _:
-            why_not = rule.get("why", "the record does not say why")
-            # The duties below it, or the reason of the decision, say that already.
-            return f"{name}: not matched{'' if why_not in {'', NO_DUTY} else f': {why_not}'}", NO
+            why_not = f": {rule['why']}" if rule.get("why") else ""
+            return f"{name}: not matched{why_not}", NO
 
 
 def _duty_line(duty: Record, names: Sequence[str]) -> Line:

@@ -1,9 +1,9 @@
-"""The function's records out of a log, in whatever form people get one from CloudWatch.
+"""Reads the function's records from a log, in any form in which CloudWatch gives it to people.
 
-`aws logs tail` in its formats, the answers of `filter-log-events`, `get-log-events` and
-`get-query-results` as they come or through jq, what Insights and the console export as JSON or CSV,
-an export to S3. All have JSON objects in them: a record, or what holds one as its message. What
-cannot be read is counted, and what is missing is named: nobody would miss it in a report.
+That is `aws logs tail` in its formats, the output of `filter-log-events`, `get-log-events` and
+`get-query-results`, raw or through jq, exports of Insights and the console as JSON or CSV, and
+exports to S3. All contain JSON objects: a record, or an event with a record as its message.
+Unreadable lines are counted and gaps are named, since nobody would notice them in a report.
 """
 
 from __future__ import annotations
@@ -25,39 +25,39 @@ from auditlog.record import (
     value_at,
 )
 
-# How many messages may be within each other: more than any form has.
+# How deeply messages may be nested: more than in any form.
 _DEEPEST = 3
 _BLANK = " \t\r\n\ufeff\0"
 _LISTS = ("events", "logEvents", "results")
 _MESSAGES = ("@message", "message")
 _IDS = ("eventId", "id", "@ptr")
-# An object, or a text on a line of its own. What can be neither isn't tried: an error of json's
-# takes as long as the text before it.
+# An object, or a string on a line of its own. Nothing else is tried, as an error of `json` takes
+# time in proportion to the text before it.
 _VALUE = re.compile(r'\{(?=\s*\\*["}])|(?m:^)[ \t]*\[?[ \t]*"')
 _LIST_OF_EVENTS = re.compile(r'\{\s*"(?:events|logEvents|results)"\s*:\s*\[')
 _LIST = re.compile(r'\[\s*(?:\[\s*)?[{"]')
 _LONGEST_HEADER = 4096
 _DELIMITERS = ",;\t"
-# What GetLogEvents gives at once, and what Insights' query languages give unless told otherwise.
+# The most that GetLogEvents returns at once, and the default limits of Insights' query languages.
 _FULL_PAGE, _FULL_PAGE_BYTES = 10_000, 900_000
 _FULL_RESULTS = frozenset({1000, 10_000})
 
-BROKEN = "it breaks off: a list in it has no end"
-NEXT_PAGE = "it is one page of several: leave --max-items and --no-paginate out"
-ONE_PAGE = "`get-log-events` gave one full page of one stream: take `aws logs tail`"
+BROKEN = "it is cut off: a list in it does not end"
+NEXT_PAGE = "it is one page of several: run the command without --max-items and --no-paginate"
+ONE_PAGE = "`get-log-events` returned one full page of one stream: use `aws logs tail`"
 RUNNING = "the query was not complete: run `get-query-results` again when its status is Complete"
-LIMITED = "the query gave fewer lines than it found: give it a higher limit, or a shorter time"
-FULL = "there are as many rows as a query gives at most: give it a higher limit, or a shorter time"
-NO_MESSAGES = "it has no column of messages: query Insights for `fields @message`"
+LIMITED = "the query returned fewer lines than it found: raise its limit, or query a shorter time"
+FULL = "the query returned as many rows as its limit: raise the limit, or query a shorter time"
+NO_MESSAGES = "it has no message column: query Insights for `fields @message`"
 
 
 class Log(NamedTuple):
-    """What a log holds.
+    """The contents of a log.
 
     Attributes:
-        records: the function's records, in order; one that is there twice by its id is there once.
-        unreadable: how many more lines are the function's, and cannot be read.
-        gaps: why there are more lines than these, a sentence each.
+        records: the function's records, in order, without duplicates.
+        unreadable: how many more lines of the function could not be read.
+        gaps: sentences that say why more lines exist.
     """
 
     records: Sequence[Record]
@@ -71,7 +71,7 @@ class Log(NamedTuple):
 
 
 def read_log(text: str) -> Log:
-    """Read the function's records; what is not the function's is passed over."""
+    """Read the function's records, and skip everything else."""
     reader = _Reader()
     text = text.lstrip(_BLANK)
     first = text[: text.find("\n") + 1] or text
@@ -88,7 +88,7 @@ def read_log(text: str) -> Log:
 
 
 def _dialect(line: str) -> tuple[str, tuple[str, ...]] | None:
-    """Give the delimiter and the columns of CSV, if a line is its header."""
+    """Return the delimiter and columns of CSV if a line is its header."""
     if "{" in line or len(line) > _LONGEST_HEADER:
         return None
     for delimiter in _DELIMITERS:
@@ -99,7 +99,7 @@ def _dialect(line: str) -> tuple[str, tuple[str, ...]] | None:
 
 
 class _Reader:
-    """Collects records, and what was not read."""
+    """Collects records, and counts what it cannot read."""
 
     def __init__(self) -> None:
         self.records: list[Record] = []
@@ -125,14 +125,14 @@ class _Reader:
                 self.unreadable += 1
                 continue
             if tuple(cell.strip(_BLANK).lower() for cell in cells) == columns:
-                continue  # the header, or that of another export behind the first
+                continue  # the header, or that of another, appended export
             count += bool(cells)
             self._read_object(dict(zip(columns, cells, strict=False)))
         if columns[0].startswith("@") and count in _FULL_RESULTS:
             self.gaps[FULL] = None
 
     def read_text(self, text: str, id_: str = "", depth: int = 0) -> None:
-        """Read all values in a text, whatever is before, between and behind them."""
+        """Read all JSON values in a text, whatever surrounds them."""
         at = line_end = 0
         while match := _VALUE.search(text, at):
             begin = match.end() - 1
@@ -142,9 +142,9 @@ class _Reader:
                 end = text.find("\n", begin) + 1 or len(text)
                 at = end if isinstance(error, TooDeepError) else begin + 1
                 if _LIST_OF_EVENTS.match(text, begin):
-                    self.is_cut = True  # its events are read one by one
+                    self.is_cut = True  # read its events one by one
                 elif begin >= line_end and text[begin] == "{":
-                    # However many values of a line are damaged, it is one line.
+                    # A line counts once, however many of its values are damaged.
                     line_end = end
                     self.unreadable += looks_ours(text, begin, end)
                 continue
@@ -155,14 +155,14 @@ class _Reader:
                 self.read_text(value, id_, depth + 1)
 
     def _read_object(self, value: Mapping[str, Any], id_: str = "", depth: int = 0) -> None:
-        """Read an answer of AWS's, an event or a row by its message, or a record itself."""
+        """Read an AWS response, the message of an event or row, or a record itself."""
         if "level" in value:
             self._read_record(value, id_)
             return
         if name := next((name for name in _LISTS if isinstance(value.get(name), list)), ""):
             self._read_answer(value, value[name])
             return
-        if value.get("field") in _MESSAGES:  # one of a row's pairs
+        if value.get("field") in _MESSAGES:  # one pair of a row
             value = {"message": value.get("value")}
         message = next((value[name] for name in _MESSAGES if name in value), None)
         ids = (value[name] for name in _IDS if isinstance(value.get(name), str))
@@ -173,7 +173,7 @@ class _Reader:
             self.read_text(message, id_, depth + 1)
 
     def _read_answer(self, answer: Mapping[str, Any], entries: Sequence[Any]) -> None:
-        """Read an answer of AWS's, and note what it says that it lacks."""
+        """Read an AWS response, and note whether it is incomplete."""
         events = [_event_of(entry) for entry in entries]
         for event in events:
             self._read_object(event)
@@ -184,7 +184,7 @@ class _Reader:
         matched = statistics.get("recordsMatched") if isinstance(statistics, dict) else None
         if isinstance(matched, int | float) and 0 < len(events) < matched:
             self.gaps[LIMITED] = None
-        # GetLogEvents never says whether there is more.
+        # GetLogEvents does not say whether there is more.
         size = sum(len(str(event.get("message", ""))) for event in events)
         if "nextForwardToken" in answer and (len(events) >= _FULL_PAGE or size >= _FULL_PAGE_BYTES):
             self.gaps[ONE_PAGE] = None
@@ -199,11 +199,11 @@ class _Reader:
             self.records.append(record)
 
     def _is_new(self, record: Record, id_: str) -> bool:
-        """Whether it was not there before: exports may overlap. Without an id, nobody can say."""
+        """Whether the record is new, as exports may overlap; without an id it counts as new."""
         id_ = record.get("call", "") or id_
         if not id_:
             return True
-        # The record, too: nobody can have one dropped by writing another of its id.
+        # The key includes the record, so that another one with the same id hides nothing.
         key = json.dumps([id_, record], sort_keys=True)
         is_new = key not in self._seen
         self._seen.add(key)
@@ -211,7 +211,7 @@ class _Reader:
 
 
 def _event_of(entry: object) -> Mapping[str, Any]:
-    """Make an event of an entry of a list; a row of Insights' is a list of fields and values."""
+    """Make an event of a list entry; a row of Insights is a list of fields and values."""
     if isinstance(entry, list):
         pairs = [pair for pair in entry if isinstance(pair, dict) and "field" in pair]
         return {str(pair["field"]): pair.get("value") for pair in pairs}

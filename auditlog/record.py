@@ -1,11 +1,10 @@
-"""A record of the function's log: read strictly, and turned back into the values it was made of.
+"""Reads records of the function's log strictly, and rebuilds the values of the decision.
 
-A log comes from a file that anybody may have edited, or that was cut. So whatever else here uses of
-a record is checked in this one place, type by type; a line that is not as `handler/audit.py`
-writes it cannot be read, and is counted as such. A field that is merely absent is no fault: another
-version of the function wrote the line. Only what every version says has to be there.
+A log file may have been edited or cut, so every field that this package uses is checked here. A
+line that `handler/audit.py` would not write is unreadable, and counted as such. A missing field is
+fine if some version of the function does not write it.
 
-A record names nobody but the requester: other people have a stand-in here.
+A record names nobody but the requester; other people get a stand-in.
 """
 
 from __future__ import annotations
@@ -22,34 +21,34 @@ from handler.request import ACCESS, Request, Resource
 
 Record: TypeAlias = Mapping[str, Any]
 DECISION, REFUSED, FAILED = "decision", "refused", "failed"
-# Above this, JSON's readers disagree about a number.
+# JSON parsers disagree about larger numbers.
 _LARGEST_INTEGER = 2**53
-# Decisions are made in these, with room for what is reckoned from them.
+# Of decisions, with room for calculations.
 _FIRST_YEAR, _LAST_YEAR = 1970, 9000
-# In JSON, in JSON within JSON, and in CSV.
+# In JSON, in nested JSON, and in CSV.
 _LINE_START = re.compile(r'\{\s*[\\"]+timestamp[\\"]+\s*:\s*[\\"]+')
 _OUR_FIELDS = re.compile(r'"message\\*"|level\\*"')
 _HALF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 
-# Whom the record does not name: anybody but the requester, or the requester by another address.
+# Stands in for other people, and for other addresses of the requester.
 OTHER_PERSON = "another@stand-in.invalid"
 
 _Check: TypeAlias = Callable[[Any], bool]
 
 
 class LineError(ValueError):
-    """A line of the function's log that cannot be read: cut, damaged, or of an older form."""
+    """A line of the function's log that is cut, damaged, or of an older form."""
 
 
 class TooDeepError(ValueError):
-    """JSON that is nested more deeply than anything is here."""
+    """JSON that is nested too deeply to be a record."""
 
 
 def read_line(line: str) -> Record | None:
-    """Read the record in a line of the function's own; None where it holds none.
+    """Read the record in a line of the log; None if there is none.
 
     Raises:
-        LineError: it is one of the function's, and cannot be read.
+        LineError: it is a line of the function, but cannot be read.
     """
     begin = line.find("{")
     if begin < 0:
@@ -64,10 +63,10 @@ def read_line(line: str) -> Record | None:
 
 
 def record_of(value: object) -> Record | None:
-    """Take a JSON value for a record; None where it is none of the function's.
+    """Read a JSON value as a record; None if it is not one of the function.
 
     Raises:
-        LineError: it is one of the function's, and not as the function writes it.
+        LineError: it is one of the function, but not as the function writes it.
     """
     if not isinstance(value, dict) or not {"message", "level"} <= value.keys():
         return None
@@ -79,15 +78,15 @@ def record_of(value: object) -> Record | None:
 
 
 def is_decision(record: Record) -> bool:
-    """Whether a record that was read, or has just been made, is a decision's."""
+    """Whether a record, read or just made, is that of a decision."""
     return record.get("message", DECISION) == DECISION and isinstance(record.get("trace"), dict)
 
 
 def value_at(text: str, begin: int) -> tuple[Any, int]:
-    """Read the JSON value that begins there, and say where it ends.
+    """Read the JSON value that begins there, and return where it ends.
 
     Raises:
-        ValueError: there is none, or one that JSON's readers would not agree about.
+        ValueError: there is none, or JSON parsers would disagree about it.
     """
     try:
         value, end = _DECODER.raw_decode(text, begin)
@@ -101,7 +100,7 @@ def value_at(text: str, begin: int) -> tuple[Any, int]:
 
 
 def looks_ours(text: str, begin: int, end: int) -> bool:
-    """Whether what is between there, and could not be read, looks like a record."""
+    """Whether an unreadable part of a text looks like a record."""
     if _LINE_START.match(text, begin) or _LINE_START.search(text, begin, end):
         return True
     return {name.strip('\\"') for name in _OUR_FIELDS.findall(text, begin, end)} == {
@@ -141,7 +140,7 @@ def _instant(value: object) -> bool:
 
 
 def _moment(value: object) -> bool:
-    """Whether it is an instant from which can be reckoned."""
+    """Whether it is an instant in a plausible year."""
     moment = parse_instant(value) if isinstance(value, str) else None
     return moment is not None and _FIRST_YEAR <= moment.year <= _LAST_YEAR
 
@@ -168,7 +167,7 @@ def _by_name(check: _Check) -> _Check:
 
 
 def _fields(checks: Mapping[str, _Check], optional: Collection[str] = ()) -> _Check:
-    """Check an object by its fields; it may have more, which nothing here uses."""
+    """Check an object by its fields; it may have other, unused ones."""
 
     def check(value: object) -> bool:
         return isinstance(value, dict) and all(
@@ -240,8 +239,8 @@ _TRACE = _fields(
 _SHARE = _fields({"people": _count, "of": _count})
 
 
-def _is_share(value: Any) -> bool:  # noqa: ANN401 - whatever the line holds
-    """Whether it says how many of how many."""
+def _is_share(value: Any) -> bool:  # noqa: ANN401 - any JSON value
+    """Whether it is a count out of a total."""
     return _SHARE(value) and value["people"] <= value["of"]
 
 
@@ -265,8 +264,7 @@ _DECISION = _fields(
     },
     ("timestamp", "omitted", "without_email", *_CALLER_FIELDS),
 )
-# What stands in place of fields that a line lacks: those that it was decided from, then other
-# details.
+# Defaults for missing fields: first those that matter for the decision, then other details.
 _REQUEST_FIELDS: Record = {
     "requester": {"email": "", "emails": 0},
     "resources": [],
@@ -284,14 +282,14 @@ _DETAILS: Record = {
 
 
 def _with_defaults(record: Record) -> dict[str, Any]:
-    """Put something in place of what a decision's line lacks.
+    """Add defaults for the fields that a decision's line lacks.
 
-    Where that is what it was decided from, the record is not whole: it cannot be decided again.
+    If one of them matters for the decision, the record is not whole: it can't be decided again.
     """
     trace = record.get("trace", {})
     request = trace.get("request", {}) if isinstance(trace, dict) else None
     if not isinstance(request, dict):
-        return dict(record)  # which is wrong, not older
+        return dict(record)  # wrong, not merely older
     parts = ((record, _FIELDS), (trace, _TRACE_FIELDS), (request, _REQUEST_FIELDS))
     completed = {**_DETAILS, **_FIELDS, **record}
     completed["trace"] = {
@@ -303,7 +301,7 @@ def _with_defaults(record: Record) -> dict[str, Any]:
     if any(fields.keys() - part.keys() for part, fields in parts):
         completed["whole"] = False
     if "duties" not in trace:
-        completed["trace"]["rules"] = []  # they give the duties by number
+        completed["trace"]["rules"] = []  # they refer to duties by number
     if "of" not in record and _count(completed["number"]):
         completed["of"] = completed["number"] + 1
     return completed
@@ -318,12 +316,12 @@ def _is_record(value: Record) -> bool:
     if not isinstance(message, str):
         return False
     if message not in _FORMS:
-        return "outcome" not in value  # another program's, it seems
+        return "outcome" not in value  # probably another program's
     return _FORMS[message](value) and (message != DECISION or _is_consistent(value))
 
 
 def _is_consistent(record: Record) -> bool:
-    """Whether the parts of a decision's record fit together."""
+    """Whether the parts of a decision's record are consistent."""
     duties = len(record["trace"]["duties"])
     rules = record["trace"]["rules"]
     places = (duty["duty"] for rule in rules for duty in rule.get("duties", ()))
@@ -335,7 +333,7 @@ def _is_consistent(record: Record) -> bool:
 
 
 def duties_of(record: Record, alias: str = OTHER_PERSON) -> tuple[Duty, ...]:
-    """Make all of the requester's duties; `alias` holds those under another of their addresses."""
+    """Rebuild the requester's duties; `alias` holds those of their other addresses."""
     email = record["trace"]["request"]["requester"]["email"]
     return tuple(
         _duty(duty, alias if duty.get("alias") else email) for duty in record["trace"]["duties"]
@@ -363,19 +361,19 @@ def _duty(fields: Record, holder: str) -> Duty:
 
 
 def moment_of(text: str | None) -> datetime | None:
-    """Read an instant of the record."""
+    """Read an instant of a record."""
     return parse_instant(text) if text else None
 
 
 def request_of(record: Record) -> Request:
-    """Make the request: what it asks for as it was, persons as far as they matter."""
+    """Rebuild the request, with stand-ins for other people."""
     request = record["trace"]["request"]
     email, addresses = request["requester"]["email"], request["requester"]["emails"]
     return Request(
         Resource(
             id=record.get("requester_id", ""),
             email=email,
-            # Only more of them say anything that the e-mail does not.
+            # Only whether there is more than one matters.
             other_emails=(OTHER_PERSON,) if addresses > bool(email) else (),
         ),
         tuple(_resource(resource, email) for resource in request["resources"]),

@@ -1,7 +1,7 @@
-"""Deciding logged decisions again, by the same policy or by another one. No I/O.
+"""Decides logged requests again, with the same policy or another one. No I/O.
 
-A record that does not hold enough is not decided again, and says why: a no for want of what nobody
-asked for then would be no answer.
+A record that lacks facts is not decided again, and the result says why: a refusal only because
+nobody asked for a fact would prove nothing.
 """
 
 from __future__ import annotations
@@ -21,26 +21,27 @@ from handler.rules.conditions import OnCall, walk
 from handler.rules.evaluate import Decision, decide_all
 from handler.rules.model import Policy
 
-COMPARED = ("outcome", "reason", "rules", "duration")
+# What is shown of both records. Only values are compared, since another version may word the reason
+# differently.
+REPORTED = ("outcome", "reason", "rules", "duration")
+_IDENTITY = ("provider", "kind", "id", "name", "incident")
 NOT_WHOLE = (
-    "it was cut to size, hides an e-mail or is of an older version, "
-    "so it does not hold all that was decided from"
+    "the log line was shortened, hides an e-mail or comes from an older version, "
+    "so it lacks facts of the decision"
 )
-INCOMPLETE_CALL = (
-    "requests of its call that may be of the same petition are missing, or are not whole"
-)
-INCONSISTENT_CALL = "other records of its call do not fit with it"
-# Its schedules are listed, and those of no escalation policy looked up, only where rules name some.
+INCOMPLETE_CALL = "other log lines of the same call are missing or incomplete"
+INCONSISTENT_CALL = "the log lines of its call contradict each other"
+# It lists schedules, and looks up those without an escalation policy, only if rules name some.
 _LOOKED_UP_BY_NAME = frozenset({BY_ID["pagerduty"].name})
 
 
 class ReplayResult(NamedTuple):
-    """What came of deciding a record again.
+    """The result of deciding a record again.
 
     Attributes:
-        record: as it was logged.
-        new_record: as it would be logged now; None where it cannot be decided again.
-        problem: why it cannot, or "".
+        record: as logged.
+        new_record: as it would be logged now; None if it cannot be decided again.
+        problem: why it cannot be decided again, or "".
     """
 
     record: Record
@@ -49,15 +50,34 @@ class ReplayResult(NamedTuple):
 
     @property
     def differences(self) -> tuple[str, ...]:
-        """What came out in another way."""
-        new_record = self.new_record
-        if new_record is None:
+        """The names of the values that differ, of those that the line has."""
+        if self.new_record is None:
             return ()
-        return tuple(name for name in COMPARED if self.record[name] != new_record[name])
+        old, new = _values(self.record), _values(self.new_record)
+        if old["outcome"] == "approve" and not old["evidence"]:
+            del old["evidence"]
+        if not (self.record["trace"]["rules"] or self.record["trace"]["other_rules"]):
+            del old["denied_by"]
+        return tuple(name for name, value in old.items() if value != new[name])
+
+
+def _values(record: Record) -> dict[str, object]:
+    """Return what was decided, apart from the wording."""
+    return {
+        "outcome": record["outcome"],
+        "rules": record["rules"],
+        "duration": record["duration"],
+        "evidence": {
+            tuple(duty.get(field, "") for field in _IDENTITY) for duty in record["evidence"]
+        },
+        "denied_by": {
+            rule["rule"] for rule in record["trace"]["rules"] if rule["verdict"] == "denies"
+        },
+    }
 
 
 def replay(records: Iterable[Record], policy: Policy) -> list[ReplayResult]:
-    """Decide records of the log again. Those of one call are decided together, as they were."""
+    """Decide logged requests again; those of one call together, as the first time."""
     all_records = list(records)
     providers = _providers(all_records, policy)
     results: list[ReplayResult] = []
@@ -67,11 +87,11 @@ def replay(records: Iterable[Record], policy: Policy) -> list[ReplayResult]:
 
 
 def _calls(records: Sequence[Record]) -> Iterable[list[Record]]:
-    """Put the records of each call together; a line that is there twice counts once."""
+    """Group the records by call; a repeated line counts once."""
     calls: dict[object, list[Record]] = {}
     firsts = 0
     for record in records:
-        # Where calls have no id, the first request of the next one tells them apart.
+        # Without an id, a call ends where the first request of the next one begins.
         if record["number"] == 0:
             firsts += 1
         call = calls.setdefault(record["call"] or firsts, [])
@@ -98,9 +118,9 @@ def _replay_call(
 
 
 def _is_consistent(call: Sequence[Record]) -> bool:
-    """Whether these can be records of one call: decided at one moment, each number once.
+    """Whether these can be records of one call: decided at one moment, no number twice.
 
-    A requester's duties are the same in each: they are looked up once. Only the record of a request
+    A requester's duties are the same in all of them, as they are looked up once. Only a request
     that nothing could open has none.
     """
     duties: dict[str, object] = {}
@@ -117,7 +137,7 @@ def _is_consistent(call: Sequence[Record]) -> bool:
 def _problem(record: Record, *, complete: bool) -> str:
     if not record["whole"]:
         return NOT_WHOLE
-    # Without a petition, a request stands alone.
+    # A request without a petition is decided on its own.
     return INCOMPLETE_CALL if record["petitions"] and not complete else ""
 
 
@@ -125,7 +145,7 @@ def _decide_call(
     call: Sequence[Record], policy: Policy, providers: frozenset[str]
 ) -> list[ReplayResult]:
     now = parse_instant(call[0]["decided_at"])
-    assert now  # noqa: S101 - read so
+    assert now  # noqa: S101 - the reader has checked it
     requests = [request_of(record) for record in call]
     snapshots = [_snapshot(record, policy) for record in call]
     all_duties = tuple(duty for snapshot in snapshots for duty in snapshot.duties)
@@ -165,41 +185,41 @@ def _new_record(
 def _missing_facts(
     decision: Decision, record: Record, policy: Policy, providers: frozenset[str]
 ) -> str:
-    """Say which facts the record lacks before this could be the answer; "" where it has all."""
+    """Say which facts for this decision the record lacks, or "" if it has them all."""
     if record["policy"] == policy.fingerprint:
         return ""
     email = emails.normal(record["requester"])
     if decision.approved and (problem := _missing_facts_for_approval(decision, email, policy)):
         return problem
-    # A yes by one duty may last longer by another one, whose end nobody has read.
+    # Another duty, whose end was not read, might make an approval longer.
     if not decision.could_change:
         return ""
     if policy.addresses(email) - {email}:
-        return "by this policy, duties under other addresses of the requester would count, too"
+        return "with this policy, duties of the requester's other addresses would count as well"
     needs = dependencies([decision.request], policy, decision.now)
     for name in sorted(providers):
         query = duty_query(name, needs)
         logged = record["trace"]["wanted"].get(name, {})
         if not query.is_empty and not _covers(logged, query, by_name=name in _LOOKED_UP_BY_NAME):
-            return f"by this policy, {name} would have been asked for what the record does not hold"
+            return f"with this policy, {name} would have been asked for facts that the log lacks"
     return ""
 
 
 def _missing_facts_for_approval(decision: Decision, email: str, policy: Policy) -> str:
-    """Say what could speak against an approval that no record holds, since it names nobody else."""
+    """Say what might speak against an approval but is never logged, as it names other people."""
     if any(duty.holder != email for duty in decision.evidence):
-        return "it rests on a duty under another address of the requester, which is not logged"
+        return "it is based on a duty of another address of the requester, which is not logged"
     others = policy.known_as(email) - {emails.folded(email)}
     if others and not policy.self_declared and any(duty.incident for duty in decision.evidence):
         return (
-            "by this policy, an incident that the requester declared under another address would "
-            "not count, and who declared it is not logged"
+            "with this policy, an incident that the requester declared with another address would "
+            "not count, and the log does not say who declared it"
         )
     return ""
 
 
 def _covers(logged: Record, query: DutyQuery, *, by_name: bool) -> bool:
-    """Whether what a provider was asked for answers a query, too."""
+    """Whether the logged query to a provider covers another one."""
     has_schedules = set(query.schedules) <= set(logged.get("schedules", ()))
     has_any = logged.get("any_schedule", False) and not by_name
     return (has_schedules or has_any) and all(
@@ -209,7 +229,7 @@ def _covers(logged: Record, query: DutyQuery, *, by_name: bool) -> bool:
 
 
 def _providers(records: Iterable[Record], policy: Policy) -> frozenset[str]:
-    """Give the providers that there are: those that were asked, and those that the policy names."""
+    """Return the providers that were asked or that the policy names."""
     logged = (name for record in records for name in record["trace"]["wanted"])
     named = (
         condition.provider

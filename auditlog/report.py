@@ -1,4 +1,4 @@
-"""Counts of a period's decisions by outcome, rule and provider; they name nobody. No I/O."""
+"""Counts decisions by outcome, rule and provider, without naming people. No I/O."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ COUNTS = {
     "rules": "approved by rule",
     "providers": "approved by a duty at",
     "failures": "no answer from",
-    "without_email": "somebody on duty shows no e-mail at",
+    "without_email": "someone on duty without an e-mail at",
     REFUSED: "calls refused",
     FAILED: "calls failed",
-    "policies": "decided by policy",
+    "policies": "decided with policy",
 }
 
 
 def report(records: Iterable[Record]) -> dict[str, Any]:
-    """Count decisions, and the calls that came to none.
+    """Count decisions, and calls without a decision.
 
-    Gives the number of `decisions`, `from` and `to` as instants (None without any), and for each of
-    `COUNTS` a dictionary of how often, the most frequent first.
+    Returns the number of `decisions`, the instants `from` and `to` (None without decisions), and
+    for each of `COUNTS` a dictionary of counts, the most frequent first.
     """
     counters: dict[str, Counter[str]] = {name: Counter() for name in COUNTS}
     times = []
@@ -62,6 +62,6 @@ def _facts(record: Record) -> Iterator[tuple[str, str]]:
 
 
 def is_since(record: Record, since: datetime) -> bool:
-    """Whether a record is from then on; one that does not say when counts, lest it be missed."""
+    """Whether a record is not older; one without a time counts, so that none is missed."""
     logged_at = parse_instant(record.get("timestamp") or record.get("decided_at", ""))
     return logged_at is None or logged_at >= since

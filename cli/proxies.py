@@ -41,7 +41,7 @@ _UNRESOLVED = "cannot be resolved"
 _UNANSWERED = (
     "connection failed (OSError",
     "connection failed (Connection",
-    "no whole answer in time",
+    "no complete answer in time",
 )
 
 _Address = IPv4Address | IPv6Address

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from auditlog.explain import NO, YES, duration_in_words
-from auditlog.replay import COMPARED, ReplayResult, replay
+from auditlog.replay import REPORTED, ReplayResult, replay
 from cli import options
 from cli.config import load_config
 from cli.console import HUMANS, Output, join_words
@@ -91,8 +91,8 @@ def _as_data(entry: ReplayResult) -> dict[str, Any]:
     return {
         **_identity(entry),
         "differs": list(entry.differences),
-        "was": {name: was[name] for name in COMPARED},
-        "now": {name: now[name] for name in COMPARED},
+        "was": {name: was[name] for name in REPORTED},
+        "now": {name: now[name] for name in REPORTED},
     }
 
 

@@ -1,6 +1,6 @@
-"""How a text beyond ASCII is folded: as Unicode's NFKC_Casefold, but decomposed. No I/O.
+"""Folds text beyond ASCII like Unicode's NFKC_Casefold, but decomposed. No I/O.
 
-Letters of different scripts that look alike, such as the Latin and the Cyrillic a, stay different.
+Letters of different scripts that look alike, such as Latin and Cyrillic a, stay different.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ IGNORABLE = (
     (0x1D173, 0x1D17A),
     (0xE0000, 0xE0FFF),
 )
-# Symbols, marks and letters whose glyph is blank: of Braille, Khitan, music and hieroglyphs.
+# Symbols, marks and letters with a blank glyph: Braille, Khitan, musical, hieroglyphic.
 BLANK_GLYPHS = frozenset("\u2800\U00016fe4\U0001d159\U00013441\U00013442")
-# What is written in place of an ASCII character. Dashes, all others of them too, become hyphens.
+# Substitutes for ASCII characters. All other dashes (category Pd) also become hyphens.
 ALIKE = {
     **dict.fromkeys("\u2212\u02d7\u2043\u2796", "-"),
     **dict.fromkeys("\u2018\u2019\u201a\u201b\u2039\u203a\u2032\u02bc", "'"),
@@ -40,7 +40,7 @@ ALIKE = {
     **dict.fromkeys("\u2217\u204e", "*"),
     "\u2236": ":",
     "\u3002": ".",
-    # Without a dot: in Turkish a case of i, and hard to tell from it.
+    # Dotless: in Turkish a case variant of i, and hard to tell apart from it.
     "\u0131": "i",
     "\u0237": "j",
 }
@@ -50,14 +50,14 @@ _DOT_ABOVE, _DOTTED = "\u0307", frozenset("ij")
 def fold_characters(text: str) -> str:
     """Fold a text.
 
-    Letter by letter: normalized as a whole, a text of marks takes time by its length squared.
+    Letter by letter: normalizing a whole text of combining marks takes quadratic time.
     """
     decomposed = _order_marks(char for letter in text for char in normalize("NFKD", letter))
     return "".join(_order_marks(char for letter in decomposed for char in _fold(letter)))
 
 
 def is_unseen(character: str) -> bool:
-    """Whether nothing shows where a character stands; a space doesn't count as unseen."""
+    """Whether a character is invisible; a space doesn't count as invisible."""
     point = ord(character)
     return (
         not character.isprintable()
@@ -80,7 +80,7 @@ def _fold(character: str) -> str:
 
 
 def _order_marks(characters: Iterable[str]) -> Iterator[str]:
-    """Put marks in their canonical order, and leave out the dot that an i has anyway."""
+    """Put marks in canonical order, and drop the dot above that i and j already have."""
     marks: list[str] = []
     base = ""
     for character in characters:

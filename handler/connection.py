@@ -1,7 +1,7 @@
-"""One HTTP/1.1 connection, every step of which ends at a deadline; `http.client` reads the answers.
+"""An HTTP/1.1 connection whose every step ends at a deadline; `http.client` reads the responses.
 
-A socket's time-out starts anew with each operation, so a peer that drips would never meet it. Here
-each operation gets what is left of the deadline.
+A socket's timeout restarts with each operation, so a peer that sends byte by byte never exceeds it.
+Here each operation gets the time that is left until the deadline.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from handler.clock import Deadline
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-# From host, port and deadline to a socket that leads there; None: connect to the host directly.
+# Makes a socket from host, port and deadline; None means: connect to the host directly.
 Connect: TypeAlias = Callable[[str, int, Deadline], socket.socket | None]
 USER_AGENT = f"oncall-approvals/{__version__}"
 _BUFFER_BYTES = 64 * 1024
 _PIECE_BYTES = 256 * 1024
-# `http.client` takes 100 lines of 64 KiB, of each of which its parser may make many headers.
+# `http.client` accepts 100 lines of 64 KiB, and its parser may make many headers of each.
 _MAX_HEAD_BYTES = 256 * 1024
-# What may come beside a body: `http.client` limits neither trailers nor the lines between chunks.
+# For trailers and the lines between chunks, which `http.client` does not limit.
 _MAX_FRAMING_BYTES = 1024 * 1024
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] [1-5][0-9]{2}[ \r]")
 _SWITCHING_PROTOCOLS = 101
@@ -69,7 +69,7 @@ def encode_request(
 
 
 class Connection:
-    """A connection to a URL's host, for one request after the other.
+    """A connection to a URL's host, for one request at a time.
 
     One thread uses it at a time; others may only `abandon` it. Whatever fails raises OSError, and
     TimeoutError if that is because of the deadline. `tls` is for https only.
@@ -91,16 +91,16 @@ class Connection:
         self.is_sent = False
 
     def open(self, deadline: Deadline, attempts: dict[Any, int]) -> None:
-        """Resolve the host, connect, and agree on TLS.
+        """Resolve the host, connect, and start TLS.
 
-        `attempts` counts them by address: where there were fewest comes first.
+        `attempts` counts attempts by address: the address with the fewest comes first.
         """
         stream = self._stream
         stream.deadline = deadline
         address = self._open_socket(deadline, attempts)
         stream.ready_socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._tls:
-            secure = self._tls.wrap_socket(  # if it raises, it closes what it is given
+            secure = self._tls.wrap_socket(  # if it raises, it closes the socket
                 stream.ready_socket(),
                 server_hostname=self._host.encode(),
                 do_handshake_on_connect=False,
@@ -111,18 +111,18 @@ class Connection:
         self.address = address
 
     def _open_socket(self, deadline: Deadline, attempts: dict[Any, int]) -> Any:  # noqa: ANN401 - as `address`
-        """Connect to the first address that takes the connection, and give that address."""
+        """Connect to the first address that accepts, and return that address."""
         stream = self._stream
         seconds_left(deadline)
         if self._connect:
             stream.socket = self._connect(self._host, self._port, deadline)
             if stream.socket:
                 return stream.socket.getpeername()
-        # Bytes, here and for TLS: a `str` is put through IDNA, whose module takes long to load.
+        # Bytes, here and for TLS: a `str` would load the IDNA module, which takes long.
         addresses = socket.getaddrinfo(self._host.encode(), self._port, 0, socket.SOCK_STREAM)
         for *_, address in addresses:
             attempts.setdefault(address, 0)
-        failure = OSError("the name has no address")
+        failure = OSError("the host name has no address")
         for family, kind, protocol, _, address in sorted(
             addresses, key=lambda info: attempts[info[4]]
         ):
@@ -138,7 +138,7 @@ class Connection:
         raise failure
 
     def send(self, request: bytes, deadline: Deadline) -> None:
-        """Send a request to its last byte."""
+        """Send a whole request."""
         self._stream.deadline = deadline
         rest = memoryview(request)
         while rest:
@@ -151,7 +151,7 @@ class Connection:
         self._reader.peek(1)
 
     def read_response(self, max_bytes: int, deadline: Deadline) -> tuple[HTTPResponse, bytes]:
-        """Read the response to what was sent, and its body.
+        """Read the response to the request, and its body.
 
         Raises:
             HTTPException: it isn't a whole response of HTTP/1.1.
@@ -170,7 +170,7 @@ class Connection:
             body += piece
             if len(body) > max_bytes:
                 raise ResponseTooLargeError
-        # `http.client` takes the end of the connection for the end of a body or trailer.
+        # `http.client` accepts the end of the connection as the end of a body or trailer.
         if response.length or (response.chunked and stream.is_at_end):
             raise IncompleteRead(b"")
         stream.bytes_left = _BUFFER_BYTES
@@ -179,7 +179,7 @@ class Connection:
     def _read_head(self) -> HTTPResponse:
         """Read the head of the final response; `http.client` itself skips only 100 Continue."""
         while True:
-            response = HTTPResponse(self)  # type: ignore[arg-type]  # all it takes is `makefile`
+            response = HTTPResponse(self)  # type: ignore[arg-type]  # it only uses `makefile`
             is_plain = _STATUS_LINE.match(self._reader.peek(1))
             response.begin()
             self._check_head(response)
@@ -187,31 +187,31 @@ class Connection:
                 break
             if response.status == _SWITCHING_PROTOCOLS:
                 raise BadStatusLine(str(response.status))
-        # Where the status line is odd, so may be where the response ends.
+        # After an odd status line, the end of the response may be odd as well.
         response.will_close |= not is_plain
         return response
 
     def _check_head(self, response: HTTPResponse) -> None:
-        """Refuse a head that leaves unclear where the body ends; `http.client` doesn't."""
+        """Refuse a head that leaves the end of the body unclear; `http.client` accepts it."""
         lengths = {length.strip() for length in response.headers.get_all("Content-Length", ())}
         codings = response.headers.get_all("Transfer-Encoding", ())
         if (
             self._stream.is_at_end  # the headers are cut off
             or any(isinstance(defect, _HEAD_DEFECTS) for defect in response.headers.defects)
-            or len(codings) > response.chunked  # in another coding, or in several
-            # Odd, or several; `http.client` takes what it can't read for none.
+            or len(codings) > response.chunked  # another coding, or several
+            # Odd, or several; `http.client` ignores a length that it can't read.
             or (not response.chunked and lengths and lengths != {str(response.length or 0)})
         ):
             raise IncompleteRead(b"")
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        """Give `http.client` what it reads from."""
+        """Return the file from which `http.client` reads."""
         return self._reader
 
     def is_idle(self) -> bool:
-        """Whether nothing came after the last response, neither the end nor more bytes.
+        """Whether the peer sent nothing after the last response and did not close.
 
-        The next request would take them for its response.
+        More bytes would be read as the response to the next request.
         """
         self._stream.deadline = None
         try:
@@ -221,7 +221,7 @@ class Connection:
         return False
 
     def abandon(self) -> None:
-        """Have the thread that uses it fail, so that it closes it."""
+        """Make the thread that uses the connection fail, so that it closes it."""
         self._stream.abandon()
 
     def close(self) -> None:
@@ -231,15 +231,15 @@ class Connection:
 
     @property
     def raw_socket(self) -> socket.socket:
-        """The socket of an open connection; without TLS, the caller may go on with it alone."""
+        """The socket of an open connection; without TLS, the caller may use it on its own."""
         return self._stream.ready_socket()
 
 
 class _DeadlineStream(io.RawIOBase):
-    """What a socket receives, as a stream, and the time-out of each of the socket's operations.
+    """The bytes that a socket receives, as a stream; it sets the timeout of each operation.
 
     Attributes:
-        deadline: when to give up; None is not to wait at all.
+        deadline: when to give up; None means not to wait at all.
         bytes_left: how much may still be received.
         is_at_end: whether the peer has ended the connection.
     """
@@ -253,7 +253,7 @@ class _DeadlineStream(io.RawIOBase):
         self._is_abandoned = False
 
     def ready_socket(self) -> socket.socket:
-        """Give the socket, for one operation that ends at the deadline."""
+        """Return the socket, for one operation that ends at the deadline."""
         if self._is_abandoned or not self.socket:
             raise ConnectionAbortedError
         self.socket.settimeout(seconds_left(self.deadline) if self.deadline else 0)
@@ -273,20 +273,20 @@ class _DeadlineStream(io.RawIOBase):
     def abandon(self) -> None:
         self._is_abandoned = True
         if self.socket:
-            with suppress(OSError):  # it isn't connected yet, or not any more
-                # Not SSLSocket's own method, which takes TLS away from under the other thread.
+            with suppress(OSError):  # not connected yet, or no longer
+                # SSLSocket's own method would drop TLS while the other thread uses it.
                 socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
 
 
 class _Reader(io.BufferedReader):
-    """Buffers what is received, over all responses of a connection."""
+    """Buffers the received bytes, across all responses of a connection."""
 
     def close(self) -> None:
         """Stay open: `http.client` closes its file after each response."""
 
 
 def seconds_left(deadline: Deadline) -> float:
-    """Give the time until a deadline; raises TimeoutError if it has passed."""
+    """Return the time until a deadline; raise TimeoutError if it has passed."""
     seconds = deadline.left()
     if seconds <= 0:
         raise TimeoutError

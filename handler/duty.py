@@ -1,4 +1,4 @@
-"""Duties: what a provider states about a person now. No I/O."""
+"""Duties: who is on call or holds a role now, according to a provider. No I/O."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from handler import emails
 ON_CALL = "on_call"
 INCIDENT_ROLE = "incident_role"
 INCIDENT_UPDATE = "incident_update"
-# Other things with names: what an incident is classified by, and a provider's key.
+# Other things with names: how an incident is classified, and a provider's key.
 SEVERITY, INCIDENT_TYPE, KEY = "severity", "incident_type", "key"
 _BEST_EVIDENCE_FIRST = {INCIDENT_ROLE: 0, ON_CALL: 1}
 
@@ -20,23 +20,23 @@ class Duty(NamedTuple):
     """One person's duty.
 
     Attributes:
-        provider: its name for people (`incident.io`).
+        provider: its display name (`incident.io`).
         kind: `ON_CALL`, `INCIDENT_ROLE` or `INCIDENT_UPDATE`.
-        id, name, shortform: what the schedule or role is called at the provider.
-        holder: the person's e-mail, in the form of `emails.normal`; no address where the provider
-            shows none, and then nobody is matched with it (`ProviderSnapshot`).
-        level: the escalation level; 1 where there are none.
-        start, end: of the shift; None where there is no such time, or nobody has read it.
+        id, name, shortform: of the schedule or role at the provider.
+        holder: the person's e-mail, in the form of `emails.normal`; not an address if the provider
+            shows none, in which case it matches nobody (`ProviderSnapshot`).
+        level: the escalation level; 1 if there are none.
+        start, end: of the shift; None if there is no such time, or it was not read.
         endless: whether the provider says that the shift has no end.
-        link: where a person can look the duty up.
+        link: where to look up the duty.
         incident: the incident's reference (`INC-42`), never its title.
         reporter: whether the role only says who declared the incident.
-        severity, type: the incident's, by id and by name; empty where it has none.
+        severity, type: the incident's, as id and as name; empty if it has none.
         self_declared: whether the holder declared the incident, or may have.
-        declarers: the e-mails of who declared it, in normal form.
-        shared_names: its names that another schedule or role has too, or may have.
-        ids_elsewhere: its names that are the id of another provider's, or may be.
-        user: the provider's id of a holder without an e-mail, who is only counted.
+        declarers: the e-mails of those who declared it, in normal form.
+        shared_names: its names that another schedule or role also has, or may have.
+        ids_elsewhere: its names that are ids at another provider, or may be.
+        user: the provider's id of a holder without an e-mail, used only for counting.
     """
 
     provider: str
@@ -61,7 +61,7 @@ class Duty(NamedTuple):
     user: str = ""
 
     def is_named(self, entry: str) -> bool:
-        """Whether an entry of the policy means this schedule or role, and only this one."""
+        """Whether an entry of the policy identifies this schedule or role, and no other one."""
         if not entry:
             return False
         named = entry in {self.name, self.shortform} and entry not in self.shared_names
@@ -72,29 +72,29 @@ class Duty(NamedTuple):
         return self.self_declared or not addresses.isdisjoint(map(emails.folded, self.declarers))
 
     def runs_at(self, now: datetime) -> bool:
-        """Whether the duty holds at a moment: `start <= now < end`."""
+        """Whether the duty is active: `start <= now < end`."""
         begun = self.start is None or self.start <= now
         return begun and (self.end is None or now < self.end)
 
     @property
     def identity(self) -> tuple[str, str, str, str, str]:
-        """What makes two statements of a provider one duty."""
+        """The fields that identify a duty."""
         return self.provider, self.kind, self.id, self.incident, self.holder
 
     @property
     def has_end(self) -> bool:
-        """Whether it ends at a time that somebody could know: shifts do, roles do not."""
+        """Whether it ends at a known time: shifts do, roles do not."""
         return self.kind == ON_CALL and not self.endless
 
     @property
     def title(self) -> str:
-        """What it is called, without anybody's address: some schedules are named after one."""
+        """Its name, or its id if the name contains an e-mail, as some schedules' names do."""
         if not emails.may_be_in(self.name):
             return self.name or self.id
         return emails.HIDDEN if emails.may_be_in(self.id) else self.id
 
     def describe(self, now: datetime) -> str:
-        """Describe it: `on call for DBA (PagerDuty) until 14:00 UTC`; another day has its date."""
+        """Describe it: `on call for DBA (PagerDuty) until 14:00 UTC`; another day has a date."""
         incident = emails.HIDDEN if emails.may_be_in(self.incident) else self.incident
         if self.kind == INCIDENT_ROLE:
             words = f"{self.title} of {incident}"
@@ -111,11 +111,11 @@ class Duty(NamedTuple):
 
 
 def sort_duties(duties: Iterable[Duty]) -> tuple[Duty, ...]:
-    """Order duties, each once, the best evidence first: equal sets are in the same order."""
+    """Sort duties without duplicates, best evidence first; equal sets give equal results."""
 
     def key(duty: Duty) -> tuple[object, ...]:
         rank = _BEST_EVIDENCE_FIRST.get(duty.kind, len(_BEST_EVIDENCE_FIRST))
-        # Every field, so that no two duties are in one place; the holder's e-mail decides last.
+        # Every field, so that the order is total; the holder's e-mail comes last.
         fields = map(_sortable, duty._replace(holder=""))
         return rank, duty.incident, duty.name, duty.id, *fields, duty.holder
 
@@ -131,11 +131,11 @@ def _sortable(value: object) -> object:
 
 
 class ScheduleOrRole(NamedTuple):
-    """A schedule, role or the like that a provider lists, held by anyone or not.
+    """A schedule, role or the like that a provider lists, whether anybody holds it or not.
 
     Attributes:
-        enabled: whether the schedule is switched on; if not, nobody is on duty.
-        path: where its API is, if the provider has several for schedules.
+        enabled: whether the schedule is enabled; if not, nobody is on duty.
+        path: of its API, if the provider has several APIs for schedules.
     """
 
     provider: str
@@ -151,7 +151,7 @@ class Incident(NamedTuple):
 
     Attributes:
         reference: what people call it (`INC-42`).
-        declarers: e-mail and user id of each person who declared it; one of them may be empty.
+        declarers: e-mail and user id of each person who declared it; either may be empty.
     """
 
     id: str
@@ -160,11 +160,11 @@ class Incident(NamedTuple):
 
     @property
     def declarer_emails(self) -> frozenset[str]:
-        """The e-mails of who declared it."""
+        """The e-mails of those who declared it."""
         return frozenset([email for email, _ in self.declarers if email])
 
     def may_be_declared_by(self, holder: str, user_id: str) -> bool:
-        """Whether a person declared it, or might have: an e-mail and an id may be one person's."""
+        """Whether a person declared it, or may have: e-mail and id may belong to one person."""
         folded = emails.folded(holder)
         for email, id_ in self.declarers:
             if folded == emails.folded(email) != "" or (user_id == id_ if user_id else not email):
@@ -173,7 +173,7 @@ class Incident(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """A question without a whole answer, in words that hold no secret and no e-mail."""
+    """A question without a complete answer; its texts contain no secret and no e-mail."""
 
     provider: str
     question: str
@@ -184,15 +184,15 @@ class Failure(NamedTuple):
 
 
 class ProviderSnapshot(NamedTuple):
-    """What the providers have answered so far.
+    """The providers' answers so far.
 
     Attributes:
         duties: those with a holder.
         incidents: the live ones, newest first.
-        schedules_and_roles: all that were listed, held by somebody or not.
-        incomplete: provider and kind of each list that was not read to its end.
-        without_email: duties of people whose e-mail the provider does not show. They are apart, so
-            that nobody can be approved by one.
+        schedules_and_roles: all that were listed, whether anybody holds them or not.
+        incomplete: provider and kind of each list that was not read completely.
+        without_email: duties of people whose e-mail the provider does not show. They are kept
+            apart, so that they can't approve anybody.
     """
 
     duties: tuple[Duty, ...] = ()
@@ -203,9 +203,9 @@ class ProviderSnapshot(NamedTuple):
     without_email: tuple[Duty, ...] = ()
 
     def merge(self, later: ProviderSnapshot) -> ProviderSnapshot:
-        """Add later answers: a duty whose end was looked up since replaces the one without."""
+        """Add later answers: a duty with an end replaces the same duty without one."""
         duties, ended = self.duties, [duty for duty in later.duties if duty.end]
-        # Of one provider there may be hundreds, which another one's leave as they are.
+        # A provider may have hundreds of duties: keep them unless this provider answered again.
         if not {duty.provider for duty in ended}.isdisjoint({duty.provider for duty in duties}):
             known = {duty.identity for duty in ended}
             duties = tuple(duty for duty in duties if duty.end or duty.identity not in known)

@@ -1,18 +1,18 @@
-"""One form for all spellings of a text, for what is compared against somebody. No I/O.
+"""Folds all spellings of a text to one form, for denials. No I/O.
 
-A denial has to hit whatever a reader takes for what it names: full-width or composed letters,
-another case, other dashes, quotes or blanks, invisible characters. What approves is not folded.
+A denial must match whatever looks like the text that it names: full-width or composed letters,
+another case, other dashes, quotes or spaces, invisible characters. Approvals compare exact text.
 """
 
 from __future__ import annotations
 
-# What may stand around a domain or its labels.
+# Characters that may surround a domain or its labels.
 _AROUND = "<>()[]{}\"',;:"
 _A_LABEL, _LONGEST_LABEL = "xn--", 63
 
 
 def fold(text: str) -> str:
-    """Fold a text; no blanks are left."""
+    """Fold a text; the result contains no spaces."""
     if text.isascii():
         if not text.isprintable() or " " in text:
             text = "".join(char for char in text if "!" <= char <= "~")
@@ -23,7 +23,7 @@ def fold(text: str) -> str:
 
 
 def unseen_in(text: str) -> str:
-    """Give the first invisible character of a text, or ""."""
+    """Return the first invisible character of a text, or ""."""
     if text.isascii() and text.isprintable():
         return ""
     from handler.characters import is_unseen  # noqa: PLC0415 - nearly all texts are ASCII
@@ -32,7 +32,7 @@ def unseen_in(text: str) -> str:
 
 
 def fold_domain(text: str) -> str:
-    """Fold a domain: the same one whether its labels are A-labels (`xn--...`) or not."""
+    """Fold a domain, whether its labels are A-labels (`xn--...`) or not."""
     labels = (_label(label.strip(_AROUND)) for label in fold(text).split("."))
     return ".".join(filter(None, labels))
 

@@ -1,4 +1,4 @@
-"""Hedged requests: if a response takes long, the same request is sent once more beside it."""
+"""Hedged requests: if a response is slow, the same request is sent again in parallel."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from typing import Any, Self, TypeAlias
 from handler.clock import Deadline
 from handler.connection import Connection, seconds_left
 
-# After so many seconds without a connection, or without the first byte of a response, another
-# attempt starts beside those that wait; where less time is left, after that part of it.
+# After this many seconds without a connection, or without the first byte of a response, another
+# attempt starts in parallel; if little time is left, after this part of it.
 _CONNECTION_DELAY, _CONNECTION_PART = 1.0, 1 / 4
 _RESPONSE_DELAY, _RESPONSE_PART = 2.0, 1 / 3
-# Requests on their way at once: a provider that is merely slow is asked twice, not more often.
+# Parallel requests: a provider that is merely slow gets two, not more.
 _MAX_SENT = 2
 
 _Event: TypeAlias = tuple[Connection, bool | Exception]
 
 
 class HedgedRequest:
-    """Attempts at one request, until one of them brings a usable response.
+    """Attempts at one request, until one of them gets a usable response.
 
-    A slow attempt goes on until the deadline, since it may still succeed; another one starts beside
-    it. So neither an address where nobody answers nor a lost request uses up the time. Leaving the
-    context gives up those that are still on their way.
+    A slow attempt continues until the deadline, since it may still succeed; another one starts in
+    parallel. So neither a dead address nor a lost request uses up the time. Leaving the context
+    gives up the attempts that are still running.
 
     Args:
-        connect: gives a connection; True allows an open one, from an earlier request.
-        request: what is sent, maybe more than once; None only opens a connection.
+        connect: returns a connection; True allows an open one, from an earlier request.
+        request: sent once or more often; None only opens a connection.
 
     Attributes:
-        may_start: whether another attempt may start where one takes long.
+        may_start: whether another attempt may start if one is slow.
     """
 
     def __init__(
@@ -44,10 +44,10 @@ class HedgedRequest:
         self._deadline = deadline
         self._addresses: dict[Any, int] = {}  # with the number of attempts at each
         self._attempts: set[Connection] = set()
-        # By attempt: False when its request is sent, True when its response begins (or, without a
+        # False when the request of an attempt is sent, True when its response begins (or, without a
         # request, when it is open), or its error.
         self._events: SimpleQueue[_Event] = SimpleQueue()
-        # The one over a kept connection: no thread waits for its response.
+        # The attempt on a kept connection: no thread waits for its response.
         self._unwatched: Connection | None = None
         self._is_over = False
         self.may_start = True
@@ -56,7 +56,7 @@ class HedgedRequest:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give up the attempts that are still on their way; their threads close them."""
+        """Give up the attempts that are still running; their threads close them."""
         self._is_over = True
         for attempt in self._attempts:
             attempt.abandon()
@@ -66,13 +66,13 @@ class HedgedRequest:
 
     @property
     def is_running(self) -> bool:
-        """Whether any attempt is on its way."""
+        """Whether any attempt is running."""
         return bool(self._attempts)
 
     def start(self) -> None:
-        """Start another attempt; beside others, never over a kept connection.
+        """Start another attempt; if others are running, on a new connection.
 
-        Their network may have forgotten that one, too.
+        The network may have dropped the kept ones.
         """
         attempt = self._connect(not self._attempts)
         self._attempts.add(attempt)
@@ -88,10 +88,10 @@ class HedgedRequest:
             self._unwatched = attempt
 
     def wait(self) -> Connection:
-        """Wait for the next connection on which a response begins; it is the caller's then.
+        """Wait for the next connection on which a response begins; the caller then owns it.
 
         Raises:
-            Exception: what an attempt failed with; TimeoutError at the deadline.
+            Exception: the error of an attempt; TimeoutError at the deadline.
         """
         while True:
             left = seconds_left(self._deadline)
@@ -109,12 +109,12 @@ class HedgedRequest:
                 raise outcome
 
     def _next_event(self, seconds: float, left: float) -> _Event:
-        """Wait so long for an event; raises `Empty` if there is none."""
+        """Wait for an event; raise `Empty` after these seconds without one."""
         if not (attempt := self._unwatched):
             return self._events.get(timeout=seconds)
         self._unwatched = None
         try:
-            # On a kept connection most responses begin soon: the time for a thread is saved.
+            # On a kept connection most responses begin soon, so starting a thread is not worth it.
             attempt.wait_for_response(self._deadline.part(seconds / left))
         except TimeoutError:
             start_new_thread(self._run, (attempt,))
@@ -125,9 +125,9 @@ class HedgedRequest:
         return attempt, True
 
     def _delay(self, left: float) -> float | None:
-        """Say after how many seconds another attempt starts, if one may."""
+        """Return after how many seconds another attempt starts, or None."""
         sent = sum(attempt.is_sent for attempt in self._attempts)
-        # One at each address; if a request is sent, the next may come to a dead address first.
+        # One at each address; once a request is sent, the next may first try a dead address.
         most = len(self._addresses) + 2 if sent else max(2, len(self._addresses))
         if not self.may_start or sent >= _MAX_SENT or len(self._attempts) >= most:
             return None
@@ -152,10 +152,10 @@ class HedgedRequest:
                 self._close_unclaimed()
 
     def _close_unclaimed(self) -> None:
-        """Close what nobody will take. Who takes a connection from the queue owns it.
+        """Close the connections that nobody will use.
 
-        So no thread closes one that is in use: TLS would end under a request, which then went out
-        in clear.
+        Whoever gets a connection from the queue owns it, so no thread closes one in use: TLS would
+        end during a request, which would then be sent unencrypted.
         """
         with suppress(Empty):
             while True:

@@ -1,7 +1,7 @@
-"""JSON over HTTPS within a deadline: retries, limits, and connections kept for the next page.
+"""JSON over HTTPS within a deadline, with retries, limits, and connections kept for the next page.
 
-It follows no redirect, and takes no proxy from the environment: only who makes a client can give it
-another way to connect.
+It follows no redirects and reads no proxy from the environment: only the code that makes a client
+can give it another way to connect.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from handler.hosts import is_loopback
 RETRIES = 2
 # Several times a full page of incidents.
 MAX_BODY_BYTES = 6 * 1024 * 1024
-# What a body may take in memory once it is parsed: up to 66 times its length, but ordinary JSON
-# takes less than this. Seven bodies may be on their way at once; so that all fits the function's
-# memory, one large body is parsed and read at a time. Small ones don't wait.
+# The most memory for a parsed body. It may take up to 66 times its length, though ordinary JSON
+# stays below this. Seven bodies may arrive at once; to fit the function's memory, one large body is
+# parsed and read at a time. Small ones don't wait.
 MAX_PARSED_BYTES = 96 * 1024 * 1024
 _MAX_GROWTH = 66
 SMALL_BODY_BYTES = 192 * 1024
-# UTF-8: the bytes that begin no character, and those that begin one of four bytes.
+# UTF-8: continuation bytes, and the first bytes of characters of four bytes.
 _CONTINUATION_BYTES = bytes(range(0x80, 0xC0))
 _FOUR_BYTE_STARTS = tuple(bytes([start]) for start in range(0xF0, 0xF5))
 _LEAST_BYTES = 4096
 _FIRST_PAUSE = 0.2
 _FORBIDDEN, _PROXY_AUTHENTICATION, _TOO_MANY_REQUESTS = 403, 407, 429
 _RETRIED = frozenset({_TOO_MANY_REQUESTS, *range(500, 600)})
-# By these a provider refuses the key, and something in front of it the call.
+# With these a provider refuses the key, and a firewall or proxy the request.
 _KEY_REFUSALS = frozenset({401, 402, _FORBIDDEN})
-# A frozen Lambda keeps connections that its network has long forgotten; using one would hang.
+# A frozen Lambda keeps connections that its network has long dropped; using one would hang.
 _MAX_IDLE = timedelta(seconds=10)
 
 _Read = TypeVar("_Read")
@@ -49,12 +49,12 @@ _IdleConnection: TypeAlias = tuple[Connection, datetime]
 
 
 class HttpError(Exception):
-    """No usable response. The message holds neither headers nor bodies.
+    """No usable response. The message contains neither headers nor bodies.
 
     Attributes:
         status: the HTTP status, or None if no response came.
-        body: what came with that status, for a caller that knows how to read it.
-        is_from_host: whether the host answered, and not something in front of it.
+        body: of the response, for a caller that can read it.
+        is_from_host: whether the host answered, and not a firewall or proxy in front of it.
     """
 
     def __init__(
@@ -71,15 +71,15 @@ class HttpError(Exception):
         self.is_from_host = is_from_host
 
     def with_hint(self, hint: str) -> HttpError:
-        """Add what the host means by its status, unless it isn't the host's."""
+        """Add the meaning of the host's status, unless something else answered."""
         return HttpError(f"{self}{hint}" if self.is_from_host else str(self), status=self.status)
 
 
 class Client:
-    """Sends requests over connections that it keeps. Safe to share between threads.
+    """Sends requests, and keeps connections for the next ones. Safe to share between threads.
 
-    `connect` gives a socket that leads to a host, or None to connect directly, as the function
-    always does. If it raises HttpError, the request fails with that, without a retry.
+    `connect` returns a socket that leads to a host, or None to connect directly, as the function
+    always does. If it raises HttpError, the request fails with it, without a retry.
     """
 
     def __init__(self, clock: Clock, connect: Connect | None = None) -> None:
@@ -103,24 +103,24 @@ class Client:
         deadline: Deadline,
         read: Callable[[Any], _Read] = lambda value: value,
     ) -> _Read:
-        """GET a JSON value, and give what is read out of it.
+        """GET a JSON value, and return what `read` makes of it.
 
-        `read` must not keep the value: only while it runs no other large response is parsed.
+        `read` must not keep the value: other large responses wait only while it runs.
 
         Raises:
             HttpError: no response in time, a status other than 2xx, or a body that isn't JSON.
         """
-        # In a list, so that it can be taken out: nothing holds the body while its value is read.
+        # In a list, so that nothing references the body any more while its value is read.
         bodies = [self.send("GET", url, {"Accept": "application/json", **headers}, None, deadline)]
         length = len(bodies[0])
         if length <= SMALL_BODY_BYTES:
             return read(_parse_json(bodies.pop()))
-        # Counting takes a while, too: it is only for bodies that might be too large.
+        # Estimating takes time as well, so only for bodies that might be too large.
         may_be_too_large = length * _MAX_GROWTH > MAX_PARSED_BYTES
         if may_be_too_large and _estimate_parsed_bytes(bodies[0]) > MAX_PARSED_BYTES:
-            raise HttpError("the answer is too large to be unpacked")
+            raise HttpError("the response is too large to parse")
         if not self._parsing.acquire(timeout=max(0.0, deadline.left())):
-            raise HttpError("no whole answer in time")
+            raise HttpError("no complete answer in time")
         try:
             return read(_parse_json(bodies.pop()))
         finally:
@@ -136,8 +136,8 @@ class Client:
     ) -> bytes:
         """Send a request that may be repeated, and return the body of its 2xx response.
 
-        Retries 429, 5xx and lost connections, twice at most, as long as the wait fits the deadline.
-        If nothing comes for a while, it is sent a second time: see `HedgedRequest`.
+        Retries 429, 5xx and lost connections, twice at most, if the wait fits the deadline. A slow
+        request is sent a second time: see `HedgedRequest`.
 
         Raises:
             HttpError: see `get_json`.
@@ -155,14 +155,14 @@ class Client:
             ) as hedged:
                 return self._exchange(hedged, parts, deadline)
         except TimeoutError as error:
-            raise HttpError("no whole answer in time") from error
+            raise HttpError("no complete answer in time") from error
         except ssl.SSLCertVerificationError as error:
-            # Asking again would not mend it.
+            # A retry would not help.
             problem = f"the certificate of {parts.hostname} is not valid: {error.verify_message}"
             raise HttpError(problem) from error
 
     def _exchange(self, hedged: HedgedRequest, url: SplitResult, deadline: Deadline) -> bytes:
-        """Try until a response is usable, or the retries are used up."""
+        """Try until there is a usable response, or no retry is left."""
         failures, retry_after = 0, 0.0
         hedged.start()
         while True:
@@ -180,7 +180,7 @@ class Client:
                 failure = _status_error(response.status, body, url.hostname)
                 if response.status not in _RETRIED:
                     break
-                # The host asked for this pause, also if another attempt fails later.
+                # The host asked for this pause, even if another attempt fails later.
                 retry_after = max(retry_after, self._retry_after(response))
             pause = retry_after or _FIRST_PAUSE * 2**failures
             failures += 1
@@ -202,7 +202,7 @@ class Client:
             response, body = connection.read_response(MAX_BODY_BYTES, deadline)
         except ResponseTooLargeError:
             connection.close()
-            raise HttpError(f"the answer is over {MAX_BODY_BYTES // 2**20} MiB") from None
+            raise HttpError(f"the response is larger than {MAX_BODY_BYTES // 2**20} MiB") from None
         except BaseException:
             connection.close()
             raise
@@ -225,14 +225,14 @@ class Client:
             connection.close()
         tls = None
         if url.scheme == "https":
-            with self._tls_lock:  # loading the certificates takes long: once, for all threads
+            with self._tls_lock:  # loads the certificates, which takes long, once for all threads
                 tls = self._tls = self._tls or ssl.create_default_context()
         return Connection(url, tls, self._connect)
 
     def _retry_after(self, response: HTTPResponse) -> float:
         """Read `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3); 0 if unreadable.
 
-        PagerDuty gives the seconds in `ratelimit-reset`, with every response: it matters in a 429.
+        PagerDuty sends the seconds in `ratelimit-reset`, in every response; only a 429's matter.
         """
         retry_after = response.headers.get("Retry-After", "").strip()
         if not retry_after and response.status == _TOO_MANY_REQUESTS:
@@ -250,11 +250,11 @@ class Client:
 
 
 def _status_error(status: int, body: bytes, host: str | None) -> HttpError:
-    """Say what a status other than 2xx means: no API answers with a page."""
+    """Say what a status other than 2xx means. No API answers with an HTML page."""
     start = body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     is_page = start == b"<" or (status == _FORBIDDEN and start not in {b"", b"{", b"["})
     if status == _PROXY_AUTHENTICATION or (status in _KEY_REFUSALS and is_page):
-        problem = f"something in front of {host} (a firewall or proxy) refused the call ({status})"
+        problem = f"a firewall or proxy in front of {host} refused the request ({status})"
         return HttpError(problem, status=status, body=body, is_from_host=False)
     return HttpError(f"answered {status}", status=status, body=body)
 
@@ -263,21 +263,21 @@ def _parse_json(body: bytes) -> Any:  # noqa: ANN401 - it is whatever the JSON i
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise HttpError("the answer is not JSON") from error
+        raise HttpError("the response is not JSON") from error
 
 
 def _estimate_parsed_bytes(body: bytes) -> int:
-    """Estimate the most memory that a parsed body takes as CPython's objects."""
-    # Texts as a whole, and in parts. One wide character makes the whole text wide.
+    """Estimate the most memory that a parsed body needs as CPython objects."""
+    # Whole texts, and parts. One wide character makes a whole text wide.
     characters, width = len(body), 1
     if not body.isascii():
         characters = len(body.translate(None, _CONTINUATION_BYTES))
         width = 4 if any(map(body.__contains__, _FOUR_BYTE_STARTS)) else 2
     escaped_width = 1
-    if b"\\" in body:  # as most have none
+    if b"\\" in body:  # most bodies have none
         escaped_width = 4 if b"\\ud" in body or b"\\uD" in body else 2 if b"\\u" in body else 1
     texts = characters * (width + max(width, escaped_width))
-    # Before each name in an object is its brace, or a comma.
+    # Each name in an object follows a brace or a comma.
     values = 240 * body.count(b"{") + 100 * body.count(b"[") + 130 * body.count(b",")
     return texts + values + _LEAST_BYTES
 
@@ -287,7 +287,7 @@ def _parse_url(url: str) -> SplitResult:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
-        raise HttpError("the address is malformed") from None
+        raise HttpError("the URL is not valid") from None
     if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
-        raise HttpError("refused to speak plain HTTP beyond this machine")
+        raise HttpError("plain HTTP is only allowed to this machine; use https://")
     return parts

@@ -18,7 +18,7 @@ from infra.config import read_config
 from infra.deploy_role import DeployRole, DeployRoleArgs
 from infra.handler_secret import HandlerSecret, HandlerSecretArgs
 from infra.monitoring import Monitoring, MonitoringArgs
-from infra.refusal import exit_on_refusal
+from infra.program_exit import exit_on_refusal
 from infra.state_bucket import StateBucket, StateBucketArgs, prove_adoptable
 from infra.state_key import StateKey, StateKeyArgs, key_arn_of
 

@@ -1,4 +1,4 @@
-"""Checking and testing policy files: `python -m policy check FILE`, `python -m policy test`."""
+"""Check and test policy files."""
 
 from __future__ import annotations
 
@@ -23,10 +23,16 @@ from policy.loader import Loaded, load
 from policy.terminal import Parser, counted, say, show_anything
 
 FOLDER = Path("policy")
+_VERDICTS = {
+    "grants": "grants access",
+    "dry_run": "would grant access, but is in dry run",
+    "denies": "denies the request",
+    "no": "not matched",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and give its exit status: 0 all is well, 1 not, 2 it could not be run."""
+    """Run a command; return 0 if all is well, 1 if not, or 2 if it could not run."""
     show_anything(sys.stdout, sys.stderr)
     options = _parser().parse_args(arguments)
     yaml_files = sorted(FOLDER.glob(f"*{SUFFIX}"))
@@ -34,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     files = options.files or policies
     status = 0
     if not files:
-        say(f"error: there is no policy file in {FOLDER}/: name one", sys.stderr)
+        say(f"error: {FOLDER}/ has no policy file: name one on the command line", sys.stderr)
         status = 2
     for file in files:
         try:
@@ -62,17 +68,17 @@ def _test(file: Path, options: argparse.Namespace) -> int:
         for problem in run.problems:
             say(problem)
         return 2
-    say(f"{file}, by {run.test_file}:")
+    say(f"{file}, tested by {run.test_file}:")
     for result in run.results:
-        say(f"  {'RED' if result.differences else 'ok '} {result.case.name}")
+        say(f"  {'FAIL' if result.differences else 'ok  '} {result.case.name}")
         for line in _difference(run, result):
             say(f"      {line}")
     _say_warnings(file, run.policy)
     for gap in run.gaps:
         say(gap)
     count, failed, gaps = len(run.results), len(run.failed), len(run.gaps)
-    untested = f"; {counted(gaps, 'gap')} in the tests" if gaps else ""
-    say(f"{count - failed} of {counted(count, 'case')} came out as expected{untested}.")
+    missing = f"; {counted(gaps, 'gap')} in the tests" if gaps else ""
+    say(f"{count - failed} of {counted(count, 'case')} passed{missing}.")
     return 1 if run.failures else 0
 
 
@@ -82,7 +88,7 @@ def _say_warnings(file: Path, policy: Loaded) -> None:
 
 
 def _difference(run: PolicyTestRun, result: CaseResult) -> Iterator[str]:
-    """Say what came instead of what was expected, and what became of each rule."""
+    """Describe expected and actual results, and the result of each rule."""
     if not result.differences:
         return
     yield f"{run.test_file}:{result.case.line}"
@@ -90,7 +96,7 @@ def _difference(run: PolicyTestRun, result: CaseResult) -> Iterator[str]:
         yield f"- {expected}"
         yield f"+ {actual}"
     for rule in result.decision.rule_results:
-        yield f"rule {quoted(rule.rule)}: {rule.why or rule.verdict}"
+        yield f"rule {quoted(rule.rule)}: {rule.why or _VERDICTS[rule.verdict]}"
         for duty, objection in rule.duties:
             yield f"  {duty.describe(result.decision.now)}: {objection or 'counts'}"
 
@@ -98,18 +104,22 @@ def _difference(run: PolicyTestRun, result: CaseResult) -> Iterator[str]:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m policy", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
-    check = commands.add_parser("check", help="tell what is wrong with policy files")
+    check = commands.add_parser("check", help="report errors and warnings in policy files")
     check.set_defaults(run=_check)
-    test = commands.add_parser("test", help="run the tests beside policy files")
+    test = commands.add_parser("test", help="run the tests of policy files")
     test.add_argument(
         "--self-declared",
         action="store_true",
-        help="as with INCIDENTIO_APPROVE_SELF_DECLARED=true",
+        help="accept roles in self-declared incidents: INCIDENTIO_APPROVE_SELF_DECLARED=true",
     )
     test.set_defaults(run=_test)
     for command in (check, test):
         command.add_argument(
-            "files", nargs="*", type=_policy_file, metavar="FILE", help=f"{FOLDER}/*{SUFFIX}"
+            "files",
+            nargs="*",
+            type=_policy_file,
+            metavar="FILE",
+            help=f"default: all of {FOLDER}/*{SUFFIX}",
         )
     return parser
 
@@ -117,11 +127,11 @@ def _parser() -> argparse.ArgumentParser:
 def _policy_file(text: str) -> Path:
     file = Path(text)
     if file.name.endswith(TEST_SUFFIX):
-        raise argparse.ArgumentTypeError(f"{text} holds tests: name the policy beside it")
+        raise argparse.ArgumentTypeError(f"{text} contains tests: name the policy file instead")
     if not file.name.endswith(SUFFIX):
-        raise argparse.ArgumentTypeError(f"{text}: a policy's name ends in {SUFFIX}")
+        raise argparse.ArgumentTypeError(f"{text}: the name of a policy file must end in {SUFFIX}")
     if tests_of(file).name == TEST_SUFFIX:
-        raise argparse.ArgumentTypeError(f"{text} is no name for a policy")
+        raise argparse.ArgumentTypeError(f"{text} isn't a valid name for a policy file")
     return file
 
 

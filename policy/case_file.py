@@ -1,4 +1,4 @@
-"""The tests of a policy: who asks for what, what the providers say, and what has to come of it."""
+"""Reads the tests of a policy: requests, the providers' answers, and the expected decisions."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from handler.providers.registry import BY_ID
 from handler.request import ACCESS, Request, Resource
 from policy import grammar
 from policy.diagnostics import Problem, Problems, line_of, look_of, nearest, quoted
-from policy.reader import Reader
 from policy.yaml_file import read_yaml
+from policy.yaml_values import Reader
 
 MOST_CHARACTERS = 200
-# What the role is called that only says who declared the incident.
+# The role that only says who declared the incident.
 _REPORTER = "reporter"
-_FOR_GOOD = "never"
-# A request that names no time may ask for as long as the policy allows.
+_NEVER = "never"
+# Requests may ask for longer than any rule allows.
 _LONGEST_ASKED = timedelta(days=3650)
 
 
 class Expected(NamedTuple):
-    """What has to come of a case; what is None or empty is left open.
+    """The expected result of a case; fields that are None or empty are not compared.
 
     Attributes:
-        approved: whether it is a yes.
-        rules: those that approve.
+        approved: whether the request is approved.
+        rules: the approving rules.
         duration: how long access lasts.
-        evidence: the schedules and roles that it rests on.
-        denied_by: a rule that denies.
-        dry_run_of: a rule that would approve, were it not in dry run.
-        why: words of the reason.
+        evidence: the schedules and roles that the approval is based on.
+        denied_by: a rule that denies it.
+        dry_run_of: a rule in dry run that would approve it.
+        why: part of the reason.
     """
 
     approved: bool
@@ -49,7 +49,7 @@ class Expected(NamedTuple):
 
 
 class Case(NamedTuple):
-    """One case."""
+    """A test case."""
 
     line: int
     name: str
@@ -60,14 +60,14 @@ class Case(NamedTuple):
 
 
 class Cases(NamedTuple):
-    """What a test file holds; no cases where it has errors."""
+    """The contents of a test file; no cases if it has errors."""
 
     cases: tuple[Case, ...] = ()
     errors: tuple[Problem, ...] = ()
 
 
 def read_cases(data: bytes, rules: Collection[str]) -> Cases:
-    """Read a test file, whatever it holds, for a policy with these rules."""
+    """Read a test file, with any content, for a policy with these rules."""
     problems = Problems()
     tree = read_yaml(data, problems)
     if tree is None:
@@ -77,7 +77,7 @@ def read_cases(data: bytes, rules: Collection[str]) -> Cases:
 
 
 class CaseReader(Reader):
-    """Reads cases. What it makes of a wrong one is never used."""
+    """Reads cases. The result is not used if there are errors."""
 
     def __init__(self, problems: Problems, rules: Collection[str]) -> None:
         super().__init__(problems)
@@ -87,21 +87,21 @@ class CaseReader(Reader):
         self._who = ""
 
     def file(self, node: yaml.Node) -> tuple[Case, ...]:
-        """Read all cases: those without a time happen when the file says."""
+        """Read all cases; `at` is the time of those without their own."""
         fields = self.fields(node, grammar.TESTS)
         self._has_time = "at" in fields
         self._now = self.instant(fields["at"], "at") if self._has_time else None
         return self.cases(fields["cases"], "cases") if "cases" in fields else ()
 
     def cases(self, node: yaml.Node, what: str) -> tuple[Case, ...]:
-        """Read the cases, whose names are unlike each other."""
+        """Read the cases; no two names may look alike."""
         cases = []
         first_lines: dict[str, int] = {}
         for item in self.items(node, what):
             case = self._case(item)
             look = look_of(case.name)
             if case.name and look in first_lines:
-                self.error(item, f"the case of line {first_lines[look]} has this name, too")
+                self.error(item, f"the case in line {first_lines[look]} has the same name")
             first_lines.setdefault(look, case.line)
             cases.append(case)
         return tuple(cases)
@@ -122,7 +122,7 @@ class CaseReader(Reader):
                 action=case.get("action", ACCESS),
             ),
             case.get("providers_say", ProviderSnapshot()),
-            case.get("at") or self._now or datetime.min,  # noqa: DTZ901 - of a wrong case only
+            case.get("at") or self._now or datetime.min,  # noqa: DTZ901 - only if the case is wrong
             case.get("expect", Expected(approved=False)),
         )
 
@@ -131,7 +131,7 @@ class CaseReader(Reader):
         return self.text(node, what, MOST_CHARACTERS)
 
     def long_duration(self, node: yaml.Node, what: str) -> str:
-        """Read a duration that is asked for: it may be longer than any rule's."""
+        """Read a requested duration, which may be longer than any rule's."""
         return self.duration(node, what, most=_LONGEST_ASKED)
 
     def resources(self, node: yaml.Node, what: str) -> tuple[Resource, ...]:
@@ -147,7 +147,7 @@ class CaseReader(Reader):
         )
 
     def sayings(self, node: yaml.Node, what: str) -> ProviderSnapshot:
-        """Read what the providers say."""
+        """Read the providers' answers."""
         values = [
             value
             for item in self.items(node, what)
@@ -170,14 +170,14 @@ class CaseReader(Reader):
             self._holder(shift),
             level=shift.get("level", 1),
             start=shift.get("from"),
-            end=None if until == _FOR_GOOD else until,
-            endless=until == _FOR_GOOD,
+            end=None if until == _NEVER else until,
+            endless=until == _NEVER,
         )
 
     def shift_until(self, node: yaml.Node, what: str) -> datetime | str | None:
-        """Read when a shift ends: a time, or never."""
-        is_never = isinstance(node, yaml.ScalarNode) and node.value == _FOR_GOOD
-        return _FOR_GOOD if is_never else self.instant(node, what)
+        """Read the end of a shift: a time, or never."""
+        is_never = isinstance(node, yaml.ScalarNode) and node.value == _NEVER
+        return _NEVER if is_never else self.instant(node, what)
 
     def duty_role(self, node: yaml.Node, _: str) -> Duty:
         """Read a role in an incident."""
@@ -197,17 +197,17 @@ class CaseReader(Reader):
         )
 
     def _holder(self, duty: dict[str, Any]) -> str:
-        """Say whose duty it is: the requester's, if not said otherwise."""
+        """Return who holds a duty: the requester, unless the case says otherwise."""
         return emails.normal(duty.get("who", self._who))
 
     def failure(self, node: yaml.Node, _: str) -> Failure:
         """Read that a provider fails."""
         failure = self.mapping(node, grammar.FAILURE)
-        problem = failure.get("problem") or "given up: no answer in time"
+        problem = failure.get("problem") or "no complete answer in time"
         return Failure(_name_of(failure.get("provider")), "everything", problem)
 
     def expected(self, node: yaml.Node, _: str) -> Expected:
-        """Read what has to come of a case."""
+        """Read the expected result."""
         every = dict.fromkeys((*grammar.EXPECTED_YES.keys, *grammar.EXPECTED_NO.keys))
         fields = self.fields(node, grammar.Shape("expect", tuple(every)))
         if "approved" not in fields:
@@ -216,7 +216,9 @@ class CaseReader(Reader):
         shape = grammar.EXPECTED_YES if approved else grammar.EXPECTED_NO
         for key, value in fields.items():
             if key not in shape.names:
-                problem = f'"{key}" does not go with "approved: {"true" if approved else "false"}"'
+                problem = (
+                    f'"{key}" is not allowed with "approved: {"true" if approved else "false"}"'
+                )
                 self.error(value, f"{problem}{nearest(key, shape.names)}")
         if approved:
             return self._expected_approval(node, fields)
@@ -224,9 +226,9 @@ class CaseReader(Reader):
 
     def _expected_approval(self, node: yaml.Node, fields: dict[str, yaml.Node]) -> Expected:
         if ("rule" in fields) == ("rules" in fields):
-            self.error(node, 'an approval is expected by a "rule", or by "rules": name it')
+            self.error(node, 'an expected approval needs either "rule" or "rules"')
         if "duration" not in fields:
-            self.error(node, 'an approval is expected for a "duration": say which')
+            self.error(node, 'an expected approval needs "duration"')
         approval = self.values(fields, grammar.EXPECTED_YES)
         evidence = approval.get("evidence")
         return Expected(
@@ -240,12 +242,12 @@ class CaseReader(Reader):
         """Read the name of a rule of the policy."""
         name = self.text(node, what)
         if name and name not in self._rules:
-            problem = f"{quoted(name)} is no rule of the policy"
+            problem = f"the policy has no rule {quoted(name)}"
             self.error(node, f"{problem}{nearest(name, self._rules)}")
         return name
 
     def rule_list(self, node: yaml.Node, what: str) -> list[str]:
-        """Read a list of names of rules."""
+        """Read a list of rule names."""
         return [self.rule(item, what) for item in self.text_nodes(node, what)]
 
 

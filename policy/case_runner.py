@@ -1,4 +1,4 @@
-"""Running the tests of a policy: the result of each case, and what no case exercises."""
+"""Runs the tests of a policy: the result of each case, and which rules no case tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SUFFIX, TEST_SUFFIX = ".yaml", ".test.yaml"
 
 
 class FileError(Exception):
-    """A file cannot be read; the sentence says which, and what to do."""
+    """A file cannot be read; the message says which one, and what to do."""
 
 
 class CaseResult(NamedTuple):
@@ -26,8 +26,8 @@ class CaseResult(NamedTuple):
 
     Attributes:
         case: the case.
-        decision: what was decided.
-        differences: pairs of what was expected and what came instead; none where it is right.
+        decision: the actual decision.
+        differences: pairs of expected and actual results; none if the case passes.
     """
 
     case: Case
@@ -39,12 +39,12 @@ class PolicyTestRun(NamedTuple):
     """The result of a policy's tests.
 
     Attributes:
-        file, test_file: the two files, as they were named.
-        policy: the policy file, read.
-        missing: why there is no test file, where the policy has errors, too.
-        errors: what is wrong with the test file.
-        results: those of its cases.
-        gaps: what no case exercises, by the line of the policy (of the test file for the first).
+        file, test_file: the paths of the two files.
+        policy: the policy that was read.
+        missing: that there is no test file, if the policy has errors as well.
+        errors: of the test file.
+        results: of its cases.
+        gaps: what no case tests, with the place in the policy or the test file.
     """
 
     file: Path
@@ -57,39 +57,39 @@ class PolicyTestRun(NamedTuple):
 
     @property
     def failed(self) -> tuple[CaseResult, ...]:
-        """The cases that did not come out as expected."""
+        """The cases that failed."""
         return tuple(result for result in self.results if result.differences)
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Each error of both files, with its place, and whether one is missing."""
+        """The errors of both files, with their places, and a missing test file."""
         missing = (self.missing,) if self.missing else ()
         of_policy = problem_lines(self.file, self.policy.errors)
         return (*of_policy, *missing, *problem_lines(self.test_file, self.errors))
 
     @property
     def failures(self) -> tuple[str, ...]:
-        """All that speaks against deploying the policy, a sentence each."""
+        """Everything that prevents the policy from being deployed, in sentences."""
         return (*self.problems, *map(self._failure_line, self.failed), *self.gaps)
 
     def _failure_line(self, result: CaseResult) -> str:
         expected, actual = result.differences[0]
         place = f"{self.test_file}:{result.case.line}"
-        return f"{place}: {quoted(result.case.name)} is expected {expected}, and came out {actual}"
+        return f"{place}: {quoted(result.case.name)}: expected {expected}, got {actual}"
 
 
 def problem_lines(file: Path, problems: tuple[Problem, ...]) -> Iterator[str]:
-    """Write problems with their place, as editors and terminals read it."""
+    """Format problems as `file:line: text`, which editors and terminals understand."""
     return (f"{file}:{problem.line}: {problem.text}" for problem in problems)
 
 
 def tests_of(file: Path) -> Path:
-    """Give the file with a policy's tests."""
+    """Return the path of a policy's tests."""
     return file.with_name(file.name.removesuffix(SUFFIX) + TEST_SUFFIX)
 
 
 def read(file: Path, root: Path = Path()) -> bytes:
-    """Read a file, named from a folder.
+    """Read a file, whose path is relative to a folder.
 
     Raises:
         FileError: it cannot be read.
@@ -107,8 +107,8 @@ def run_policy_tests(
 
     Args:
         file: the policy.
-        root: the folder from which it is named.
-        self_declared: whether duties in an incident count that the requester declared themselves.
+        root: the folder to which its path is relative.
+        self_declared: whether roles in self-declared incidents count.
 
     Raises:
         FileError: one of the files cannot be read.
@@ -118,7 +118,7 @@ def run_policy_tests(
     try:
         data = read(tests, root)
     except FileError as error:
-        missing = f"{error}; it holds the tests, without which no policy is used"
+        missing = f"{error}; a policy needs tests in this file"
         if loaded.errors:
             return PolicyTestRun(file, tests, loaded, missing)
         raise FileError(missing) from None
@@ -150,18 +150,17 @@ def _differences(case: Case, decision: Decision, policy: Policy) -> Iterator[tup
         yield f"for {in_words(expected.duration)}", f"for {in_words(decision.duration)}"
     evidence = {duty.title for duty in decision.evidence}
     if expected.evidence is not None and expected.evidence != evidence:
-        yield f"on the evidence of {_listed(expected.evidence)}", f"of {_listed(evidence)}"
+        yield f"evidence {_listed(expected.evidence)}", f"evidence {_listed(evidence)}"
     denying = _denying(case, policy)
     if expected.denied_by and expected.denied_by not in denying:
-        yield f"denied by {quoted(expected.denied_by)}", f"denied by {_listed(denying)}"
+        actual = f"denied by {_listed(denying)}" if denying else "not denied by a rule"
+        yield f"denied by {quoted(expected.denied_by)}", actual
     dry = _in_dry_run(decision)
     if expected.dry_run_of and expected.dry_run_of not in dry:
-        yield (
-            f"approved in dry run by {quoted(expected.dry_run_of)}",
-            f"approved in dry run by {_listed(dry)}",
-        )
+        actual = f"approved in dry run by {_listed(dry)}" if dry else "not approved in dry run"
+        yield f"approved in dry run by {quoted(expected.dry_run_of)}", actual
     if expected.why not in decision.reason:
-        yield f"because {quoted(expected.why)}", f"because {quoted(decision.reason)}"
+        yield f"reason {quoted(expected.why)}", f"reason {quoted(decision.reason)}"
 
 
 def _in_dry_run(decision: Decision) -> set[str]:
@@ -169,7 +168,7 @@ def _in_dry_run(decision: Decision) -> set[str]:
 
 
 def _denying(case: Case, policy: Policy) -> set[str]:
-    """Name the rules that deny a case: also where nothing would approve it anyway."""
+    """Return the rules that deny a case, even if no rule would approve it."""
     facts = facts_of(case.request, case.snapshot, policy, case.now)
     folded = policy.fold_resources(case.request)
     return {
@@ -181,7 +180,7 @@ def _denying(case: Case, policy: Policy) -> set[str]:
 
 def _gaps(run: PolicyTestRun, policy: Policy) -> Iterator[str]:
     if all(result.case.expected.approved for result in run.results):
-        gap = "no case must not be approved: a policy that approves everybody would pass"
+        gap = "no case expects a refusal, so a policy that approves everybody would pass"
         yield f"{run.test_file}:1: {gap}"
     exercised: set[str] = set()
     for result in run.results:
@@ -190,7 +189,7 @@ def _gaps(run: PolicyTestRun, policy: Policy) -> Iterator[str]:
     for rule in policy.rules:
         if rule.name not in exercised:
             does = "denies" if rule.deny else "would approve" if rule.dry_run else "approves"
-            gap = f"no case exercises the rule {quoted(rule.name)}: in none of them it {does}"
+            gap = f"rule {quoted(rule.name)} is untested: there is no case in which it {does}"
             yield f"{run.file}:{run.policy.lines[rule.name]}: {gap}"
 
 

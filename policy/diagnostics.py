@@ -1,6 +1,6 @@
-"""What is wrong with a file: where, in a sentence, with the nearest right word.
+"""Problems of a file: the line, a sentence, and a suggestion.
 
-Characters that a reader takes for others, or does not see at all, are named.
+Characters that look like others, or are invisible, are named.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from handler.folding import fold
 _MOST_QUOTED = 60
 _MOST_LISTED = 8
 _MOST_DIFFERENCES = 3
-# What a single character, with its accent, is written with.
+# The most code points of a letter with its accent.
 _LETTER = 2
 
 _DOUBLE = "\u201c\u201d\u201e\u201f\u00ab\u00bb\uff02\u2033\u301d\u301e\u301f"
 _SINGLE = "\u2018\u2019\u201a\u201b\u2039\u203a\uff07\u2032"
-# What editors and word processors put in place of a quote or a hyphen.
+# What editors and word processors substitute for quotes and hyphens.
 QUOTES = _DOUBLE + _SINGLE
 DASHES = (
     "\u02d7\u058a\u2010-\u2015\u2043\u207b\u208b\u2212\u2796"
@@ -33,17 +33,17 @@ STARS = "\u2217\u204e\ufe61\uff0a"
 _AT_AN_END = re.compile(f"^[{QUOTES}]|[{QUOTES}]$")
 _DASH = re.compile(f"[{DASHES}]")
 _STAR = re.compile(f"[{STARS}]")
-# Between two words, with blanks around it, a dash is as it should be.
+# A dash with spaces around it, between two words, is fine.
 _BETWEEN_WORDS = re.compile(rf"(?<=\s)[{DASHES}](?=\s)")
 _QUOTED = re.compile(r"""(["']).*\1""")
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong, or doubtful, with a file.
+    """An error or a warning.
 
     Attributes:
-        line: where, from 1.
-        text: what, in a sentence that holds nobody's e-mail.
+        line: from 1.
+        text: a sentence without e-mails.
     """
 
     line: int
@@ -51,62 +51,62 @@ class Problem(NamedTuple):
 
 
 class Problems:
-    """Collects all that is wrong with one file, so that one run tells all of it."""
+    """Collects the problems of a file, so that one run reports them all."""
 
     def __init__(self) -> None:
         self._errors: list[Problem] = []
         self._warnings: list[Problem] = []
 
     def error(self, at: yaml.Node | int, text: str) -> None:
-        """Note what has to be mended, at a node or in a line."""
+        """Note an error, at a node or in a line."""
         self._errors.append(Problem(line_of(at), text))
 
     def warn(self, at: yaml.Node | int, text: str) -> None:
-        """Note what is allowed, and doubtful."""
+        """Note something that is valid but probably unintended."""
         self._warnings.append(Problem(line_of(at), text))
 
     @property
     def errors(self) -> tuple[Problem, ...]:
-        """What has to be mended, by line."""
+        """The errors, by line."""
         return tuple(sorted(self._errors, key=lambda problem: problem.line))
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        """What is doubtful, by line."""
+        """The warnings, by line."""
         return tuple(sorted(self._warnings, key=lambda problem: problem.line))
 
 
 def line_of(at: yaml.Node | int) -> int:
-    """Give the line of a node, from 1; a line is its own."""
+    """Return the line of a node, from 1; a number is a line already."""
     return at if isinstance(at, int) else at.start_mark.line + 1
 
 
 def quoted(text: str) -> str:
-    """Quote a text of the file, cut to size; an e-mail is not repeated: logs are kept."""
+    """Quote a text of the file, shortened; e-mails are not repeated, as output may be logged."""
     if "@" in text:
         return "this e-mail"
     return f'"{text}"' if len(text) <= _MOST_QUOTED else f'"{text[:_MOST_QUOTED]}..."'
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
-    """Say `; the nearest is "..."`, or which words are allowed where none is near."""
+    """Return `; did you mean "..."?`, or the allowed words if none is similar."""
     words = list(allowed)
     if near := nearest_of(word, words):
         difference = hidden_difference(word, near)
-        return f"; the nearest is {quoted(near)}{f': {difference}' if difference else ''}"
+        return f"; did you mean {quoted(near)}{f' ({difference})' if difference else ''}?"
     listed = 0 < len(words) <= _MOST_LISTED
-    return f"; allowed: {', '.join(words)}" if listed else ""
+    return f"; must be one of: {', '.join(words)}" if listed else ""
 
 
 def nearest_of(word: str, allowed: Iterable[str]) -> str:
-    """Give the word that is most like another one, or ""."""
+    """Return the most similar word, or ""."""
     by_plain = {_plain(other): other for other in allowed}
     near = difflib.get_close_matches(_plain(word), by_plain, n=1)
     return by_plain[near[0]] if near else ""
 
 
 def hidden_difference(word: str, other: str) -> str:
-    """Say how another word is written that looks like this one; "" where a reader sees it."""
+    """Describe an invisible difference between two words, or return ""."""
     matcher = difflib.SequenceMatcher(None, word, other, autojunk=False)
     pieces = [
         (word[begin:end], other[start:stop])
@@ -121,9 +121,9 @@ def hidden_difference(word: str, other: str) -> str:
     differences = (
         f"it has {_spelt(there)} instead of {_spelt(here)}"
         if here and there
-        else f"it has {_spelt(there)}, which yours lacks"
+        else f"it also has {_spelt(there)}"
         if there
-        else f"it lacks your {_spelt(here)}"
+        else f"it does not have {_spelt(here)}"
         for here, there in pieces[:_MOST_DIFFERENCES]
     )
     return ", and ".join(differences)
@@ -151,28 +151,27 @@ def character_name(character: str) -> str:
 
 
 def composed(text: str) -> str:
-    """Give the text with letters and accents in one character (NFC), as keyboards write them."""
+    """Compose letters with their accents (NFC), as keyboards do."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def look_of(text: str) -> str:
-    """Give what is the same of all texts that look alike, word by word."""
+    """Return the same text for all texts that look alike, word by word."""
     return " ".join(map(fold, text.split()))
 
 
 def typographic_in(text: str, *, strict: bool) -> str:
-    """Say what in a text is not what a keyboard writes, and what to type; "" where nothing is.
+    """Say which character no keyboard types, and what to type instead, or return "".
 
-    `strict` is where the text has to be told from all others: there, a dash between two words
-    counts, too, and so do quotes within quotes.
+    With `strict`, a dash between two words and quotes within quotes are problems as well.
     """
     if match := _AT_AN_END.search(text):
         where = "begins" if text.startswith(match[0]) else "ends"
-        return f"{where} with {character_name(match[0])}: leave it out, and quote with \" or '"
+        return f"{where} with {character_name(match[0])}: remove it, and quote with \" or '"
     if strict and _QUOTED.fullmatch(text):
-        return f"begins and ends with {text[0]}, within the quotes of YAML: leave one pair out"
+        return f"begins and ends with {text[0]} inside the quotes of YAML: remove one pair"
     if match := _STAR.search(text):
-        return f"holds {character_name(match[0])}: write * instead"
+        return f"contains {character_name(match[0])}: write * instead"
     if match := _DASH.search(text if strict else _BETWEEN_WORDS.sub("", text)):
-        return f"holds {character_name(match[0])}: write - instead"
+        return f"contains {character_name(match[0])}: write - instead"
     return ""

@@ -1,4 +1,4 @@
-"""What to type instead of a text that isn't a duration; only an error imports this. No I/O."""
+"""Suggests durations for invalid texts. Only imported for an error. No I/O."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from datetime import timedelta
 
 from handler.durations import NANOSECONDS, format_go, parse_duration
 
-EXAMPLE = "use for example 90m or 1h30m"
+EXAMPLE = "use, for example, 90m or 1h30m"
 _SECOND = timedelta(seconds=1)
 _NUMBER = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _WORDS = re.compile(r"[0-9]+(?:\.[0-9]+)?|[a-z]+")
 _SHORTEST_WORD = 3
-# Less, and it may be another unit: `nanoseconds`, `weekdays`, `mois`.
+# With less similarity it may be another unit: `nanoseconds`, `weekdays`, `mois`.
 _LEAST_ALIKE = 0.8
-# What two digits behind one of these count, and up to how many.
+# The unit of two digits that follow one of these units, and their maximum.
 _SMALLER = {"d": ("h", 23), "h": ("m", 59), "m": ("s", 59)}
 
 
@@ -23,7 +23,7 @@ def typed_duration(text: str) -> timedelta:
     """Read a duration of a second or more.
 
     Raises:
-        ValueError: it isn't one; the message says what to type instead, and repeats no value.
+        ValueError: it isn't one; the message says what to type, without repeating the value.
     """
     duration = parse_duration(text)
     if duration is None:
@@ -34,7 +34,7 @@ def typed_duration(text: str) -> timedelta:
 
 
 def hint(text: str) -> str:
-    """Say what to type instead: the nearest duration if there is one, else an example."""
+    """Suggest the most similar duration, or give an example."""
     if _NUMBER.fullmatch(text.strip()):
         number = text.strip()
         return f"a number needs a unit, for example {number}m or {number}h"
@@ -43,11 +43,11 @@ def hint(text: str) -> str:
 
 
 def nearest(text: str) -> str:
-    """Give the duration that a text nearly is (`3h30` -> `3h30m`), or "".
+    """Return the duration that a text probably means (`3h30` -> `3h30m`), or "".
 
-    Numbers and units stay the same: it is no guess at how long.
+    Numbers and units stay the same, so the length is not guessed.
     """
-    # A comma before three digits may set off thousands.
+    # A comma before three digits may separate thousands.
     mended = re.sub(r"(?<=[0-9]),(?=[0-9]{1,2}(?![0-9]))", ".", text.strip().lower())
     mended = re.sub(r"\band\b|(?<![0-9,])[,&+;]", " ", mended)
     if re.sub(r"[0-9a-z.\s]", "", mended):
@@ -68,13 +68,13 @@ def nearest(text: str) -> str:
 
 
 def short(duration: timedelta) -> str:
-    """Write whole seconds as one types them: `3h30m`, `168h`, `1s`."""
+    """Write whole seconds as people type them: `3h30m`, `168h`, `1s`."""
     parts = re.findall(r"([0-9]+)([hms])", format_go(duration))
     return "".join(number + unit for number, unit in parts if int(number)) or "0s"
 
 
 def _unit(word: str) -> str:
-    """Give the shortest name of a unit, even if the word is misspelt; "" if it is none."""
+    """Return the shortest name of a unit, even if misspelt, or ""."""
     if word not in NANOSECONDS:
         near = difflib.get_close_matches(word, NANOSECONDS, n=1, cutoff=_LEAST_ALIKE)
         if len(word) < _SHORTEST_WORD or not near:

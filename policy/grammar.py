@@ -1,10 +1,10 @@
-"""The keys of policy files and of their tests: the one list of them.
+"""All keys of policy files and of their tests.
 
-A line of a table is a key (with ! if it is required), its type, and what it is for. A type is the
-name of the method of `Reader`, or of a subclass, that reads it, and of its definition in
-`schema.py`, which makes the JSON schemas for editors. A new key of a policy takes a line here, a
-field in `handler/rules/model.py` or `conditions.py`, and its line in `handler/rules/codec.py`,
-which reads what is deployed.
+Each line of a table has a key (with ! if it is required), its type, and a description. The type
+names the method of `Reader`, or of a subclass, that reads the key, and its definition in
+`schema.py`, which makes the JSON schemas for editors. A new key of a policy needs a line here, a
+field in `handler/rules/model.py` or `conditions.py`, and a line in `handler/rules/codec.py`, which
+reads the deployed policy.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-# The provider whose schedules are reached level by level, and the one with roles in incidents.
+# The provider with escalation levels, and the one with incident roles.
 HAS_LEVELS, HAS_ROLES = "pagerduty", "incidentio"
 # Callers, by the names of their files in `handler/callers/`.
 CALLERS = ("indent", "authzen", "conductorone")
@@ -29,14 +29,14 @@ class Key(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """A mapping; `what` is what errors call it."""
+    """A mapping; errors call it `what`."""
 
     what: str
     keys: tuple[Key, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The keys that there are."""
+        """The names of its keys."""
         return tuple(key.name for key in self.keys)
 
 
@@ -51,109 +51,109 @@ def _shape(what: str, table: str) -> Shape:
 POLICY = _shape(
     "a policy",
     """
-    rules!   rules    A rule that denies wins. Of those that approve, the one counts for each
-            resource whose access lasts longest.
-    aliases  aliases  By the e-mail in the request, the e-mails of the same person at the providers.
-            Exact, and one way.
-    identities  identities  By caller, what it calls a person, and that person's e-mail. Exact.
+    rules!   rules    Denying rules win. Of the approving rules, the one that grants the longest
+            access to a resource counts.
+    aliases  aliases  Maps the e-mail in a request to the same person's e-mails at the providers.
+            Exact, and in this direction only.
+    identities  identities  For each caller, maps its names for people to their e-mails. Exact.
     """,
 )
 RULE = _shape(
     "a rule",
     """
-    name!           rule_name  What the log and the claim call the rule: one line, once in the file.
-    resources!      selector   Which resources the rule is for: each line that is given has to fit.
-            any has to be written out.
-    when            condition  One condition. Every path of an approving rule needs on_call or
-            incident_role.
-    duration        duration   How long access lasts at most.
+    name!           rule_name  The rule's unique name in the log and in reasons: one line.
+    resources!      selector   Which resources the rule covers: every given key has to match. For
+            all resources, write any.
+    when            condition  One condition. In an approving rule, every alternative needs on_call
+            or incident_role.
+    duration        duration   The longest time for which access lasts.
     end_with_shift  shift_end  Access ends with the duty.
-    dry_run         switch     Decides and logs, and claims nothing.
-    deny            switch     No claim for a request that touches any of these resources. By label
-            it also hits what does not carry that label at all.
+    dry_run         switch     The rule is evaluated and logged, but approves nothing.
+    deny            switch     Requests for any of these resources are left to humans. A label also
+            covers resources that don't have it at all.
     """,
 )
 SELECTOR = _shape(
     "resources",
     """
-    kinds   exact_texts   Kinds, compared whole.
-    ids     patterns      Ids, in which * is any run of characters.
-    labels  exact_labels  Labels and their values, compared whole. They are as trustworthy as who
-            sets them.
-    actions  exact_texts  What is requested to be done with them, compared whole. Left out, an
-            approving rule is for access only, and a denying one for every action.
+    kinds   exact_texts   Kinds, compared exactly.
+    ids     patterns      Ids; * stands for any characters.
+    labels  exact_labels  Labels and their values, compared exactly. Whoever sets labels decides
+            what they open.
+    actions  exact_texts  Requested actions, compared exactly. Without it, an approving rule covers
+            only access, and a denying rule every action.
     """,
 )
 SHIFT_END = _shape(
     "end_with_shift",
     """
-    grace        grace     How much longer access lasts than the shift; at most 24h.
-    without_end  duration  How long access lasts by a duty that has no end, such as a role. Left
-            out, such a duty does not count.
+    grace        grace     How long access continues after the shift; at most 24h.
+    without_end  duration  How long access lasts for a duty without an end, such as a role. Without
+            it, such a duty does not count.
     """,
 )
-# Of these, a condition has one.
+# A condition has exactly one of these.
 CONDITION = _shape(
     "a condition",
     """
-    any                 conditions          One of these is enough.
-    all                 conditions          All of these are needed.
-    on_call             on_call             Being on call for a schedule.
-    incident_role       incident_role       Holding a role in a live incident.
-    requester           requester           Being one of these people, or of one of these domains.
-    requested_duration  requested_duration  Asking for no longer than this. Who asks for no time
-            asks for all there is.
+    any                 conditions          At least one of these has to hold.
+    all                 conditions          All of these have to hold.
+    on_call             on_call             The requester is on call for a schedule.
+    incident_role       incident_role       The requester holds a role in a live incident.
+    requester           requester           The requester has one of these e-mails or domains.
+    requested_duration  requested_duration  The request is for at most this long. A request without
+            a duration asks for the maximum.
     """,
 )
 GROUPS, DUTIES, LIMITS = CONDITION.names[:2], CONDITION.names[2:4], CONDITION.names[4:]
 ON_CALL = _shape(
     "on_call",
     """
-    provider    provider  Whose schedule it is; left out, whichever provider's.
+    provider    provider  The provider of the schedule; any provider if left out.
     schedules!  names     Schedules by name or id, or any.
-    max_level   level     The last escalation level that counts, 1 if left out. PagerDuty's only.
+    max_level   level     The highest escalation level that counts; 1 if left out. PagerDuty only.
     """,
 )
 INCIDENT_ROLE = _shape(
     "incident_role",
     """
-    roles!      names  Roles by name, shortform or id, or any (but the reporter's).
-    severities  texts  The incident has one of these severities, by name or id.
-    types       texts  The incident is of one of these types, by name or id.
+    roles!      names  Roles by name, shortform or id, or any (except the reporter's).
+    severities  texts  Severities of the incident, by name or id.
+    types       texts  Types of the incident, by name or id.
     """,
 )
 REQUESTER = _shape(
     "requester",
     """
-    emails   emails   E-mails, compared whole.
-    domains  domains  Domains without @, compared whole: a subdomain is another one.
+    emails   emails   E-mails, compared exactly.
+    domains  domains  Domains without @, compared exactly: a subdomain is another domain.
     """,
 )
 REQUESTED_DURATION = _shape(
     "requested_duration",
     """
-    up_to!  duration  The longest time that may be asked for.
+    up_to!  duration  The longest duration that may be requested.
     """,
 )
 
 TESTS = _shape(
     "a test file",
     """
-    at      instant  When all of this happens; a case may have a time of its own.
-    cases!  cases    Each is decided by itself.
+    at      instant  The time of all cases without their own.
+    cases!  cases    The cases; each is decided on its own.
     """,
 )
 CASE = _shape(
     "a case",
     """
-    name!          case_name      A sentence that states the fact.
-    who!           email          Who asks.
+    name!          case_name      A sentence that says what is tested.
+    who!           email          The requester's e-mail.
     asks_for!      resources      One resource, or a list of them.
-    action         text           What is to be done with them, access if left out.
-    duration       long_duration  The time that is asked for; left out, all there is.
-    at             instant        When; left out, as the file says.
+    action         text           The requested action; access if left out.
+    duration       long_duration  The requested duration; the maximum if left out.
+    at             instant        The time of the request; that of the file if left out.
     providers_say  sayings        Who is on duty, and which providers fail.
-    expect!        expected       What has to come of it.
+    expect!        expected       The expected decision.
     """,
 )
 RESOURCE = _shape(
@@ -169,54 +169,54 @@ SAYING = _shape(
     """
     on_call        duty_on_call  Somebody is on call for a schedule.
     incident_role  duty_role     Somebody holds a role in a live incident.
-    failure        failure       What a provider could not be asked.
+    failure        failure       A provider fails to answer.
     """,
 )
 DUTY_ON_CALL = _shape(
     "on_call",
     """
-    provider!  provider     Whose schedule it is.
-    schedule!  text         Its name.
-    who        email        Who is on call, by the e-mail at the provider; left out, who asks.
-    level      level        The escalation level, 1 if left out.
-    from       instant      When the shift begins; left out, it has begun.
-    until      shift_until  When the shift ends, or never; left out, the end could not be read.
+    provider!  provider     The provider of the schedule.
+    schedule!  text         The name of the schedule.
+    who        email        Who is on call, as e-mail at the provider; the requester if left out.
+    level      level        The escalation level; 1 if left out.
+    from       instant      The start of the shift; already started if left out.
+    until      shift_until  The end of the shift, or never; if left out, it could not be read.
     """,
 )
 DUTY_ROLE = _shape(
     "incident_role",
     """
-    role!        text   Its name; reporter is the role of who declared it.
-    who          email  Who holds it, by the e-mail at the provider; left out, who asks.
-    incident     text   The incident, INC-1 if left out.
+    role!        text   The name of the role; reporter is whoever declared the incident.
+    who          email  Who holds it, as e-mail at the provider; the requester if left out.
+    incident     text   The incident; INC-1 if left out.
     severity     text   The incident's severity.
     type         text   The incident's type.
-    declared_by  email  Who declared the incident; left out, somebody else.
+    declared_by  email  Who declared the incident; somebody else if left out.
     """,
 )
 FAILURE = _shape(
     "failure",
     """
-    provider!  provider  Which one fails.
-    problem    text      What is wrong; left out, it does not answer in time.
+    provider!  provider  The provider that fails.
+    problem    text      The problem; no answer in time if left out.
     """,
 )
 EXPECTED_YES = _shape(
     "expect",
     """
-    approved!  switch     Whether it is a yes.
-    rule       rule       The rule that approves.
-    rules      rule_list  The rules that approve.
+    approved!  switch     Whether the request is approved.
+    rule       rule       The rule that approves it.
+    rules      rule_list  The rules that approve it.
     duration   duration   How long access lasts.
-    evidence   texts      The schedules and roles that the approval rests on.
+    evidence   texts      The schedules and roles on which the approval is based.
     """,
 )
 EXPECTED_NO = _shape(
     "expect",
     """
-    approved!   switch  Whether it is a yes.
+    approved!   switch  Whether the request is approved.
     denied_by   rule    A rule that denies it.
-    dry_run_of  rule    A rule in dry run that would approve.
-    why         text    Words of the reason.
+    dry_run_of  rule    A rule in dry run that would approve it.
+    why         text    Part of the reason.
     """,
 )

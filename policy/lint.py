@@ -1,4 +1,4 @@
-"""What a policy allows that is seldom meant: whom it lets in without naming anything, or never."""
+"""Warns of rules that are valid but probably unintended: too open, or without effect."""
 
 from __future__ import annotations
 
@@ -34,30 +34,30 @@ _OWN = ", even one that they declared themselves,"
 
 
 def warn(policy: Policy, lines: Mapping[str, int], problems: Problems) -> None:
-    """Warn of each rule that is doubtful; `lines` says where each stands."""
+    """Warn of doubtful rules; `lines` has the line of each rule."""
     others = {address for addresses in policy.aliases.values() for address in addresses}
     for rule in policy.rules:
         at, name, selector = lines[rule.name], quoted(rule.name), rule.resources
         if not rule.deny and selector.labels and not (selector.kinds or selector.ids):
-            doubt = f"{name} opens whatever carries these labels, of any kind and id"
-            problems.warn(at, f"{doubt}: labels are as trustworthy as who sets them")
+            doubt = f"{name} opens resources of any kind and id with these labels"
+            problems.warn(at, f"{doubt}: whoever can set the labels decides what it opens")
         ends = rule.shift_end is not None and rule.shift_end.without_end is None
         if ends and any(isinstance(part, IncidentRole) for part in walk(rule.when)):
-            doubt = f"{name} ends with the shift, and a role has no end: roles count only if"
-            problems.warn(at, f"{doubt} end_with_shift says without_end, such as 1h")
+            doubt = f"{name} ends access with the shift, but roles have no end, so they don't count"
+            problems.warn(at, f"{doubt}: set end_with_shift: {{without_end: 1h}}, for example")
         if not rule.deny and (odd := _access_misspelt(rule)):
-            doubt = f"{name} names the action {quoted(odd)}, for which nobody asks"
-            problems.warn(at, f"{doubt}: what every caller asks for is {ACCESS}")
+            doubt = f"{name} names the action {quoted(odd)}, which no caller requests"
+            problems.warn(at, f"{doubt}; did you mean {ACCESS}?")
         if denial := next((other for other in policy.rules if _denies_all_of(other, rule)), None):
-            doubt = f"{name} never approves: {quoted(denial.name)} denies all that it is for"
+            doubt = f"{name} never approves: {quoted(denial.name)} denies all that it covers"
             problems.warn(at, doubt)
         people = (part.emails for part in walk(rule.when) if isinstance(part, Requester))
         if any(not others.isdisjoint(emails) for emails in people):
-            doubt = f"{name} names a requester by an alias's value, with which nobody requests"
-            problems.warn(at, f"{doubt}: name the alias's key")
+            doubt = f"{name} names a requester by a value of an alias, which requests don't have"
+            problems.warn(at, f"{doubt}: use the key of the alias")
     for open_rule in open_rules(policy, [provider.name for provider in PROVIDERS]):
-        if not open_rule.labels:  # of labels alone there is a warning already
-            doubt = f"by {quoted(open_rule.rule)}, {open_rule.describe()}: {open_rule.remedy}"
+        if not open_rule.labels:  # labels alone have their own warning
+            doubt = f"with {quoted(open_rule.rule)}, {open_rule.describe()}: {open_rule.remedy}"
             problems.warn(lines[open_rule.rule], doubt)
 
 
@@ -72,7 +72,7 @@ def names_without_effect(caller: str) -> str:
 
 
 def _denies_all_of(denial: Rule, rule: Rule) -> bool:
-    """Whether a rule denies everything that another rule is for, on no condition."""
+    """Whether a rule unconditionally denies everything that another rule covers."""
     if not denial.deny or denial.when is not None or rule.deny:
         return False
     wide, narrow = denial.resources, rule.resources
@@ -85,13 +85,13 @@ def _denies_all_of(denial: Rule, rule: Rule) -> bool:
 
 
 def _access_misspelt(rule: Rule) -> str:
-    """Give the action by which a rule means access and does not say it, or ""."""
+    """Return an action that differs from access only in spelling, or ""."""
     actions = rule.resources.actions
     return next((one for one in actions if fold(one) == ACCESS != one), "")
 
 
 def providers_of(policy: Policy) -> tuple[str, ...]:
-    """Name the providers, by id, that a policy file depends on by name."""
+    """Return the ids of the providers that a policy file needs."""
     ids: dict[str, None] = {}
     for condition in (part for rule in policy.rules for part in walk(rule.when)):
         if isinstance(condition, IncidentRole):
@@ -102,7 +102,7 @@ def providers_of(policy: Policy) -> tuple[str, ...]:
 
 
 def rules_without_provider(policy: Policy) -> tuple[str, ...]:
-    """Name the rules that name a schedule, and not whose it is."""
+    """Return the rules that name a schedule without its provider."""
     return tuple(
         rule.name
         for rule in policy.rules
@@ -116,14 +116,14 @@ def rules_without_provider(policy: Policy) -> tuple[str, ...]:
 
 
 class OpenRule(NamedTuple):
-    """A rule that any duty of a kind satisfies, for resources that it tells by labels at most.
+    """A rule that accepts any duty of a kind, and restricts resources by labels at most.
 
     Attributes:
-        rule: its name; "" for the settings' one.
-        labels: what a resource has to carry.
-        actions: those that the rule names.
-        who: whom it lets in, in words that follow "anybody who".
-        denials: whether rules that deny take something out.
+        rule: its name; "" for the default rule.
+        labels: that a resource must have.
+        actions: that the rule names.
+        who: whom it approves, in words that follow "anybody who".
+        denials: whether the policy has denying rules.
     """
 
     rule: str
@@ -133,10 +133,10 @@ class OpenRule(NamedTuple):
     actions: tuple[str, ...] = ()
 
     def describe(self, *, dry_run: bool = False) -> str:
-        """Say it in a clause that begins a sentence."""
+        """Describe it in a clause at the beginning of a sentence."""
         opens = "would open" if dry_run else "opens"
         carried = " and ".join(f"{name}={value}" for name, value in self.labels)
-        what = f"every resource that carries {carried}" if carried else "any resource"
+        what = f"every resource labelled {carried}" if carried else "any resource"
         if self.actions:
             what += f" to {' and '.join(map(quoted, self.actions))}"
         but = " that no rule denies" if self.denials else ""
@@ -144,7 +144,7 @@ class OpenRule(NamedTuple):
 
     @property
     def remedy(self) -> str:
-        """Say how to narrow it."""
+        """Return how to narrow it."""
         if self.rule:
             return "name schedules, roles or resources in it to narrow it"
         return f"set {SCHEDULES}, {ROLES} or {POLICY} to narrow it"
@@ -153,12 +153,12 @@ class OpenRule(NamedTuple):
 def open_rules(
     policy: Policy, providers: Collection[str], request: Request | None = None
 ) -> Iterator[OpenRule]:
-    """Give the rules that let in whoever has any duty of a kind.
+    """Yield the rules that accept any duty of a kind.
 
     Args:
         policy: the policy.
-        providers: the names of those that are asked.
-        request: what a rule has to be for; None takes every rule.
+        providers: the names of the configured providers.
+        request: only consider rules that cover it; None considers every rule.
     """
     denials = any(rule.deny for rule in policy.rules)
     for rule in policy.rules:
@@ -175,9 +175,9 @@ def open_rules(
 def _ways(
     condition: Condition, rule: Rule, providers: Collection[str], own: str
 ) -> list[str] | None:
-    """Say which duties satisfy a condition though none is named; None if no duty is needed.
+    """Describe unnamed duties that satisfy a condition; None if it needs no duty.
 
-    `own` is what there is to add about incidents that the requester declared themselves.
+    `own` is added about incidents that the requester declared themselves.
     """
     if isinstance(condition, AnyOf | AllOf):
         parts = [_ways(member, rule, providers, own) for member in condition.members]
@@ -196,7 +196,7 @@ def _ways(
 
 
 def _way(condition: OnCall | IncidentRole | PostedUpdate, rule: Rule, on: Collection[str]) -> str:
-    """Say which duty satisfies a condition that names none; "" if it names one, or is in vain."""
+    """Describe which duty satisfies a condition without names; "" if it has names or no effect."""
     if isinstance(condition, OnCall):
         provider = condition.provider
         open_ = condition.schedules is ANY and (not provider or provider in on)
@@ -213,7 +213,7 @@ def _way(condition: OnCall | IncidentRole | PostedUpdate, rule: Rule, on: Collec
 
 
 def unnamed_kinds(policy: Policy, providers: Collection[str]) -> Iterator[str]:
-    """Say which kind of duty opens nothing, since the plain settings name the other kind only."""
+    """Say which kind of duty opens nothing, since the settings only name the other kind."""
     kinds = _kinds(policy)
     if kinds == {OnCall} and _WITH_ROLES in providers:
         yield f"{SCHEDULES} is set and {ROLES} is not: incident roles open nothing"
@@ -222,7 +222,7 @@ def unnamed_kinds(policy: Policy, providers: Collection[str]) -> Iterator[str]:
 
 
 def kinds_without_end(policy: Policy, providers: Collection[str]) -> Iterator[str]:
-    """Say that roles open nothing, since by the plain settings access ends with the shift."""
+    """Say that roles open nothing, since the settings end access with the shift."""
     kinds = _kinds(policy)
     ends = any(rule.shift_end for rule in policy.rules)
     if ends and IncidentRole in kinds and _WITH_ROLES in providers:
@@ -230,11 +230,11 @@ def kinds_without_end(policy: Policy, providers: Collection[str]) -> Iterator[st
         nobody = "" if OnCall in kinds else ", so nobody is approved"
         yield (
             f"{END_WITH_SHIFT} is set: {what} open nothing, since they have no end{nobody}; in a "
-            "policy file, end_with_shift can say how long they count, such as `without_end: 1h`"
+            "policy file, end_with_shift can give them a duration, for example `without_end: 1h`"
         )
 
 
 def _kinds(policy: Policy) -> set[type[Condition]]:
-    """Give the kinds of duty that the settings' rule takes; none where a file has the rules."""
+    """Return the kinds of duty that the default rule accepts; none for a policy file."""
     parts = (part for rule in policy.rules if not rule.name for part in walk(rule.when))
     return {type(part) for part in parts if not isinstance(part, AnyOf)}

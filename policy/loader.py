@@ -1,4 +1,4 @@
-"""From a policy file to the JSON that is deployed, which `handler/rules/codec.py` reads."""
+"""Compiles a policy file to the deployed JSON, which `handler/rules/codec.py` reads."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from handler.rules.model import LONGEST_GRACE, Policy
 from policy import grammar, lint
 from policy.diagnostics import Problem, Problems, line_of, look_of, nearest, quoted
 from policy.grammar import DUTIES, GROUPS, HAS_LEVELS, LIMITS
-from policy.reader import ANY, Reader
 from policy.yaml_file import read_yaml
+from policy.yaml_values import ANY, Reader
 
 GRANT_KEYS = ("duration", "end_with_shift", "dry_run")
 _MOST_GROUPS = 2
@@ -31,13 +31,13 @@ _NO_LINES: Mapping[str, int] = MappingProxyType({})
 
 
 class Loaded(NamedTuple):
-    """A policy file that was read.
+    """The result of reading a policy file.
 
     Attributes:
-        body: what is deployed; empty where there are errors.
-        errors, warnings: what is wrong with the file, and what is doubtful, by line.
-        lines: where each rule stands, by its name.
-        policy: the body, read as the function reads it.
+        body: what is deployed; empty if there are errors.
+        errors, warnings: by line.
+        lines: the line of each rule, by its name.
+        policy: the body, read like the function reads it.
     """
 
     body: Mapping[str, Any]
@@ -48,12 +48,12 @@ class Loaded(NamedTuple):
 
     @property
     def json(self) -> str:
-        """What is deployed, as text: the same policy gives the same one, comments or not."""
+        """The deployed text; comments in the file don't change it."""
         return _text(self.body)
 
 
 def load(data: bytes) -> Loaded:
-    """Read a policy file, whatever it holds."""
+    """Read a policy file with any content."""
     problems = Problems()
     tree = read_yaml(data, problems)
     if tree is None:
@@ -78,20 +78,20 @@ def _text(body: Mapping[str, Any]) -> str:
 
 
 class PolicyReader(Reader):
-    """Reads a policy, as it is deployed. With `strict` it is within a rule that denies."""
+    """Reads a policy into its deployed form; `strict` is for the inside of denying rules."""
 
     def __init__(self, problems: Problems, *, strict: bool = False) -> None:
         super().__init__(problems, strict=strict)
         self.lines: dict[str, int] = {}
         self._groups = 0
-        # Whose the e-mails are that aliases give people, by the aliases' keys.
+        # For each e-mail in aliases, the key of its alias.
         self._owners: dict[str, str] = {}
 
     def rules(self, node: yaml.Node, what: str) -> list[dict[str, Any]]:
-        """Read the rules, and note in which line each stands."""
+        """Read the rules, and note their lines."""
         items = self.items(node, what)
         if len(items) > MOST_RULES:
-            problem = f"there are {len(items)} rules: the log holds {MOST_RULES} of them at most"
+            problem = f"the policy has {len(items)} rules; the most is {MOST_RULES}"
             self.error(items[MOST_RULES], problem)
         rules = []
         first_lines: dict[str, int] = {}
@@ -99,8 +99,8 @@ class PolicyReader(Reader):
             rule = self._rule(item)
             name, line = rule.get("name", ""), line_of(item)
             if name and look_of(name) in first_lines:
-                taken = f"is taken by the rule of line {first_lines[look_of(name)]}"
-                problem = f"the name {quoted(name)} {taken}: the log tells rules by their names"
+                other = f"the rule in line {first_lines[look_of(name)]}"
+                problem = f"{other} has the same name, {quoted(name)}: names must be unique"
                 self.error(item, problem)
             first_lines.setdefault(look_of(name), line)
             self.lines[name] = line
@@ -113,33 +113,33 @@ class PolicyReader(Reader):
         if deny:
             for key in GRANT_KEYS:
                 if key in fields:
-                    problem = f'a denying rule has no "{key}": it grants nothing'
+                    problem = f'a denying rule cannot have "{key}", since it grants nothing'
                     self.error(fields.pop(key), problem)
             denial = PolicyReader(self._problems, strict=True)
             return denial.values(fields, grammar.RULE) | {"deny": True}
         if isinstance(node, yaml.MappingNode):
             self._note_what_is_missing(node)
         for place in _unproven(fields["when"]) if "when" in fields else ():
-            problem = "no duty is needed on this path, so that anybody would be approved for asking"
-            self.error(place, f"{problem}: put it under all, beside on_call or incident_role")
+            problem = "this condition needs no duty, so anybody who asks would be approved"
+            self.error(place, f"{problem}: combine it with on_call or incident_role under all")
         rule = self.values(fields, grammar.RULE)
-        # What is switched off is left out.
+        # Switches that are off are left out.
         return {key: value for key, value in rule.items() if value not in (False, None)}
 
     def _note_what_is_missing(self, rule: yaml.MappingNode) -> None:
         keys = {key.value for key, _ in rule.value}
         if not keys & {"when", "deny"}:
-            self.error(rule, 'a rule has neither "when" nor "deny: true"')
+            self.error(rule, 'a rule needs "when" or "deny: true"')
         elif "when" not in keys:
-            self.error(rule, 'an approving rule has no "when"')
+            self.error(rule, 'an approving rule needs "when"')
         elif "duration" not in keys:
-            self.error(rule, 'an approving rule has no "duration"')
+            self.error(rule, 'an approving rule needs "duration"')
 
     def rule_name(self, node: yaml.Node, what: str) -> str:
-        """Read a name, in which doubts are none even if the rule denies: nothing is compared."""
+        """Read a name, not strictly even if the rule denies, as names are not compared."""
         name = Reader(self._problems).text(node, what, LONGEST_NAME)
         if "@" in name:
-            self.error(node, '"name" holds an @: names of rules go into the log, e-mails do not')
+            self.error(node, '"name" contains an @: rule names are logged, and must not be e-mails')
         return name
 
     def selector(self, node: yaml.Node, _: str) -> dict[str, Any] | str:
@@ -148,19 +148,19 @@ class PolicyReader(Reader):
             return ANY
         selector = self.mapping(node, grammar.SELECTOR)
         if not self._strict and selector.keys() == {"actions"}:
-            problem = "actions alone would approve them on every resource"
-            self.error(node, f"{problem}: name kinds, ids or labels beside them")
+            problem = "actions alone would be approved on every resource"
+            self.error(node, f"{problem}: add kinds, ids or labels")
         return selector
 
     def exact_texts(self, node: yaml.Node, what: str) -> list[str]:
-        """Read texts that are compared whole, so that a pattern would fit nothing."""
+        """Read texts that are compared exactly, so that a pattern would match nothing."""
         items = self.text_nodes(node, what)
         for item in items:
             self._refuse_pattern(item, what)
         return [item.value for item in items]
 
     def exact_labels(self, node: yaml.Node, what: str) -> dict[str, str]:
-        """Read labels whose values are compared whole."""
+        """Read labels whose values are compared exactly."""
         labels = self.labels(node, what)
         for key, value in self.entries(node, what) if labels else ():
             if isinstance(value, yaml.ScalarNode):
@@ -169,7 +169,7 @@ class PolicyReader(Reader):
 
     def _refuse_pattern(self, node: yaml.Node, what: str) -> None:
         if "*" in node.value:
-            problem = f"{quoted(node.value)} is compared whole: * is a wildcard in ids only"
+            problem = f"{quoted(node.value)} is compared exactly: * is a wildcard only in ids"
             self.error(node, f'"{what}": {problem}')
 
     def patterns(self, node: yaml.Node, what: str) -> list[str]:
@@ -178,30 +178,32 @@ class PolicyReader(Reader):
         for item in items:
             wrong = sorted(set("?[]") & set(item.value))
             if wrong:
-                problem = f"{quoted(item.value)} holds {' and '.join(wrong)}: only * is a wildcard"
+                problem = (
+                    f"{quoted(item.value)} contains {' and '.join(wrong)}: the only wildcard is *"
+                )
                 self.error(item, f'"{what}": {problem}')
             elif not item.value.strip("*"):
-                problem = f"{quoted(item.value)} fits every id"
-                self.error(item, f'"{what}": {problem}: leave ids out, or write resources: {ANY}')
+                problem = f"{quoted(item.value)} matches every id"
+                self.error(item, f'"{what}": {problem}: remove ids, or write resources: {ANY}')
         return [item.value for item in items]
 
     def shift_end(self, node: yaml.Node, what: str) -> dict[str, Any] | None:
-        """Read how access ends with the duty; `true` is without grace, None is not at all."""
+        """Read how access ends with the duty; `true` means without grace, None not at all."""
         if isinstance(node, yaml.ScalarNode):
             return {} if self.switch(node, what) else None
         return self.mapping(node, grammar.SHIFT_END)
 
     def grace(self, node: yaml.Node, what: str) -> str:
-        """Read how much longer access lasts than the shift."""
+        """Read how long access outlasts the shift."""
         return self.duration(node, what, least=timedelta(0), most=LONGEST_GRACE)
 
     def condition(self, node: yaml.Node, _: str) -> dict[str, Any]:
-        """Read a condition; empty if it is wrong."""
+        """Read a condition; empty if it is invalid."""
         entries = self.entries(node, grammar.CONDITION.what)
         if len(entries) > 1:
             kinds = " and ".join(quoted(key.value) for key, _ in entries)
-            problem = f"a condition is one of its kind, and here are {kinds}"
-            self.error(node, f"{problem}: list them under any or all, or mend the indentation")
+            problem = f"a condition has one key, and this one has {kinds}"
+            self.error(node, f"{problem}: list them under any or all, or correct the indentation")
         if len(entries) != 1:
             return {}
         ((key, value),) = entries
@@ -209,13 +211,13 @@ class PolicyReader(Reader):
         if self._strict:
             known = (*GROUPS, *LIMITS)
         if self._strict and kind in DUTIES:
-            problem = f'"{kind}" has no place in a denying rule'
-            allowed = f"{' and '.join(LIMITS)} are allowed there"
-            self.error(key, f"{problem}: an outage of the provider would lift it; {allowed}")
+            problem = f'"{kind}" is not allowed in a denying rule'
+            remedy = f"use {' or '.join(LIMITS)}"
+            self.error(key, f"{problem}: an outage of the provider would lift it; {remedy}")
         elif kind not in known:
-            self.error(key, f"{quoted(kind)} is no condition{nearest(kind, known)}")
+            self.error(key, f"{quoted(kind)} isn't a condition{nearest(kind, known)}")
         elif kind in GROUPS and self._groups == _MOST_GROUPS:
-            self.error(key, "any and all are nested once, not deeper: make two rules of it")
+            self.error(key, "any and all can be nested only once: split this into two rules")
         else:
             return self.values({kind: value}, grammar.CONDITION)
         return {}
@@ -231,10 +233,10 @@ class PolicyReader(Reader):
         """Read a condition on shifts."""
         fields = self.fields(node, grammar.ON_CALL)
         body = self.values(fields, grammar.ON_CALL)
-        # A provider that does not exist has been noted already, and reads as "".
+        # An unknown provider has been noted already, and is "".
         if "max_level" in fields and body.get("provider") not in {"", HAS_LEVELS}:
-            problem = f'"max_level" goes with "provider: {HAS_LEVELS}" only'
-            self.error(fields["max_level"], f"{problem}: elsewhere there are no levels")
+            problem = f'"max_level" is only allowed with "provider: {HAS_LEVELS}"'
+            self.error(fields["max_level"], f"{problem}: other providers have no levels")
         return body
 
     def incident_role(self, node: yaml.Node, _: str) -> dict[str, Any]:
@@ -242,18 +244,20 @@ class PolicyReader(Reader):
         return self.mapping(node, grammar.INCIDENT_ROLE)
 
     def requester(self, node: yaml.Node, _: str) -> dict[str, Any]:
-        """Read a condition on who asks."""
+        """Read a condition on the requester."""
         return self.mapping(node, grammar.REQUESTER)
 
     def requested_duration(self, node: yaml.Node, _: str) -> dict[str, Any]:
-        """Read a condition on the time that is asked for."""
+        """Read a condition on the requested duration."""
         return self.mapping(node, grammar.REQUESTED_DURATION)
 
     def names(self, node: yaml.Node, what: str) -> list[str] | str:
-        """Read names, or `any`, written out."""
+        """Read names, or `any`."""
         if isinstance(node, yaml.ScalarNode):
             if node.value != ANY:
-                problem = f'"{what}" is {quoted(node.value)}: a list is needed ([a, b]), or {ANY}'
+                problem = (
+                    f'"{what}" is {quoted(node.value)}: must be {ANY} or a list, such as [a, b]'
+                )
                 self.error(node, problem)
             return ANY
         return self.texts(node, what)
@@ -263,17 +267,17 @@ class PolicyReader(Reader):
         return [item.value for item in self.email_nodes(node, what)]
 
     def domains(self, node: yaml.Node, what: str) -> list[str]:
-        """Read a list of domains, which are compared whole."""
+        """Read a list of domains, which are compared exactly."""
         items = Reader(self._problems, strict=True).text_nodes(node, what)
         for item in items:
             if not _DOMAIN.fullmatch(item.value):
-                problem = "holds what is no domain"
-                remedy = "one is needed without @ and *, such as example.com"
+                problem = "contains text that isn't a domain"
+                remedy = "must be without @ and *, for example example.com"
                 self.error(item, f'"{what}" {problem}: {remedy}')
         return [item.value for item in items]
 
     def aliases(self, node: yaml.Node, what: str) -> dict[str, list[str]]:
-        """Read aliases: no address may be two people's."""
+        """Read aliases; no address may belong to two people."""
         aliases: dict[str, list[str]] = {}
         keys: dict[str, yaml.Node] = {}
         values: list[tuple[str, yaml.Node]] = []
@@ -282,9 +286,11 @@ class PolicyReader(Reader):
             first = keys.setdefault(owner, key)
             if owner and first is not key:
                 place = f"in line {line_of(first)}"
-                self.error(key, f"this e-mail is a key {place}, too: put them together")
+                self.error(key, f"this e-mail is also a key {place}: merge the two")
             if not isinstance(value, yaml.SequenceNode):
-                self.error(value, "the e-mails of an alias are a list ([a@b.example])")
+                self.error(
+                    value, "the e-mails of an alias must be a list, for example [a@b.example]"
+                )
                 continue
             items = self.email_nodes(value, "an alias")
             values += [(owner, item) for item in items]
@@ -296,7 +302,7 @@ class PolicyReader(Reader):
         return aliases
 
     def identities(self, node: yaml.Node, what: str) -> dict[str, dict[str, str]]:
-        """Read what callers call people."""
+        """Read the callers' names for people."""
         identities = {}
         for key, value in self.entries(node, what):
             if key.value not in grammar.CALLERS:
@@ -308,13 +314,13 @@ class PolicyReader(Reader):
             for name, email in people:
                 address = emails.normal(email)
                 if self._owners.get(address, address) != address:
-                    doubt = "this name is for an alias's value, whose duties alone count then"
-                    self._problems.warn(name, f"{doubt}: give it the alias's key")
+                    doubt = "this name's e-mail is a value of an alias, so only its duties count"
+                    self._problems.warn(name, f"{doubt}: use the key of the alias")
             identities[key.value] = {name.value: email for name, email in people}
         return identities
 
     def _people(self, node: yaml.Node, caller: str) -> list[tuple[yaml.ScalarNode, str]]:
-        """Read one caller's names of people: none may be two people's, however it is spelt."""
+        """Read one caller's names for people; in any spelling, a name belongs to one person."""
         people: list[tuple[yaml.ScalarNode, str]] = []
         first_names: dict[str, yaml.Node] = {}
         reader = PolicyReader(self._problems, strict=True)
@@ -324,13 +330,13 @@ class PolicyReader(Reader):
                 continue
             self._refuse_pattern(key, caller)
             if emails.has_at(name):
-                problem = "this name may be an e-mail, and would make two people one"
-                remedy = "put a person's other e-mails into aliases"
+                problem = "this name may be an e-mail, which would merge two people"
+                remedy = "list a person's other e-mails in aliases"
                 self.error(key, f'"{caller}": {problem}: {remedy}')
             first = first_names.setdefault(fold(name), key)
             if first is not key:
-                problem = f"{quoted(name)} is spelt in another way in line {line_of(first)}"
-                self.error(key, f'"{caller}": {problem}: a name is one person\'s')
+                problem = f"{quoted(name)} is the name in line {line_of(first)}, spelt differently"
+                self.error(key, f'"{caller}": {problem}: a name must belong to one person')
             people.append((key, email))
         return people
 
@@ -342,18 +348,17 @@ class PolicyReader(Reader):
             address = emails.normal(item.value)
             first_owner, first = owners.setdefault(address, (owner, item))
             if first_owner != owner:
-                place = f"in line {line_of(first)}, too"
-                problem = f"this e-mail is under another key {place}"
-                self.error(item, f"{problem}: it would make two people one")
+                problem = f"this e-mail is also under another key, in line {line_of(first)}"
+                self.error(item, f"{problem}, which would merge two people")
             elif address == owner:
-                self.error(item, "this e-mail is its own key, and counts anyway: leave it out")
+                self.error(item, "this e-mail is its own key and counts anyway: remove it")
             elif address in keys:
                 problem = f"this e-mail is a key in line {line_of(keys[address])}"
-                self.error(item, f"{problem}: it would make two people one")
+                self.error(item, f"{problem}, which would merge two people")
 
 
 def _unproven(node: yaml.Node) -> list[yaml.Node]:
-    """Give the places at which a condition may hold without any duty."""
+    """Return the places where a condition may hold without any duty."""
     if not isinstance(node, yaml.MappingNode) or len(node.value) != 1:
         return []
     ((key, value),) = node.value

@@ -1,4 +1,4 @@
-"""How wrong settings are reported: all at once, a sentence each, with the command that mends it."""
+"""Reports wrong settings: all at once, in sentences, with the commands that correct them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from handler.setting_parsers import SettingsError
 from handler.settings import SECRET_KEYS
 from policy.terminal import safe
 
-# Stands in for what a policy file holds whose problems are reported already.
+# Stands in for a policy file whose problems are reported already.
 UNREAD = '{"rules": [], "aliases": {}}'
 
 
 class ConfigError(SettingsError):
-    """A setting is wrong in a way for which only who finds it knows the remedy.
+    """A wrong setting with its own remedy.
 
     Attributes:
-        remedy: what to do about it, after a semicolon.
+        remedy: what to do, to follow a semicolon.
     """
 
     def __init__(self, key: str, problem: str, remedy: str) -> None:
@@ -26,12 +26,12 @@ class ConfigError(SettingsError):
 
 
 def report(subject: str, error: SettingsError, remedy: Callable[[SettingsError], str]) -> str:
-    """Report all that is wrong: one sentence, or a heading and a line for each of them.
+    """Report all problems: as one sentence, or as a heading and a list.
 
     Args:
         subject: what has the problems, such as `Pulumi.dev.yaml`.
-        error: what is wrong.
-        remedy: says what to do about one problem, where that does not say it itself.
+        error: the problems.
+        remedy: returns what to do about a problem that has no remedy of its own.
     """
     sentences = list(dict.fromkeys(_sentence(problem, remedy) for problem in error.problems))
     if len(sentences) == 1:
@@ -45,14 +45,14 @@ def report(subject: str, error: SettingsError, remedy: Callable[[SettingsError],
 
 def _sentence(error: SettingsError, remedy: Callable[[SettingsError], str]) -> str:
     problem, way = str(error), error.remedy if isinstance(error, ConfigError) else remedy(error)
-    # After a question, such as "did you mean 3h30m?", another sentence begins.
+    # A question, such as "did you mean 3h30m?", ends the sentence.
     if problem.endswith("?"):
         return safe(f"{problem} {way[:1].upper()}{way[1:]}")
     return safe(f"{problem}; {way}")
 
 
 def in_stack(error: SettingsError, stack: str) -> str:
-    """Say how a setting of a stack is mended. What is only an example is called one."""
+    """Return the command that corrects a setting of a stack. An example is called one."""
     if error.fixes:
         commands = [
             config_rm(key, stack) if value is None else config_set(key, stack, value)
@@ -65,9 +65,9 @@ def in_stack(error: SettingsError, stack: str) -> str:
 
 
 def in_file(error: SettingsError, stack: str, project: str) -> str:
-    """Say the same where there may be no stack yet, so that no command sets anything."""
+    """Return the same for the file of a stack that may not exist, where no command works."""
     ways = [
-        f"take {key} out" if value is None else _line(key, value, project)
+        f"remove {key}" if value is None else _line(key, value, project)
         for key, value in error.fixes.items()
     ]
     if not ways and error.example:
@@ -81,13 +81,13 @@ def _line(key: str, value: str, project: str) -> str:
 
 
 def config_set(key: str, stack: str, value: str = "", *, plaintext: bool = False) -> str:
-    """Quote the command that sets a key; without a value the CLI asks for it.
+    """Return the command that sets a key; without a value, the CLI asks for it.
 
     Args:
         key: the key.
         stack: the stack.
         value: its value.
-        plaintext: whether the CLI has to be told not to encrypt it, as it did before.
+        plaintext: whether the CLI must be told not to encrypt it any more.
     """
     secret = ["--secret"] if key in SECRET_KEYS else ["--plaintext"] if plaintext else []
     if value.startswith("-"):
@@ -96,7 +96,7 @@ def config_set(key: str, stack: str, value: str = "", *, plaintext: bool = False
 
 
 def config_rm(key: str, stack: str) -> str:
-    """Quote the command that takes a key out."""
+    """Return the command that removes a key."""
     return _command("rm", key, "--stack", stack)
 
 

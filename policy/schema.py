@@ -1,7 +1,7 @@
-"""The JSON schemas of policy files and of their tests, by which editors complete and underline.
+"""Makes the JSON schemas of policy files and their tests, which editors use.
 
-They are made of the grammar: `python -m policy.schema` writes them. They say what the loader says,
-where a schema can tell.
+`python -m policy.schema` writes them from the grammar. They agree with the loader as far as a
+schema can.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from policy.case_file import MOST_CHARACTERS
 from policy.diagnostics import DASHES, QUOTES, STARS
 from policy.grammar import DUTIES, GROUPS, HAS_LEVELS, Shape
 from policy.loader import GRANT_KEYS
-from policy.reader import ANY
+from policy.yaml_values import ANY
 
 Json = dict[str, Any]
 FOLDER = Path(__file__).parent
-# What `handler.characters.is_unseen` says, whatever Unicode version Python has.
+# The same as `handler.characters.is_unseen`, independent of Python's Unicode version.
 _UNSEEN = (
     "\\u0000-\\u001f\\u007f-\\u00a0\\u00ad\\u034f\\u0600-\\u0605\\u061c\\u06dd\\u070f"
     "\\u0890-\\u0891\\u08e2\\u115f-\\u1160\\u1680\\u17b4-\\u17b5\\u180b-\\u180f\\u2000-\\u200f"
@@ -42,7 +42,7 @@ def _list_of(*items: Json) -> Json:
 
 
 def _mapping(shape: Shape, **more: object) -> Json:
-    """Describe a mapping of a shape; `more` narrows it."""
+    """Describe a mapping of a shape; `more` restricts it."""
     return {
         "type": "object",
         "additionalProperties": False,
@@ -61,9 +61,9 @@ def _groups(name: str) -> Json:
 
 _TEXTS = _list_of(_ref("text"), _ref("not_any"))
 _SHARED: Mapping[str, Json] = {
-    "unseen": {"description": "A character that cannot be seen.", "pattern": f"[{_UNSEEN}]"},
+    "unseen": {"description": "An invisible character.", "pattern": f"[{_UNSEEN}]"},
     "typographic": {
-        "description": "Quotes around a text, dashes and asterisks that no keyboard writes.",
+        "description": "Quotes around a text, and dashes and asterisks that no keyboard types.",
         "pattern": f"^[{QUOTES}]|[{QUOTES}]$|[{DASHES}{STARS}]|^([\"']).*\\1$",
     },
     "plain": {"not": _ref("typographic")},
@@ -91,12 +91,12 @@ _SHARED: Mapping[str, Json] = {
     "level": {"type": "integer", "minimum": 1, "maximum": 999},
     "provider": {"type": "string", "examples": ["incidentio", "pagerduty"]},
     "instant": {
-        "description": "A time with its offset, such as 2026-11-24T10:00:00Z.",
+        "description": "A time with its UTC offset, for example 2026-11-24T10:00:00Z.",
         "type": "string",
     },
     "duration": {
-        "description": "With units, for example 3h, 90m, 1h30m or 2 hours; whole seconds; at most "
-        "168h.",
+        "description": "With units, for example 3h, 90m, 1h30m or 2 hours; in whole seconds; "
+        "at most 168h.",
         "type": "string",
         "pattern": "^\\s*\\+?(0\\s*|([0-9]*\\.?[0-9]*\\s*(([wW](eek)?|[dD](ay)?|[hH](r|our)?|"
         "[mM](in|inute)?|[sS](ec|econd)?)s?|(m|u|\u00b5|\u03bc|n)s)\\s*)+)$",
@@ -246,18 +246,18 @@ _OF_TESTS: Mapping[str, Json] = {
 
 
 def schemas() -> dict[str, str]:
-    """Give each schema, by the name of its file."""
+    """Return the schemas by file name."""
     return {
         "schema.json": _schema(
             "A policy of on-call approvals",
             "Which duties open which resources, and for how long. make policy-test checks more "
-            "than this schema can say.",
+            "than this schema can.",
             grammar.POLICY,
             _OF_POLICIES,
         ),
         "test.schema.json": _schema(
             "The tests of a policy",
-            "Who asks for what and when, what the providers say, and what has to come of it.",
+            "Requests, the providers' answers, and the expected decisions.",
             grammar.TESTS,
             _OF_TESTS,
         ),

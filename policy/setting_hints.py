@@ -1,7 +1,7 @@
-"""What people type into settings by mistake, refused with what to type instead. No I/O.
+"""Refuses common typing mistakes in settings, and says what to type instead. No I/O.
 
-A shell takes away one pair of quotes, and what is left of two is part of the value. Pulumi's CLI
-makes JSON of what `--path` or an editor puts into a stack's file.
+A shell removes one pair of quotes; a second pair becomes part of the value. Pulumi's CLI makes JSON
+of what `--path` or an editor puts into a stack's file.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from handler.setting_parsers import Setting
 
-# Of the settings that hold several names: what stands between them.
+# The separators of settings with several names.
 _SEPARATORS: Mapping[Callable[[str, str], object], str] = {parse_list: ",", parse_labels: ",="}
-# A quote, of a keyboard or an editor, or the brackets of a list or map.
+# A straight or typographic quote, or the brackets of a list or map.
 _MAYBE_LITERAL = re.compile(
     "['\"`\u2018-\u201f\u2032\u2033\u2039\u203a\xab\xbb\uff02\uff07]|^[\\[{].*[\\]}]$", re.DOTALL
 )
@@ -30,14 +30,14 @@ _QUOTES = frozenset(_DOUBLE + _SINGLE)
 
 
 def check_typed_text(row: Setting, text: str) -> None:
-    """Refuse quotes around a plain setting, lists and maps, and durations that are nearly one.
+    """Refuse quotes around a plain setting, lists and maps, and nearly valid durations.
 
     Args:
         row: the setting.
-        text: its text, trimmed.
+        text: its trimmed text.
 
     Raises:
-        SettingsError: it is one of those.
+        SettingsError: it is one of these.
     """
     if _MAYBE_LITERAL.search(text):
         _check_no_literal(row.name, text, _SEPARATORS.get(row.parse, ""))
@@ -46,7 +46,7 @@ def check_typed_text(row: Setting, text: str) -> None:
 
 
 def _check_duration(key: str, text: str) -> None:
-    """Propose only the duration that the same numbers and units mean: a copy of it is a grant."""
+    """Suggest only a duration of the same numbers and units: it sets how long access lasts."""
     near = "" if _is_duration(text) else nearest(text) or nearest(f"{text}h")
     if near and _is_duration(near):
         raise SettingsError(key, f"is {text!r}; did you mean {near}?", near, {key: near})
@@ -61,14 +61,14 @@ def _is_duration(text: str) -> bool:
 
 
 def _check_no_literal(key: str, text: str, separators: str) -> None:
-    """Refuse a value with which a setting would name something that is not there.
+    """Refuse a value with quotes or brackets, which would name something that doesn't exist.
 
-    What holds an @ may hold a password, so the sentence does not repeat it.
+    A value with an @ may contain a password, so the message does not repeat it.
 
     Args:
         key: the setting's name.
         text: its text, trimmed.
-        separators: what stands between the names that it holds: of a list `,`, of labels `,=`.
+        separators: of its names: `,` for a list, `,=` for labels.
 
     Raises:
         SettingsError: it is a literal.
@@ -79,7 +79,7 @@ def _check_no_literal(key: str, text: str, separators: str) -> None:
         names = literal if quoted and isinstance(literal, list) else ()
         certain = bool(names) and all(isinstance(name, str) and "," not in name for name in names)
         kind = "list" if isinstance(literal, list) else "map"
-        allowed = "one text, with commas in it" if separators else "a text"
+        allowed = "text, separated by commas" if separators else "text"
         raise SettingsError(
             key,
             f"is the {kind}{quoted}: must be {allowed}",
@@ -106,7 +106,7 @@ def _json(text: str) -> object:
 
 
 def _quotes_around_several(names: list[str]) -> tuple[str, str] | None:
-    """Find quotes around several names of a list: one opens them, and a later one closes them."""
+    """Find a pair of quotes around several names of a list."""
     for alike in (_DOUBLE, _SINGLE):
         opening = ""
         for name in filter(None, names):
@@ -118,7 +118,7 @@ def _quotes_around_several(names: list[str]) -> tuple[str, str] | None:
 
 
 def _names(text: str, separators: str) -> list[str]:
-    """Take a setting apart into the names that it holds."""
+    """Split a setting into its names."""
     names = [text]
     for separator in separators:
         most = 1 if separator == "=" else -1
@@ -127,7 +127,7 @@ def _names(text: str, separators: str) -> list[str]:
 
 
 def _trimmed(text: str, separators: str, trim: Callable[[str], str]) -> str:
-    """Trim each name that a setting holds."""
+    """Trim each name of a setting."""
     if not separators:
         return trim(text)
     entries = [trim(entry) for entry in text.split(",")]
@@ -137,7 +137,7 @@ def _trimmed(text: str, separators: str, trim: Callable[[str], str]) -> str:
 
 
 def _unquoted(text: str) -> str:
-    """Take away blanks and quotes around a text."""
+    """Remove spaces and quotes around a text."""
     text = text.strip()
     while text and {text[0], text[-1]} <= _QUOTES:
         text = text[1:-1].strip()

@@ -1,4 +1,4 @@
-"""Text that is safe to print, whoever wrote it: nothing in it steers a terminal or a CI runner."""
+"""Prints text safely: nothing in it can control a terminal or a CI runner."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from typing import Any, NoReturn, TextIO
 
-# GitHub's runner obeys `##[command]` anywhere in a line of a job's output, and `::command::` at
-# its beginning.
+# GitHub's runner obeys `##[command]` anywhere in a line of a job's output, and `::command::` at the
+# beginning of a line.
 _ANYWHERE, _AT_FIRST = "##[", "::"
-# A command between backticks is one word: in two lines, it would be pasted as two commands.
+# A command in backticks counts as one word: split across lines, it would paste as two commands.
 _WORD = re.compile(r"(?:`[^`]*`|\S)+")
 _BETWEEN_COLUMNS = 2
 
 
 def safe(text: str) -> str:
-    r"""Make a text part of one line: what would be obeyed instead of shown is shown as an escape.
+    r"""Make a text safe as part of one line, by showing control characters as escapes.
 
-    That is whatever is not printable: controls, line breaks of any kind, what turns the direction
-    of reading, what has no width, half a surrogate pair (`\x1b`, `\u202e`); and the beginnings of
-    a runner's commands.
+    Escaped is whatever is not printable: controls, line breaks of any kind, changes of the reading
+    direction, zero-width characters, lone surrogates (`\x1b`, `\u202e`); and the beginnings of
+    runner commands.
     """
     if not text.isprintable():
         text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
@@ -36,38 +36,38 @@ def safe(text: str) -> str:
 
 
 def safe_lines(text: str) -> str:
-    """Make each line of a text safe that has several on purpose; a tab is blanks."""
+    """Make each line of a multi-line text safe; tabs become spaces."""
     return "\n".join(safe(line.rstrip("\r").expandtabs()) for line in text.split("\n"))
 
 
 def json_text(value: object) -> str:
-    """Write JSON for a script: ASCII, and the same value without the beginning of a command."""
+    """Write JSON for a script: ASCII, without the beginnings of runner commands."""
     return json.dumps(value, indent=2).replace(_ANYWHERE, r"#\u0023[")
 
 
 def say(text: str = "", stream: TextIO | None = None) -> None:
-    """Print a line, on standard output if nothing else is said."""
+    """Print a line, on standard output by default."""
     stream = stream or sys.stdout
     stream.write(f"{safe(text)}\n")
     stream.flush()
 
 
 def show_anything(*streams: TextIO) -> None:
-    """Let no character that a stream's encoding lacks end the program."""
+    """Escape characters that a stream's encoding lacks, instead of failing."""
     for stream in streams:
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="backslashreplace")
 
 
 def columns_of(stream: TextIO) -> int | None:
-    """How wide a terminal is; None for anything else, where lines stay whole, as for `grep`."""
+    """Return the width of a terminal; None for anything else, where lines are not wrapped."""
     return shutil.get_terminal_size().columns if stream.isatty() else None
 
 
 def wrapped(text: str, width: int | None, indent: int = 0) -> str:
-    """Break a line of safe text so that it fits; what follows the first line is indented.
+    """Wrap a line of safe text, and indent the following lines.
 
-    The first `indent` characters stay as they are. A word is never broken.
+    The first `indent` characters stay as they are. Words are not split.
     """
     if width is None or len(text) <= width:
         return text
@@ -77,14 +77,14 @@ def wrapped(text: str, width: int | None, indent: int = 0) -> str:
             lines.append(word)
         else:
             lines[-1] = f"{lines[-1]} {word}".lstrip()
-    # Whatever stands at the beginning of a line now did not before.
+    # Other words are now at the beginning of a line, so check them again.
     return f"\n{' ' * indent}".join([head + lines[0], *map(safe, lines[1:])])
 
 
 def table(
     headings: Sequence[str], rows: Iterable[Sequence[str] | str], width: int | None = None
 ) -> str:
-    """Set rows in columns under their headings; the widest cells are wrapped so that it fits.
+    """Format rows as columns with headings; the widest columns are wrapped to fit.
 
     A row that is one text, such as the heading of a group, is a line of its own.
     """
@@ -112,20 +112,20 @@ def _row(cells: Sequence[str] | str, widths: Sequence[int]) -> Iterable[str]:
 
 
 def counted(count: int, noun: str) -> str:
-    """Say how many there are of something: `1 rule`, `2 rules`."""
+    """Return a count with its noun: `1 rule`, `2 rules`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 class Parser(argparse.ArgumentParser):
-    """Reads arguments, or shows help without any; its errors repeat them, so they are safe."""
+    """Parses arguments safely, as errors repeat them; without any, it shows the help."""
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401 - as in argparse
-        """Read the arguments; where there are none, print the help, and end with status 2."""
+        """Parse the arguments; without any, print the help and exit with status 2."""
         if not (sys.argv[1:] if args is None else args):
             self.print_help(sys.stderr)
             self.exit(2)
         return super().parse_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
-        """Print what is wrong, and end."""
+        """Print the error, and exit."""
         super().error(safe(message))

@@ -1,7 +1,7 @@
-"""YAML, as far as a policy may use it: plain values of one document.
+"""Reads the part of YAML that policies may use: plain values of one document.
 
-PyYAML composes the nodes, which know their lines; nothing is built of them. Tags, anchors, aliases,
-a second document and a key twice are refused.
+PyYAML composes nodes with line numbers, and no objects are built from them. Tags, anchors, aliases,
+a second document and duplicate keys are refused.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _MEANINGS = {
     "null": NOTHING,
     "timestamp": TIME,
 }
-# What YAML 1.2, which editors speak, reads as a number, and YAML 1.1 as a text.
+# A number in YAML 1.2, which editors use, but text in YAML 1.1.
 _NUMBER = re.compile(r"0o[0-7]+|[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-# They make a line look like another one.
+# These make a line look different from what it is.
 _DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 def read_yaml(data: bytes, problems: Problems) -> yaml.Node | None:
-    """Read a file; None, with a problem noted, where it is not such YAML."""
+    """Read a file; None, with an error noted, if it is not such YAML."""
     text = _decode(data, problems)
     if text is None:
         return None
@@ -50,15 +50,15 @@ def read_yaml(data: bytes, problems: Problems) -> yaml.Node | None:
         line = text.count("\n", 0, error.position) + 1
         name = character_name(chr(error.character))
         problems.error(line, f"the character {name} is not allowed here")
-    except Exception as error:  # noqa: BLE001 - the parser raises what it likes on odd numbers and escapes
+    except Exception as error:  # noqa: BLE001 - the parser raises any error on odd numbers and escapes
         line = loader.get_mark().line + 1 if loader else 1
         problems.error(line, f"this is not YAML ({type(error).__name__})")
     return None
 
 
 def meaning_of(node: yaml.Node) -> str:
-    """Say as what YAML reads a single value."""
-    # `<<` and `=`, which YAML 1.1 reads as more than text, become problems where they stand.
+    """Return the type as which YAML reads a scalar."""
+    # `<<` and `=`, which are special in YAML 1.1, become errors.
     meaning = _MEANINGS.get(node.tag.rpartition(":")[2], NOTHING)
     is_plain = isinstance(node, yaml.ScalarNode) and node.style is None
     return NUMBER if is_plain and meaning is TEXT and _NUMBER.fullmatch(node.value) else meaning
@@ -66,7 +66,7 @@ def meaning_of(node: yaml.Node) -> str:
 
 def _decode(data: bytes, problems: Problems) -> str | None:
     if len(data) > MOST_BYTES:
-        problems.error(1, f"the file has {len(data)} bytes: at most {MOST_BYTES} are read")
+        problems.error(1, f"the file has {len(data)} bytes; the most is {MOST_BYTES}")
         return None
     try:
         text = data.decode("utf-8-sig")
@@ -76,13 +76,13 @@ def _decode(data: bytes, problems: Problems) -> str | None:
     if hidden := _DIRECTION.search(text):
         line = text.count("\n", 0, hidden.start()) + 1
         name = character_name(hidden[0])
-        problems.error(line, f"{name} makes a line look like another one: leave it out")
+        problems.error(line, f"{name} makes a line look different: remove it")
         return None
     return text
 
 
 class _RefusedError(Exception):
-    """The rest of the file cannot be read any more."""
+    """The rest of the file cannot be read."""
 
     def __init__(self, line: int, problem: str) -> None:
         super().__init__(problem)
@@ -98,7 +98,7 @@ class _Loader(yaml.SafeLoader):
         self._levels = 0
 
     def document(self) -> yaml.Node | None:
-        """Give its root; None where there is no document."""
+        """Return its root; None if there is no document."""
         self.get_event()  # type: ignore[no-untyped-call]  # the stream begins
         if self.check_event(yaml.StreamEndEvent):
             self._problems.error(1, "the file is empty")
@@ -106,18 +106,18 @@ class _Loader(yaml.SafeLoader):
         root = self.compose_document()
         if not self.check_event(yaml.StreamEndEvent):
             line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
-            raise _RefusedError(line, "a second document begins: a file holds one")
+            raise _RefusedError(line, "a second document begins here: only one is allowed")
         return root
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
         line = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent):
-            raise _RefusedError(line, f"*{event.anchor} repeats another part: write it out")
+            raise _RefusedError(line, f"*{event.anchor} is a YAML alias: write its value out")
         if event.anchor is not None:
-            raise _RefusedError(line, f"&{event.anchor} names a part to repeat it: write it out")
+            raise _RefusedError(line, f"&{event.anchor} is a YAML anchor: remove it")
         if event.tag is not None:
-            raise _RefusedError(line, f"{event.tag} is a tag: a policy has none")
+            raise _RefusedError(line, f"{event.tag} is a YAML tag: remove it")
         if isinstance(event, yaml.CollectionStartEvent) and self._levels == MOST_LEVELS:
             raise _RefusedError(line, f"this is nested more than {MOST_LEVELS} levels deep")
         self._levels += 1
@@ -132,18 +132,16 @@ class _Loader(yaml.SafeLoader):
     def _check_characters(self, node: yaml.ScalarNode) -> None:
         if unseen := unseen_in(node.value):
             name = character_name(unseen)
-            what = (
-                "a line break" if unseen == "\n" else f"{name}, which cannot be seen: leave it out"
-            )
-            self._problems.error(node, f"a text holds {what}")
+            what = "a line break" if unseen == "\n" else f"{name}, which is invisible: remove it"
+            self._problems.error(node, f"a text contains {what}")
 
     def _check_keys(self, node: yaml.MappingNode) -> None:
-        """Keep the keys that are texts, each once."""
+        """Keep the keys that are texts, without duplicates."""
         entries: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                self._problems.error(key, "a key is a list or a mapping: a text is needed")
+                self._problems.error(key, "a key is a list or a mapping: must be text")
             elif (first := entries.setdefault(key.value, (key, value)))[0] is not key:
                 place = f"first in line {line_of(first[0])}"
-                self._problems.error(key, f"{quoted(key.value)} is here twice: {place}")
+                self._problems.error(key, f"{quoted(key.value)} is given twice, {place}")
         node.value = list(entries.values())

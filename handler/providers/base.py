@@ -1,4 +1,4 @@
-"""What a provider's file and the rest of the handler say to each other."""
+"""The interface between a provider's file and the rest of the handler."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Page(NamedTuple):
     """One page of a provider's answer.
 
     Attributes:
-        duties: the current ones, also those whose holder's e-mail it does not show.
-        schedules_and_roles: all of them, held by somebody or not.
+        duties: the current ones, including those whose holder has no visible e-mail.
+        schedules_and_roles: all of them, whether anybody holds them or not.
         incidents: the live ones, newest first.
-        problems: what could not be read or was left out, in words safe to log.
-        names_missing: whether something that was left out may have a name of the policy.
+        problems: what could not be read or was left out, safe to log.
+        names_missing: whether something that was left out may have a name that the policy uses.
     """
 
     duties: tuple[Duty, ...] = ()
@@ -35,9 +35,9 @@ class Question(NamedTuple):
     """One thing to ask a provider, answered page by page.
 
     Attributes:
-        provider, name: who is asked for what, as the log says it.
-        listed_kind: the kind of duty whose names the answer lists completely, or "".
-        fetch: gets the pages; may raise HttpError, or anything on a malformed answer.
+        provider, name: of the question in the log.
+        listed_kind: the kind of duty of which the answer lists all names, or "".
+        fetch: gets the pages; may raise HttpError, or any error on a malformed answer.
     """
 
     provider: str
@@ -47,15 +47,15 @@ class Question(NamedTuple):
 
 
 class DutyQuery(NamedTuple):
-    """What the rules for some requests need to know of a provider.
+    """What the rules for some requests need to know from a provider.
 
     Attributes:
-        schedules: those that rules name, by name or id.
-        any_schedule: whether being on call for any other counts, too.
+        schedules: names and ids of schedules in the rules.
+        any_schedule: whether any other schedule may count as well.
         roles: whether a role in a live incident may count.
         updates: whether an update to a live incident may count.
         ends: whether it matters when a shift ends.
-        holders: whose duties matter, by e-mail in normal form.
+        holders: the people whose duties matter, by e-mail in normal form.
     """
 
     schedules: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ class DutyQuery(NamedTuple):
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing of this provider matters."""
+        """Whether nothing from this provider matters."""
         return not (self.on_call or self.roles or self.updates)
 
 
@@ -82,15 +82,15 @@ class ProviderClient(Protocol):
     def __init__(self, client: Client, clock: Clock, settings: Mapping[str, str]) -> None: ...
 
     def questions(self, query: DutyQuery, snapshot: ProviderSnapshot) -> Iterable[Question]:
-        """Give what to ask, given what is known so far.
+        """Return the questions to ask, given what is known so far.
 
-        Called until it gives no new question, by name: so what an answer leaves open is asked in
-        the next round.
+        Called until it returns no question with a new name: so the next round asks for what an
+        answer left open.
         """
 
 
-class CutShort(Exception):  # noqa: N818 - it is no error of the provider's
-    """The rest of a list was given up on purpose; the message says why."""
+class CutShort(Exception):  # noqa: N818 - not an error of the provider
+    """The rest of a list was deliberately not read; the message says why."""
 
 
 def fetch_object(
@@ -101,10 +101,10 @@ def fetch_object(
     read: Callable[[Mapping[str, Any]], _T],
     hint: Callable[[HttpError], str] = lambda _: "",
 ) -> _T:
-    """Get a JSON object, and read it; `hint` says what the provider means by an error.
+    """Get a JSON object, and read it; `hint` explains an error of the provider.
 
     Raises:
-        HttpError: there is no such answer.
+        HttpError: there is no usable response.
         ShapeError: it isn't an object, or not what `read` expects.
     """
     try:
@@ -116,5 +116,5 @@ def fetch_object(
 
 
 def unread_problem(count: int) -> tuple[str, ...]:
-    """Give the problem of a page on which so many entries could not be read, if any."""
+    """Return the problem of a page with this many unreadable entries, if any."""
     return (f"{count} entries could not be read",) if count else ()

@@ -1,7 +1,7 @@
-"""incident.io: who is on shift, who holds a role in a live incident, who posted an update to one.
+"""incident.io: who is on shift, holds a role in a live incident, or posted an update to one.
 
-Facts from the vendor's API reference ("Schedules V2", "Incidents V2", "Incident Updates V2",
-"Pagination"). Optional fields may be absent, and new ones may come at any time.
+Based on the vendor's API reference ("Schedules V2", "Incidents V2", "Incident Updates V2",
+"Pagination"). Optional fields may be absent, and new ones may appear at any time.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ MOST_PAGES = 20
 MOST_INCIDENTS_ASKED_FOR_UPDATES = 20
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
 _SCOPES = {"incident_updates": "incidents.view"}
-# Complete lists, each in one answer.
+# Complete lists, each in one response.
 INVENTORY = {
     "/v1/identity": KEY,
     "/v2/incident_roles": INCIDENT_ROLE,
@@ -66,14 +66,14 @@ INVENTORY = {
     "/v1/incident_types": INCIDENT_TYPE,
 }
 _REQUEST_ID = re.compile(rb'"request_id"\s*:\s*"([A-Za-z0-9_-]{1,64})"')
-# Roles that somebody takes; the third type is the reporter, who is whoever declared the incident.
+# Roles that people take on; the third type is the reporter, who declared the incident.
 _TAKEN_ON_PURPOSE = frozenset({"lead", "custom"})
-# Creators behind which no person stands.
+# Creators that are not people.
 _NO_PERSON = ("api_key", "workflow", "alert")
 
 
 class IncidentIOClient:
-    """Questions to one incident.io organisation."""
+    """Asks one incident.io organisation."""
 
     def __init__(self, client: Client, _clock: Clock, settings: Mapping[str, str]) -> None:
         self._client = client
@@ -94,12 +94,12 @@ class IncidentIOClient:
         if query.on_call:
             yield self._schedules
         if query.updates:
-            # A call each, so of the newest only.
+            # One call each, so only for the newest.
             for incident in itertools.islice(snapshot.incidents, MOST_INCIDENTS_ASKED_FOR_UPDATES):
                 yield self._updates_of(incident)
 
     def inventory(self) -> Iterator[Question]:
-        """Ask for what a policy may name beside schedules: for checks, never for a decision."""
+        """Ask for what else a policy may name, besides schedules: for checks, not for decisions."""
         for path, kind in INVENTORY.items():
             yield Question(PROVIDER, path.rpartition("/")[2], kind, self._named(path, kind))
 
@@ -122,7 +122,7 @@ class IncidentIOClient:
     def _list(
         self, name: str, query: Mapping[str, str], read: Callable[[JsonObject], Page]
     ) -> _Fetch:
-        """Read a list to its end: `after`, the id of a page's last entry, asks for the next."""
+        """Read a whole list: `after`, the id of a page's last entry, requests the next page."""
         first = f"/v2/{name}?{urlencode({**query, 'page_size': PAGE_SIZE})}"
 
         def read_page(body: JsonObject) -> tuple[Page, Callable[[], str]]:
@@ -139,7 +139,7 @@ class IncidentIOClient:
                 if not after:
                     return
                 if after == last:
-                    raise CutShort("the same page came twice")
+                    raise CutShort("the same page was returned twice")
                 target, last = f"{first}&{urlencode({'after': after})}", after
             raise CutShort(f"only the first {MOST_PAGES} pages were read")
 
@@ -164,7 +164,7 @@ CLIENT = IncidentIOClient
 
 
 def _request_id(body: bytes) -> str:
-    """Quote the id by which the vendor's support finds a failed request."""
+    """Quote the request id, with which the vendor's support finds a failed request."""
     match = _REQUEST_ID.search(body)
     return f"; request_id {match[1].decode()}" if match else ""
 
@@ -229,7 +229,7 @@ def read_incidents(body: JsonObject) -> Page:
             severity, type_ = _id_and_name(entry, "severity"), _id_and_name(entry, "incident_type")
             link = get_str(entry, "permalink")
         except ShapeError:
-            # Without all of it, nobody can tell who declared the incident: it proves nothing.
+            # If part of it is missing, it may hide who declared the incident: it proves nothing.
             unread += 1
             continue
         incidents.append(incident)
@@ -240,14 +240,14 @@ def read_incidents(body: JsonObject) -> Page:
 
 
 def _is_live(entry: JsonObject) -> bool:
-    """Check again what was asked for: a test or a closed incident must not count."""
+    """Check the filter of the request again: a test or closed incident must not count."""
     mode = get_str(entry, "mode")
     category = get_str(get_object(entry, "incident_status"), "category")
     return mode in {"", "standard"} and category in {"", "live"}
 
 
 class _Assignment(NamedTuple):
-    """A role in an incident, and the e-mail and id of whoever holds it."""
+    """A role in an incident, and the e-mail and id of the person who holds it."""
 
     role: ScheduleOrRole
     is_reporter: bool
@@ -263,7 +263,7 @@ def _assignments(entry: JsonObject) -> list[_Assignment]:
         assignments.append(
             _Assignment(
                 ScheduleOrRole(PROVIDER, INCIDENT_ROLE, require_str(role, "id"), names),
-                # A type that is new to us may stand for a reporter, too.
+                # An unknown type may mean a reporter as well.
                 bool(assignee) and get_str(role, "role_type") not in _TAKEN_ON_PURPOSE,
                 _person(assignee) if assignee else None,
             )
@@ -281,18 +281,18 @@ def _incident(entry: JsonObject, assignments: Iterable[_Assignment]) -> Incident
     if creator.get("user") is not None:
         declarers.append(_person(get_object(creator, "user")))
     elif not any(creator.get(kind) for kind in _NO_PERSON):
-        raise ShapeError("nothing says who declared it")
+        raise ShapeError("the incident does not say who declared it")
     if ("", "") in declarers:
-        raise ShapeError("who declared it cannot be told from others")
+        raise ShapeError("the incident does not identify who declared it")
     incident_id = require_str(entry, "id")
     reference = get_str(entry, "reference")
-    if not reference or emails.may_be_in(reference):  # it goes into claims, which name nobody
+    if not reference or emails.may_be_in(reference):  # claims contain it, and must not name people
         reference = incident_id
     return Incident(incident_id, reference, tuple(declarers))
 
 
 def _id_and_name(entry: JsonObject, field: str) -> tuple[str, ...]:
-    """Give id and name of what an incident is classified by, where it is."""
+    """Return id and name of an incident's severity or type, if it has one."""
     value = get_object(entry, field)
     return tuple(filter(None, (get_str(value, "id"), get_str(value, "name"))))
 
@@ -331,10 +331,10 @@ def read_updates(body: JsonObject, incident: Incident) -> Page:
     """Read a page of updates: who posted to the incident."""
 
     def poster(update: JsonObject) -> tuple[str, str]:
-        # Only the vendor's filter says that the incident of an update is live.
+        # Only the filter of the request ensures that the update's incident is live.
         if get_str(update, "incident_id") not in {"", incident.id}:
-            raise ShapeError("an update is of another incident")
-        # One made by an API key or a workflow has no person.
+            raise ShapeError("an update belongs to another incident")
+        # An update by an API key or a workflow has no person.
         return _person(get_object(get_object(update, "updater"), "user"))
 
     people, unread = read_entries(_entries(body, "incident_updates"), poster)
@@ -357,7 +357,7 @@ def read_updates(body: JsonObject, incident: Incident) -> Page:
 
 
 def read_named(body: JsonObject, field: str, kind: str) -> Page:
-    """Read a list of things with names, or one: the key, whose names are what it may do."""
+    """Read a list of named things, or the key, whose names are its scopes."""
     if kind == KEY:
         key = get_object(body, field)
         roles = tuple(get_list(key, "roles"))
@@ -379,12 +379,12 @@ def read_named(body: JsonObject, field: str, kind: str) -> Page:
 
 
 def _person(user: JsonObject) -> tuple[str, str]:
-    """Give a user's e-mail, in normal form, and id; each is "" where it is missing."""
+    """Return a user's e-mail, in normal form, and id; each is "" if it is missing."""
     return emails.normal(get_str(user, "email")), get_str(user, "id").strip()
 
 
 def _entries(body: JsonObject, field: str) -> list[Any]:
-    """Read a list that must be there; null is an empty one."""
+    """Read a required list; null counts as empty."""
     if field not in body:
         raise ShapeError(f"{field} is missing")
     return get_list(body, field)

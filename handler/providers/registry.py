@@ -1,4 +1,4 @@
-"""The providers that there are, a line each, and the settings that switch them on. No I/O."""
+"""All providers, and the settings that switch them on. No I/O."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from handler.setting_parsers import Setting, parse_base_url, parse_email, parse_
 
 _UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _ULID = "[0-9A-HJKMNP-TV-Z]{26}"
-# P or Q and capital letters or digits: 7 or 14 of them, and of other lengths with a digit. Ids are
-# made at random, so that next to none begins with a word by which schedules are often called.
+# P or Q and capital letters or digits: 7 or 14 characters, or another length with a digit. Ids are
+# random, so hardly any begins with one of these words, which are common in names of schedules.
 _WORDS = "PRIMARY|PROD|PLATFORM|PARTNER|PAYMENT|PAYROLL|PRIVACY|PHOENIX|QUALITY"
 _PAGERDUTY_ID = f"(?!{_WORDS})[PQ]([0-9A-Z]{{6}}|[0-9A-Z]{{13}}|(?=[A-Z]*[0-9])[0-9A-Z]{{4,}})"
 
 
 class Provider(NamedTuple):
-    """A provider of duties. `handler/providers/<id>.py` asks it.
+    """A provider of duties; its client is `handler/providers/<id>.py`.
 
     Attributes:
-        id: what a policy calls it.
-        name: what people call it.
+        id: its name in a policy.
+        name: its display name.
         key: the secret setting that switches it on.
-        settings: its plain settings, where its API is the first of them.
-        required: those of them that have to be set where the key is.
-        ids: what the ids of its schedules and roles look like, as a regular expression.
-        regions: where its API is; each knows the keys of its own accounts only.
+        settings: its plain settings, the URL of its API first.
+        required: the settings that must be set along with the key.
+        ids: a regular expression for the ids of its schedules and roles.
+        regions: the URLs of its API; each only knows the keys of its own accounts.
     """
 
     id: str
@@ -39,7 +39,7 @@ class Provider(NamedTuple):
     regions: tuple[str, ...] = ()
 
     def may_have_id(self, text: str) -> bool:
-        """Whether a text looks like an id of this provider: a few names do, too."""
+        """Whether a text looks like an id of this provider; a few names do as well."""
         return bool(self.ids) and re.fullmatch(self.ids, text) is not None
 
     @property
@@ -98,7 +98,7 @@ BY_NAME = MappingProxyType({provider.name: provider for provider in PROVIDERS})
 
 
 def other_region(provider: Provider, base_url: str) -> str:
-    """Say how to ask the other region, whose keys this one does not know."""
+    """Return a hint at the other region, whose keys this one does not know."""
     other = [url for url in provider.regions if url != base_url][-1]
     setting = provider.settings[0].name
-    return f", or the key is of the other region: `pulumi config set {setting} {other}`"
+    return f", or the key belongs to the other region: run `pulumi config set {setting} {other}`"

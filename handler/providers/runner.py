@@ -28,7 +28,7 @@ class QuestionRun:
     def __init__(self, question: Question) -> None:
         self.question = question
         self.pages: list[Page] = []
-        self.problem: str | None = "given up: no whole answer in time"
+        self.problem: str | None = "given up: no complete answer in time"
 
     def run(self, deadline: Deadline) -> None:
         """Ask. The problem is None once every page has come."""

@@ -11,15 +11,15 @@ from handler.durations import in_words
 from handler.duty import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty
 from handler.folding import fold_domain
 
-NOT_LISTED = "it is not among the schedules and roles that count"
-# What `any` is read as, so that an empty list never means it.
+NOT_LISTED = "not a schedule or role that the rule accepts"
+# How `any` is stored, so that an empty list never means it.
 ANY = None
 FOREVER = datetime.max.replace(tzinfo=UTC)
 _T = TypeVar("_T", bound=tuple[Any, ...])
 
 
 def typed(cls: type[_T]) -> type[_T]:
-    """Make a named tuple equal to others of its type only, without importing `dataclasses`."""
+    """Make a named tuple equal only to others of its type, without importing `dataclasses`."""
     cls.__eq__ = _equal  # type: ignore[method-assign]
     cls.__ne__ = _unequal  # type: ignore[assignment, method-assign]
     cls.__hash__ = _hash  # type: ignore[assignment, method-assign]
@@ -44,10 +44,10 @@ class Facts(NamedTuple):
     Attributes:
         email: the requester's, in normal form.
         addresses: those whose duties count for the requester.
-        known_as: every address known to be theirs, folded, for what speaks against them.
+        known_as: every known address of the requester, folded, for what speaks against them.
         duties: the requester's, sorted.
-        requested: for how long; None is as long as possible.
-        self_declared: whether duties count in an incident that the requester declared.
+        requested: the requested duration; None means as long as possible.
+        self_declared: whether roles in an incident that the requester declared count.
     """
 
     email: str
@@ -60,18 +60,18 @@ class Facts(NamedTuple):
 
 
 class AccessEnd(NamedTuple):
-    """When access based on a duty ends, or the objection to granting any."""
+    """When access based on a duty ends, or why the duty grants none."""
 
     until: datetime | None = None
     objection: str = ""
 
 
 class Proof(NamedTuple):
-    """Whether a condition holds, by which duties, until when; and the trace of it.
+    """Whether a condition holds, which duties prove it, until when, and the trace.
 
     Attributes:
         notes: each duty that was checked, with the objection to it or "".
-        unmet: the conditions on other things that do not hold.
+        unmet: why the conditions on the request itself do not hold.
     """
 
     holds: bool
@@ -100,13 +100,16 @@ class OnCall(NamedTuple):
         ):
             return objection
         if duty.level > self.max_level:
-            return f"its escalation level is {duty.level}, and only up to {self.max_level} counts"
+            accepted = (
+                "level 1 counts" if self.max_level == 1 else f"levels 1 to {self.max_level} count"
+            )
+            return f"escalation level {duty.level}; only {accepted}"
         return ""
 
 
 @typed
 class IncidentRole(NamedTuple):
-    """A role in a live incident, by name, shortform or id; `any` is any but the reporter's."""
+    """A role in a live incident, by name, shortform or id; `any` excludes the reporter's."""
 
     roles: tuple[str, ...] | None
     severities: tuple[str, ...] = ()
@@ -121,7 +124,7 @@ class IncidentRole(NamedTuple):
         if self.roles is not ANY and (objection := _name_objection(duty, self.roles)):
             return objection
         if self.roles is ANY and duty.reporter:
-            return "counts only where the policy names it"
+            return "only counts if the policy names it"
         if self.severities and not set(self.severities) & set(duty.severity):
             return f"the incident's severity is not {_alternatives(self.severities)}"
         if self.types and not set(self.types) & set(duty.type):
@@ -138,57 +141,58 @@ class PostedUpdate(NamedTuple):
         return duty.kind == INCIDENT_UPDATE
 
     def objection(self, _: Duty) -> str:
-        """Say why such a duty does not count: every one does."""
+        """Return "": every update counts."""
         return ""
 
 
 @typed
 class Requester(NamedTuple):
-    """The requester is one of these people, or of one of these domains."""
+    """The requester has one of these e-mails or domains."""
 
     emails: tuple[str, ...] = ()
     domains: tuple[str, ...] = ()
 
     def holds(self, facts: Facts) -> bool:
-        """Whether the request's e-mail is one of these; a subdomain is another domain."""
+        """Whether the request's e-mail matches exactly; a subdomain is another domain."""
         return facts.email in self.emails or facts.email.rpartition("@")[2] in self.domains
 
     def may_hold(self, facts: Facts) -> bool:
-        """Whether any address known to be theirs is one of these, in any spelling."""
+        """Whether any known address of the requester matches, in any spelling."""
         if not facts.known_as.isdisjoint(map(emails.folded, self.emails)):
             return True
         domains = {address.rpartition("@")[2] for address in facts.known_as}
         return not domains.isdisjoint(map(fold_domain, self.domains))
 
-    def __str__(self) -> str:
-        """Name nobody: it goes into the log."""
-        return "the requester is among those named"
+    def objection(self) -> str:
+        """Say why it does not hold. It names nobody, since it is logged."""
+        return "the requester is not one of the people or domains that it names"
 
 
 @typed
 class RequestedDuration(NamedTuple):
-    """Access is requested for no longer than this."""
+    """The requested duration is at most this long."""
 
     up_to: timedelta
 
     def holds(self, facts: Facts) -> bool:
-        """Whether it is; without a duration, it is as long as the policy allows."""
+        """Whether it holds; a request without a duration asks for the maximum."""
         return facts.requested is not None and facts.requested <= self.up_to
 
-    def __str__(self) -> str:
-        return f"at most {in_words(self.up_to)} is asked for"
+    def objection(self) -> str:
+        """Say why it does not hold."""
+        return f"it needs a request for {in_words(self.up_to)} or less"
 
 
 @typed
 class AnyOf(NamedTuple):
-    """One of these is enough."""
+    """At least one member has to hold."""
 
     members: tuple[Condition, ...]
 
 
 @typed
 class AllOf(NamedTuple):
-    """All of these are needed."""
+    """Every member has to hold."""
 
     members: tuple[Condition, ...]
 
@@ -198,7 +202,7 @@ Condition: TypeAlias = DutyCondition | Requester | RequestedDuration | AnyOf | A
 
 
 def walk(condition: Condition | None, facts: Facts | None = None) -> Iterator[Condition]:
-    """Give a condition and all those within it; given facts, only those that may hold."""
+    """Yield a condition and all nested ones; given facts, only those that may hold."""
     if condition is None or not (facts is None or may_hold(condition, facts)):
         return
     yield condition
@@ -210,7 +214,7 @@ def walk(condition: Condition | None, facts: Facts | None = None) -> Iterator[Co
 def duty_conditions(
     condition: Condition | None, facts: Facts | None = None
 ) -> Iterator[DutyCondition]:
-    """Give the conditions on duties within a condition, as `walk` does."""
+    """Yield the conditions on duties within a condition, as `walk` does."""
     for member in walk(condition, facts):
         if isinstance(member, OnCall | IncidentRole | PostedUpdate):
             yield member
@@ -222,9 +226,9 @@ def accepts(condition: DutyCondition, duty: Duty) -> bool:
 
 
 def may_hold(condition: Condition, facts: Facts) -> bool:
-    """Whether a condition could hold, given any duties, and any duration if none is requested.
+    """Whether a condition could hold, whatever the duties, and any duration if none is requested.
 
-    By this a rule denies: leaving out the duration, or using another account, must not lift it.
+    Deny rules use this: nobody avoids one by omitting the duration or using another account.
     """
     if isinstance(condition, AnyOf):
         return any(may_hold(member, facts) for member in condition.members)
@@ -238,7 +242,7 @@ def may_hold(condition: Condition, facts: Facts) -> bool:
 def prove(
     condition: Condition, facts: Facts, access_end: Callable[[Duty, Facts], AccessEnd]
 ) -> Proof:
-    """Prove a condition by the duties that carry access longest, as `access_end` says."""
+    """Prove a condition with the duties that give the longest access, according to `access_end`."""
     if isinstance(condition, AnyOf | AllOf):
         proofs = [prove(member, facts, access_end) for member in condition.members]
         held = [proof for proof in proofs if proof.holds]
@@ -255,12 +259,12 @@ def prove(
     if isinstance(condition, Requester | RequestedDuration):
         if condition.holds(facts):
             return Proof(holds=True)
-        return Proof(holds=False, unmet=(f"it does not hold that {condition}",))
+        return Proof(holds=False, unmet=(condition.objection(),))
     best, notes = Proof(holds=False), []
     for duty in filter(condition.concerns, facts.duties):
         objection = condition.objection(duty)
         if not duty.runs_at(facts.now):
-            objection = "it does not run now"
+            objection = "not active now"
         end = AccessEnd(objection=objection) if objection else access_end(duty, facts)
         notes.append((duty, end.objection))
         if end.until is not None and not (best.holds and end.until <= best.until):
@@ -269,15 +273,15 @@ def prove(
 
 
 def _name_objection(duty: Duty, entries: tuple[str, ...], provider: str = "") -> str:
-    """Say why none of these entries means the duty's schedule or role, or ""."""
+    """Say why none of these entries identifies the duty's schedule or role, or ""."""
     named = [entry for entry in entries if duty.is_named(entry)]
-    # Where no provider is named, an id means the one thing that has it, whatever is called so.
+    # Without a provider, an id means only the thing with that id, not others with that name.
     if any(provider or entry == duty.id or entry not in duty.ids_elsewhere for entry in named):
         return ""
     if named:
-        return "its name is or may be another provider's id: the policy has to name its provider"
+        return "its name may also be an id at another provider; the policy must name its provider"
     if not duty.shared_names.isdisjoint(entries):
-        return "its name may belong to another one too: the policy has to name it by id"
+        return "its name may not be unique; the policy must name it by id"
     return NOT_LISTED
 
 

@@ -1,4 +1,4 @@
-"""The decision: request, duties, policy and time in; approve or abstain, and why, out. No I/O."""
+"""Decides: from request, duties, policy and time to approve or abstain, and why. No I/O."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ from handler.rules.conditions import NOT_LISTED, Facts, Proof, prove
 from handler.rules.model import SHORTEST_LEFT, UNREAD_END, Policy, Rule
 
 DENIED = "another rule denies the request"
-OTHER_RESOURCES = "it is for other resources or actions"
+OTHER_RESOURCES = "it covers other resources or actions"
 DENIES_OTHERS = "it denies other requests"
-NO_DUTY = "no duty of the requester counts"
-# They only say that a rule has nothing to do with the request.
+NO_DUTY = "the requester has no shift or incident role that the policy accepts"
+NEEDS_ANOTHER_DUTY = "it needs another shift or incident role as well"
+# These only say that a rule does not affect the request.
 IRRELEVANT = frozenset({DENIED, OTHER_RESOURCES, DENIES_OTHERS})
 _NOTHING, _SECOND = timedelta(0), timedelta(seconds=1)
 _MOST_RULES_IN_REASON = 3
 
 
 class RuleResult(NamedTuple):
-    """What came of one rule.
+    """The result of one rule.
 
     Attributes:
         verdict: `grants`, `denies`, `dry_run`, or `no`.
-        why: what speaks against it, or "".
-        until: when access by this rule alone would end.
+        why: why it does not grant access; "" if it does, or only for want of a duty.
+        until: when access would end under this rule alone.
         duties: each duty that it checked, with the objection to it or "".
     """
 
@@ -43,17 +44,17 @@ class RuleResult(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """What was decided about one request.
+    """The decision about one request.
 
     Attributes:
-        reason: one sentence, which names the evidence by reference.
-        evidence: the duties that an approval rests on; none means that humans decide.
-        rules: the names of those that approve.
+        reason: one sentence, which refers to the evidence.
+        evidence: the duties that an approval is based on; without any, humans decide.
+        rules: the names of the approving rules.
         duration: of the approval, in whole seconds.
-        could_change: more facts could change it: a duty, or when one ends.
+        could_change: whether more facts, such as a duty or its end, could change it.
         duties: the requester's, sorted.
         rule_results: in the policy's order.
-        deciding_limit: what set the duration, or is too short; "" if nothing was compared.
+        deciding_limit: what set the duration, or made it too short; "" without limits.
     """
 
     request: Request
@@ -70,7 +71,7 @@ class Decision(NamedTuple):
 
     @property
     def approved(self) -> bool:
-        """Whether this is a yes."""
+        """Whether the request is approved."""
         return bool(self.evidence)
 
     @property
@@ -80,7 +81,7 @@ class Decision(NamedTuple):
 
 
 class _Grant(NamedTuple):
-    """A rule that would open a resource."""
+    """A rule that would grant access."""
 
     rule: Rule
     proof: Proof
@@ -88,7 +89,7 @@ class _Grant(NamedTuple):
 
 
 def decide(request: Request, snapshot: ProviderSnapshot, policy: Policy, now: datetime) -> Decision:
-    """Decide one request by itself."""
+    """Decide one request on its own."""
     decision = Decision(request, now=now)
     if objection := _objection(request, policy) or _unreadable(request):
         return decision._replace(reason=objection)
@@ -108,7 +109,7 @@ def decide(request: Request, snapshot: ProviderSnapshot, policy: Policy, now: da
             else RuleResult(rule.name, "no", DENIED)
             for rule in policy.rules
         )
-        return decision._replace(reason=f'rule "{denying[0].name}" denies it', rule_results=results)
+        return decision._replace(reason=f'denied by rule "{denying[0].name}"', rule_results=results)
     results, grants = _evaluate_rules(request, policy.rules, facts)
     needs_end = any(why == UNREAD_END for result in results for _, why in result.duties)
     decision = decision._replace(rule_results=results, could_change=needs_end)
@@ -118,7 +119,9 @@ def decide(request: Request, snapshot: ProviderSnapshot, policy: Policy, now: da
     if len(granted) < len(chosen):
         trial = [_longest(grants, resource, action, dry_run=True) for resource in request.resources]
         if all(trial):
-            return decision._replace(reason="only rules in dry run approve it", could_change=True)
+            return decision._replace(
+                reason="only rules in dry run would approve it", could_change=True
+            )
         return decision._replace(reason=NO_DUTY, could_change=True)
     return _approve(decision, granted, requested, limits)
 
@@ -129,13 +132,13 @@ def _approve(
     requested: timedelta | None,
     limits: tuple[str, ...],
 ) -> Decision:
-    """Approve until the earliest end, and no longer than requested."""
+    """Approve until the earliest end, for at most the requested duration."""
     first = min(granted, key=lambda grant: grant.until)
     left = first.until - decision.now
     by_policy = _policy_limit(first, left)
     if decision.request.all_or_nothing and (requested is None or left < requested):
         wish = "without an end" if requested is None else f"for {in_words(requested)}"
-        reason = f"{by_policy}, and access {wish} is requested"
+        reason = f"access {wish} is requested, but {by_policy}"
         return decision._replace(reason=reason, could_change=requested is not None)
     if requested is None or left < requested:
         duration, others, deciding = left, limits, by_policy
@@ -158,7 +161,7 @@ def _too_short(decision: Decision, others: tuple[str, ...], deciding: str) -> De
 
 
 def facts_of(request: Request, snapshot: ProviderSnapshot, policy: Policy, now: datetime) -> Facts:
-    """Gather what the rules are evaluated against for one request."""
+    """Gather the facts for one request."""
     email = emails.normal(request.requester.email)
     addresses = policy.addresses(email)
     requested, expiry = request.requested_duration, request.requested_expiry
@@ -181,14 +184,16 @@ def _evaluate_rules(
         if not rule.may_approve(request):
             results.append(RuleResult(rule.name, "no", OTHER_RESOURCES))
             continue
-        # A condition without fields is an empty tuple: its truth says nothing.
+        # Compared with None, as a condition without fields is an empty tuple, which is false.
         proof = Proof(holds=False)
         if rule.when is not None:
             proof = prove(rule.when, facts, rule.access_end)
         notes = _notes(proof, facts)
-        # A proof without a duty would approve somebody for asking.
+        # A proof without a duty would approve anybody who asks.
         if not (proof.holds and proof.duties):
-            why = "; ".join(dict.fromkeys(proof.unmet)) or NO_DUTY
+            why = "; ".join(dict.fromkeys(proof.unmet))
+            if not why and any(not note for _, note in notes):
+                why = NEEDS_ANOTHER_DUTY
             results.append(RuleResult(rule.name, "no", why, duties=notes))
             continue
         until = min(proof.until, facts.now + rule.duration)
@@ -199,7 +204,7 @@ def _evaluate_rules(
 
 
 def _notes(proof: Proof, facts: Facts) -> tuple[tuple[Duty, str], ...]:
-    """Say of each duty that it counts, or give the first real objection."""
+    """Note for each duty that it counts, or the first real objection."""
     notes: dict[Duty, str] = {}
     for duty, note in proof.notes:
         if not note or notes.get(duty, NOT_LISTED) == NOT_LISTED:
@@ -212,23 +217,23 @@ def _notes(proof: Proof, facts: Facts) -> tuple[tuple[Duty, str], ...]:
 def _longest(
     grants: Iterable[_Grant], resource: Resource, action: str, *, dry_run: bool = False
 ) -> _Grant | None:
-    """Give the first rule that opens a resource for longest."""
+    """Return the first of the rules that open a resource for the longest time."""
     live = (grant for grant in grants if dry_run or not grant.rule.dry_run)
     covering = (grant for grant in live if grant.rule.resources.covers(resource, action))
     return max(covering, key=lambda grant: grant.until, default=None)
 
 
 def _objection(request: Request, policy: Policy) -> str:
-    """Say why no duty could open what is requested, or "" if one could."""
+    """Say why no duty could open the requested resources, or "" if one might."""
     if request.objection:
         return request.objection
     addresses = request.requester.addresses
     if not emails.normal(request.requester.email):
-        return "the requester has no e-mail"
+        return "the requester's e-mail is missing"
     if len(addresses) > 1:
-        return "the requester has two e-mails"
+        return "the requester has more than one e-mail"
     if not request.resources:
-        return "no resource is requested"
+        return "the request names no resource"
     for resource in request.resources:
         if objection := policy.objection_to_resource(resource, request):
             return objection
@@ -236,18 +241,18 @@ def _objection(request: Request, policy: Policy) -> str:
 
 
 def _unreadable(request: Request) -> str:
-    """Say which time can't be read: to ignore it would make access longer."""
+    """Say which time isn't valid: ignoring it would make access longer."""
     if text := request.unreadable_duration:
-        return f'the requested duration "{text}" can\'t be read; use for example 90m or 1h30m'
+        return f'the requested duration "{text}" isn\'t valid; use, for example, 90m or 1h30m'
     if text := request.unreadable_expiry:
-        return f'the requested end "{text}" can\'t be read; use for example 2026-03-02T13:00:00Z'
+        return f'the requested end "{text}" isn\'t valid; use, for example, 2026-03-02T13:00:00Z'
     return ""
 
 
 def _requested(
     request: Request, requested: timedelta | None, now: datetime
 ) -> tuple[timedelta | None, tuple[str, ...]]:
-    """Say how long access is requested for, and in which words."""
+    """Return the requested duration, and the limits that it sets, in words."""
     if requested is None:
         return None, ()
     limits = []
@@ -257,14 +262,14 @@ def _requested(
     if expiry is not None:
         over = expiry - now < SHORTEST_LEFT
         if over or expiry - now == requested:
-            limits.append(f"access was asked for until {format_instant(expiry)}")
+            limits.append(f"the request asks for access until {format_instant(expiry)}")
         requested = _NOTHING if over else requested
     return requested, tuple(limits)
 
 
 def _policy_limit(grant: _Grant, left: timedelta) -> str:
     if left < grant.rule.duration:
-        return f"the duty ends, with any grace, at {format_instant(grant.until)}"
+        return f"the duty ends at {format_instant(grant.until)}, including any grace period"
     return f"the policy allows {in_words(grant.rule.duration)}"
 
 
@@ -281,7 +286,7 @@ def _reason(granted: Sequence[_Grant], now: datetime) -> str:
 def decide_all(
     requests: Sequence[Request], snapshot: ProviderSnapshot, policy: Policy, now: datetime
 ) -> tuple[Decision, ...]:
-    """Decide the requests of one call. Those of one petition stand or fall together."""
+    """Decide the requests of one call; those of one petition together, or not at all."""
     by_holder: defaultdict[str, list[Duty]] = defaultdict(list)
     for duty in snapshot.duties:
         by_holder[duty.holder].append(duty)
@@ -292,7 +297,7 @@ def decide_all(
         decisions.append(decide(request, snapshot._replace(duties=own), policy, now))
     for group in _petitions(requests):
         refusals = [decisions[i] for i in group if not decisions[i].approved]
-        # One that no further fact can lift comes first: then nobody is asked in vain.
+        # Prefer one that no further fact can lift: then no provider is asked in vain.
         refusal = min(refusals, key=lambda decision: decision.could_change, default=None)
         shortest = min(decisions[i].duration for i in group)
         for i in group:
@@ -305,9 +310,9 @@ def decide_all(
 
 
 def _refused_with(decision: Decision, refusal: Decision) -> Decision:
-    """Refuse a request, since another one of its petition is."""
+    """Refuse a request because another one of its petition is refused."""
     if decision.approved:
-        reason = f"another request of the same petition is not approved: {refusal.reason}"
+        reason = f"another part of the request is not approved: {refusal.reason}"
         decision = decision._replace(reason=reason, evidence=(), rules=(), duration=_NOTHING)
     return decision._replace(could_change=refusal.could_change)
 
@@ -316,12 +321,12 @@ def _shortened(decision: Decision, duration: timedelta) -> Decision:
     """Approve for no longer than the other requests of the petition."""
     if decision.duration <= duration:
         return decision
-    limit = f"a request of the same petition gets {in_words(duration)}"
+    limit = f"another part of the request is approved for {in_words(duration)}"
     return decision._replace(duration=duration, other_limits=decision.limits, deciding_limit=limit)
 
 
 def _petitions(requests: Sequence[Request]) -> Iterable[list[int]]:
-    """Group requests, by number, that share a petition's name, directly or through others."""
+    """Group requests, by index, that share a petition's name, directly or through others."""
     parent: dict[str, str] = {}
 
     def first_of(name: str) -> str:

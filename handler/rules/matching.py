@@ -1,4 +1,4 @@
-"""Comparing resources with selectors: exactly, or folded for rules that deny. No I/O."""
+"""Compares resources with selectors: exactly, or folded for denying rules. No I/O."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from handler.request import Resource
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether a pattern fits the whole text, in which `*` is any run of characters.
+    """Whether a pattern matches the whole text; `*` stands for any characters.
 
-    Without regular expressions: hundreds of patterns are read at a cold start.
+    It uses no regular expressions, as a cold start reads hundreds of patterns.
     """
     return fits(pattern.split("*"), text)
 
 
 def fits(parts: Sequence[str], text: str) -> bool:
-    """Whether a text is made of these parts, in order, with anything between two."""
+    """Whether a text consists of these parts, in order, with anything between them."""
     first, *middle = parts
     if not middle:
         return first == text
@@ -40,7 +40,7 @@ class FoldedResource(NamedTuple):
     """An action on a resource, folded once for all rules.
 
     Attributes:
-        labels: by folded name, all values.
+        labels: all values of each folded name.
         resource: as it was requested.
     """
 
@@ -51,24 +51,24 @@ class FoldedResource(NamedTuple):
     resource: Resource
 
     def has_id(self, pattern: str) -> bool:
-        """Whether a pattern fits the id, exactly or folded.
+        """Whether a pattern matches the id, exactly or folded.
 
-        Only the pattern's own asterisks are wildcards, not those that folding makes.
+        Only the pattern's own asterisks are wildcards, not those that result from folding.
         """
         if fits([fold(part) for part in pattern.split("*")], self.id):
             return True
-        # Folding orders marks, also across an asterisk.
+        # Folding reorders marks, even across an asterisk.
         return not pattern.isascii() and matches(pattern, self.resource.id)
 
     def may_carry(self, name: str, value: str) -> bool:
-        """Whether the resource lacks this label, or has one of that name with this value."""
+        """Whether the resource lacks this label, or has it with this value."""
         values = self.labels.get(fold(name), set())
         own = fold(self.resource.labels.get(name, ""))
         return not own or "" in values or fold(value) in values
 
 
 def fold_resource(resource: Resource, action: str) -> FoldedResource:
-    """Fold what denying rules compare."""
+    """Fold a resource for the denying rules."""
     labels: dict[str, set[str]] = {}
     for name, value in resource.labels.items():
         labels.setdefault(fold(name), set()).add(fold(value))

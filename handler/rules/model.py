@@ -1,4 +1,4 @@
-"""The policy: which duties open which resources, and for how long. No I/O."""
+"""A policy: which duties open which resources, and for how long. No I/O."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from handler.rules.conditions import (
 from handler.rules.matching import FoldedResource, fold_resource, matches
 
 LONGEST_APPROVAL = timedelta(hours=168)
-# Longer, and access would not end with the shift but with somebody else's.
+# With a longer grace period, access would outlast the next person's shift.
 LONGEST_GRACE = timedelta(hours=24)
-# Below this, access counts as over.
+# With less time left, access counts as over.
 SHORTEST_LEFT = timedelta(minutes=1)
 UNREAD_END = "its end could not be read"
 _ACCESS_ONLY = (ACCESS,)
@@ -37,9 +37,9 @@ _NO_IDENTITIES: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 
 
 class Selector(NamedTuple):
-    """Which resources a rule is for: each field that is given has to fit.
+    """Which resources a rule covers: each field that is given has to match.
 
-    Without `actions`, an approving rule is for `access` only, and a denying one for all actions.
+    Without `actions`, an approving rule covers only `access`, and a denying rule every action.
     """
 
     kinds: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ class Selector(NamedTuple):
     actions: tuple[str, ...] = ()
 
     def covers(self, resource: Resource, action: str) -> bool:
-        """Whether an approving rule is for this action on this resource."""
+        """Whether an approving rule covers this action on this resource."""
         return (
             action in (self.actions or _ACCESS_ONLY)
             and (not self.kinds or resource.kind in self.kinds)
@@ -58,13 +58,14 @@ class Selector(NamedTuple):
 
     @property
     def is_by_action_alone(self) -> bool:
-        """Whether it selects actions on whatever resource: that may be denied, not approved."""
+        """Whether it only names actions, on any resource: such a rule may deny, not approve."""
         return bool(self.actions) and self == Selector(actions=self.actions)
 
     def matches_for_deny(self, folded: FoldedResource) -> bool:
-        """Whether a denying rule is for a resource, in any spelling, or without the label.
+        """Whether a denying rule covers a resource, in any spelling.
 
-        A label whose name is spelt in another way is lacking, but its value counts, too.
+        A resource without the label is covered. A label whose name is spelt differently counts
+        as missing, and its value is compared as well.
         """
         return (
             (not self.actions or folded.action in map(fold, self.actions))
@@ -74,7 +75,7 @@ class Selector(NamedTuple):
         )
 
     def missing_label(self, resource: Resource) -> str:
-        """Give the first label that the resource does not carry exactly, or ""."""
+        """Return the first label that the resource does not have exactly, or ""."""
         for name, value in self.labels:
             if resource.labels.get(name) != value:
                 return f"{name}={value}"
@@ -82,14 +83,14 @@ class Selector(NamedTuple):
 
 
 class ShiftEnd(NamedTuple):
-    """Access ends with its duty and a grace, or `without_end` later if the duty has no end."""
+    """Access ends `grace` after its duty, or after `without_end` if the duty has no end."""
 
     grace: timedelta = timedelta(0)
     without_end: timedelta | None = None
 
 
 class Rule(NamedTuple):
-    """One rule. A denying one has no duration, and may have no condition."""
+    """One rule. A denying rule has no duration; its condition is optional."""
 
     name: str
     resources: Selector
@@ -100,45 +101,45 @@ class Rule(NamedTuple):
     dry_run: bool = False
 
     def may_approve(self, request: Request) -> bool:
-        """Whether this rule approves, and is for any of the resources of a request."""
+        """Whether this is an approving rule that covers any resource of the request."""
         return not self.deny and any(
             self.resources.covers(resource, request.action) for resource in request.resources
         )
 
     def denies(self, folded: FoldedResource, facts: Facts) -> bool:
-        """Whether this rule denies the resource, whatever other rules say."""
+        """Whether this rule denies the resource, regardless of other rules."""
         if not (self.deny and self.resources.matches_for_deny(folded)):
             return False
         return self.when is None or may_hold(self.when, facts)
 
     def access_end(self, duty: Duty, facts: Facts) -> AccessEnd:
-        """Say when access ends that this rule bases on a duty of the requester."""
+        """Return when access based on a duty of the requester ends under this rule."""
         end = longest = facts.now + self.duration
         objection = ""
         if not facts.self_declared and duty.is_declared_by(facts.known_as):
-            objection = "declared by the requester himself"
+            objection = "self-declared by the requester"
         elif self.shift_end is None:
             pass
         elif duty.end is not None:
             end = _later(duty.end, self.shift_end.grace)
             if end - facts.now < SHORTEST_LEFT:
-                objection = "it is as good as over"
+                objection = "it ends within a minute"
         elif duty.has_end:
             objection = UNREAD_END
         elif self.shift_end.without_end is None:
-            objection = "it has no end with which access could end"
+            objection = "it has no end, and the rule ends access with the shift"
         else:
             end = facts.now + self.shift_end.without_end
         return AccessEnd(objection=objection) if objection else AccessEnd(min(longest, end))
 
 
 class Policy(NamedTuple):
-    """What is allowed. A policy from settings has one rule, without a name.
+    """What is allowed. The plain settings make one rule, the default rule, whose name is "".
 
     Attributes:
-        aliases: by the e-mail in a request, the same person's e-mails at the providers.
+        aliases: maps the e-mail in a request to the same person's e-mails at the providers.
         digest: identifies a policy file; "" for a policy from settings.
-        identities: by caller and by what it calls a person, that person's e-mail in normal form.
+        identities: maps caller and the caller's name for a person to their e-mail in normal form.
     """
 
     rules: tuple[Rule, ...]
@@ -149,21 +150,21 @@ class Policy(NamedTuple):
 
     @property
     def fingerprint(self) -> str:
-        """Identify the policy in the log: equal ones have the same 16 hex digits anywhere."""
+        """Identify the policy in the log: equal policies have the same 16 hex digits everywhere."""
         fields: tuple[object, ...] = self.rules, _sorted(self.aliases), self.self_declared
-        if self.identities:  # left out, so that policies of before stay the same
+        if self.identities:  # only then, so that older policies keep their fingerprint
             names = ((caller, _sorted(names)) for caller, names in self.identities.items())
             fields = (*fields, tuple(sorted(names)))
         return self.digest or digest_of(_canonical(fields))
 
     def email_of(self, caller: str, name: str) -> str:
-        """Give the e-mail of whom a caller calls so, letter by letter; "" where nobody is."""
+        """Return the e-mail of the person with exactly this name at a caller, or ""."""
         return self.identities.get(caller, {}).get(name, "")
 
     def relevant_to(self, requests: Sequence[Request]) -> Policy:
-        """Leave out the rules that decide nothing about these requests.
+        """Leave out the rules that cannot affect these requests.
 
-        A policy's only rule stays: it says why it isn't for them.
+        A policy's only rule stays: the reason is based on it.
         """
         if len(self.rules) == 1:
             return self
@@ -180,20 +181,20 @@ class Policy(NamedTuple):
         return self._replace(rules=tuple(relevant))
 
     def fold_resources(self, request: Request) -> tuple[FoldedResource, ...]:
-        """Fold what is requested for the rules that deny, if there are any."""
+        """Fold the requested resources for the denying rules, if there are any."""
         if not any(rule.deny for rule in self.rules):
             return ()
         return tuple(fold_resource(resource, request.action) for resource in request.resources)
 
     def addresses(self, email: str) -> frozenset[str]:
-        """Give the addresses whose duties count for a requester; `email` in normal form."""
+        """Return the addresses whose duties count for a requester; `email` is in normal form."""
         return frozenset((email, *self.aliases.get(email, ())))
 
     def known_as(self, email: str) -> frozenset[str]:
-        """Give every address known to be this person's, folded, for what speaks against them.
+        """Return every known address of this person, folded, for what speaks against them.
 
-        Here aliases count both ways, and so does what any caller calls them: another account or
-        name must not be a way around.
+        Aliases count in both directions, and so do the callers' names for them: another account
+        or name must not be a way around a denial.
         """
         own = emails.folded(email)
         names = [
@@ -207,26 +208,26 @@ class Policy(NamedTuple):
             person = {emails.folded(address) for address in (key, *values)}
             if not meant.isdisjoint(person):
                 known |= person
-        # A name without an @ is nobody's address.
+        # A name without an @ is not an address.
         named = (name for name, address in names if address in known and "@" in name)
         return frozenset((*known, *named))
 
     def objection_to_resource(self, resource: Resource, request: Request) -> str:
-        """Say why a resource cannot be opened at all, or "" if the rules decide."""
+        """Say why no rule can open a resource, or "" if one might."""
         if not (fold(resource.kind) and fold(resource.id)):
-            return "a resource has no kind or no id"
+            return "a requested resource has no kind or no id"
         if resource.is_person and not resource.may_be(request.requester):
-            return "a resource is another person"
+            return "a requested resource is a person other than the requester"
         action = request.action
         approving = (rule.resources for rule in self.rules if not rule.deny)
         if any(selector.covers(resource, action) for selector in approving):
             return ""
         if action != ACCESS:
-            return f"no rule is for the action {action} on {resource.kind}:{resource.id}"
-        by_settings = next((rule for rule in self.rules if not rule.name), None)
-        if by_settings and (label := by_settings.resources.missing_label(resource)):
-            return f"a resource does not carry the label {label}"
-        return f"no rule is for {resource.kind}:{resource.id}"
+            return f"no rule covers the action {action} on {resource.kind}:{resource.id}"
+        default = next((rule for rule in self.rules if not rule.name), None)
+        if default and (label := default.resources.missing_label(resource)):
+            return f"a requested resource does not have the label {label}"
+        return f"no rule covers {resource.kind}:{resource.id}"
 
 
 def policy_from_settings(
@@ -239,10 +240,10 @@ def policy_from_settings(
     self_declared: bool = False,
     shift_end: ShiftEnd | None = None,
 ) -> Policy:
-    """Make the policy that the plain settings describe.
+    """Make a policy of the default rule, from the plain settings.
 
-    With neither schedules nor roles, any duty counts but a reporter's; with either, only those
-    named. Updates (`participants`) have no name, so they never count beside names.
+    Without schedules and roles, any duty but a reporter's counts; otherwise only the named ones.
+    Updates (`participants`) have no name, so they never count once anything is named.
     """
     ways: tuple[Condition, ...]
     if schedules or incident_roles:
@@ -268,7 +269,7 @@ def _later(moment: datetime, by: timedelta) -> datetime:
 
 
 def _canonical(value: object) -> str:
-    """Write a value without fields at their default, so that a new field changes nothing."""
+    """Write a value without default fields, so that a new field changes no fingerprint."""
     if not isinstance(value, tuple):
         return repr(value)
     if not isinstance(fields := getattr(value, "_fields", None), tuple):
@@ -283,5 +284,5 @@ def _canonical(value: object) -> str:
 
 
 def digest_of(text: str) -> str:
-    """Give the first 16 hex digits of a text's SHA-256."""
+    """Return the first 16 hex digits of a text's SHA-256."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -23,7 +23,7 @@ from pulumi.runtime.mocks import MockEngine, MockMonitor, MockSettings
 from pulumi.runtime.proto import engine_pb2
 from pulumi.runtime.stack import Stack, run_in_stack
 
-from infra.refusal import EXIT_STATUS
+from infra.program_exit import EXIT_STATUS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

@@ -8,6 +8,7 @@ import pytest
 
 from auditlog.explain import NO, NOTE, YES, Line, clock_time, tree, why
 from handler.duty import Failure
+from handler.rules.evaluate import NO_DUTY
 from handler.rules.model import Policy, policy_from_settings
 from tests.auditlog.decision_records import (
     DATABASE,
@@ -52,9 +53,12 @@ def lines(told: Line) -> Iterator[str]:
         ),
         (
             log_record(request_for(DATABASE), REPORTER, policy=SETTINGS),
-            "Reporter of INC-7 (incident.io): counts only where the policy names it",
+            "Reporter of INC-7 (incident.io): only counts if the policy names it",
         ),
-        (log_record(request_for(DATABASE)), "no duty of the requester counts"),
+        (
+            log_record(request_for(DATABASE)),
+            "the requester has no shift or incident role that the policy accepts",
+        ),
         (
             log_record(request_for(DATABASE), failures=[FAILURE]),
             "no answer from incident.io incidents: answered 500",
@@ -62,13 +66,13 @@ def lines(told: Line) -> Iterator[str]:
         (
             log_record(request_for(DATABASE), SHIFT._replace(level=2), failures=[FAILURE]),
             (
-                f"{ON_DBA}: its escalation level is 2, and only up to 1 counts; "
+                f"{ON_DBA}: escalation level 2; only level 1 counts; "
                 "no answer from incident.io incidents: answered 500"
             ),
         ),
         (
             log_record(request_for(DATABASE), without_email={"PagerDuty": (2, 3)}),
-            ("no duty of the requester counts; 2 of 3 people on duty at PagerDuty show no e-mail"),
+            f"{NO_DUTY}; 2 of 3 people on duty at PagerDuty show no e-mail",
         ),
         (
             log_record(
@@ -78,7 +82,7 @@ def lines(told: Line) -> Iterator[str]:
                 without_email={"PagerDuty": (1, 1), "Opsgenie": (1, 2)},
             ),
             (
-                f"{ON_DBA}: its escalation level is 2, and only up to 1 counts; "
+                f"{ON_DBA}: escalation level 2; only level 1 counts; "
                 "no answer from incident.io incidents: answered 500; "
                 "the only person on duty at PagerDuty shows no e-mail; "
                 "1 of 2 people on duty at Opsgenie shows no e-mail"
@@ -88,22 +92,22 @@ def lines(told: Line) -> Iterator[str]:
             log_record(request_for(DATABASE), SHIFT, without_email={"PagerDuty": (1, 2)}),
             f'Rule "DBAs reach databases": {ON_DBA}',
         ),
-        (log_record(request_for(VAULT), SHIFT), 'rule "Nobody gets the vault" denies it'),
-        (log_record(request_for(), SHIFT), "no resource is requested"),
+        (log_record(request_for(VAULT), SHIFT), 'denied by rule "Nobody gets the vault"'),
+        (log_record(request_for(), SHIFT), "the request names no resource"),
         (
             log_record(request_for(DATABASE), SHIFT, policy=Policy((STAFF,))),
-            'rule "Staff on call": it does not hold that the requester is among those named',
+            'rule "Staff on call": the requester is not one of the people or domains that it names',
         ),
         (
             log_record(request_for(DATABASE), policy=Policy((STAFF,))),
-            'rule "Staff on call": it does not hold that the requester is among those named',
+            'rule "Staff on call": the requester is not one of the people or domains that it names',
         ),
         (
             # That one of two rules is about something else tells least, so it comes last.
             log_record(
                 request_for(DATABASE), SHIFT._replace(level=3), policy=Policy((LEADS, DBAS))
             ),
-            f"{ON_DBA}: its escalation level is 3, and only up to 1 counts",
+            f"{ON_DBA}: escalation level 3; only level 1 counts",
         ),
         ({"message": "refused", "why": "the signature is wrong"}, "the signature is wrong"),
         ({"message": "decision", "outcome": "abstain", "reason": "old", "trace": ["x"]}, "old"),
@@ -112,6 +116,23 @@ def lines(told: Line) -> Iterator[str]:
 def test_why_in_one_line(record: dict[str, object], words: str) -> None:
     """A yes gives its reason, a no what tells most about it."""
     assert why(record) == words
+
+
+def test_why_of_a_line_worded_by_another_version() -> None:
+    """The values of the line say that a duty is the matter, whatever words it has for that."""
+    record = log_record(request_for(DATABASE), SHIFT._replace(level=2))
+    record["reason"] = "no duty of the requester counts"
+    for rule in record["trace"]["rules"]:
+        rule["why"] = "no duty of the requester counts"
+    assert why(record) == f"{ON_DBA}: escalation level 2; only level 1 counts"
+
+
+def test_why_of_a_request_for_all_or_nothing() -> None:
+    """Its duty counts, and still the reason says why: the time is too short."""
+    request = request_for(DATABASE, duration="24h")._replace(all_or_nothing=True)
+    record = log_record(request, SHIFT)
+    assert why(record) == record["reason"]
+    assert record["reason"].startswith("access for 24 hours is requested, but ")
 
 
 def test_a_yes_as_a_tree() -> None:
@@ -126,15 +147,15 @@ def test_a_yes_as_a_tree() -> None:
         f"    + {ON_DBA}: counts",
         (
             "    - Incident Lead of INC-7 (incident.io): "
-            "it is not among the schedules and roles that count"
+            "not a schedule or role that the rule accepts"
         ),
         '  - rule "Leads reach databases": not matched',
-        "    - Incident Lead of INC-7 (incident.io): declared by the requester himself",
-        f"    - {ON_DBA}: it is not among the schedules and roles that count",
-        '    rule "Vault keepers": it is for other resources or actions',
+        "    - Incident Lead of INC-7 (incident.io): self-declared by the requester",
+        f"    - {ON_DBA}: not a schedule or role that the rule accepts",
+        '    rule "Vault keepers": it covers other resources or actions',
         '    rule "Nobody gets the vault": it denies other requests',
         "    how long",
-        "      the duty ends, with any grace, at 2026-03-04T14:15:00.000Z",
+        "      the duty ends at 2026-03-04T14:15:00.000Z, including any grace period",
         "      the request asks for 30 minutes (this decides)",
         "  + providers: PagerDuty, incident.io answered",
         f"    decided at 2026-03-04T12:00:00Z by policy {POLICY.fingerprint}",
@@ -149,7 +170,7 @@ def test_a_no_as_a_tree() -> None:
         "    why: no answer from incident.io incidents: answered 500",
         '  - rule "DBAs reach databases": not matched',
         '  - rule "Leads reach databases": not matched',
-        '    rule "Vault keepers": it is for other resources or actions',
+        '    rule "Vault keepers": it covers other resources or actions',
         '    rule "Nobody gets the vault": it denies other requests',
     ]
     assert list(lines(tree(record)))[6:-1] == [
@@ -210,7 +231,7 @@ def test_a_denial_as_a_tree() -> None:
     """The denying rule stands out, the others did not matter, and nobody was asked."""
     record = log_record(request_for(DATABASE, VAULT), SHIFT, providers=())
     assert list(lines(tree(record)))[1:-1] == [
-        '    why: rule "Nobody gets the vault" denies it',
+        '    why: denied by rule "Nobody gets the vault"',
         '  - rule "Nobody gets the vault": denies the request',
         (
             '    rule "DBAs reach databases", rule "Leads reach databases", '

@@ -98,17 +98,42 @@ def test_an_action_that_the_log_may_not_hold() -> None:
         assert replayed.problem == NOT_WHOLE
 
 
+def test_a_line_worded_by_another_version() -> None:
+    """Only values are compared: other words for the same decision are no difference."""
+    records = log_records(request_by(), request_by(OMAR))
+    for record in records:
+        record["reason"] = "as it was worded once"
+        for rule in record["trace"]["rules"]:
+            rule["why"] = "as it was worded once"
+    assert [result.differences for result in replay(records, POLICY)] == [(), ()]
+
+
+def test_values_that_differ() -> None:
+    """Which duty proves it and which rule denies it are compared, if the line has them."""
+    (record,) = log_records(request_by())
+    record["evidence"][0]["id"] = "another"
+    assert replay([record], POLICY)[0].differences == ("evidence",)
+    record["evidence"] = []
+    assert replay([record], POLICY)[0].differences == ()
+    denying = Policy((*POLICY.rules, Rule("none", Selector(), deny=True)))
+    (denied,) = log_records(request_by(), policy=denying)
+    renamed = Policy((*POLICY.rules, Rule("no", Selector(), deny=True)))
+    assert replay([denied], renamed)[0].differences == ("denied_by",)
+    denied["trace"]["rules"], denied["trace"]["other_rules"] = [], {}
+    assert replay([denied], renamed)[0].differences == ()
+
+
 def test_another_policy_gives_what_differs() -> None:
     """Shorter, by another rule, or no longer at all."""
     (record,) = log_records(request_by())
     (shorter,) = replay([record], policy_from_settings(HOUR, schedules=("DBA",)))
     assert shorter.differences == ("duration",)
     (named,) = replay([record], Policy((POLICY.rules[0]._replace(name="DBAs"),)))
-    assert named.differences == ("reason", "rules")
+    assert named.differences == ("rules",)
     (no,) = replay([record], Policy((*POLICY.rules, Rule("none", Selector(), deny=True))))
-    assert no.differences == ("outcome", "reason", "rules", "duration")
+    assert no.differences == ("outcome", "rules", "duration", "evidence", "denied_by")
     assert no.new_record
-    assert no.new_record["reason"] == 'rule "none" denies it'
+    assert no.new_record["reason"] == 'denied by rule "none"'
 
 
 @pytest.mark.parametrize(
@@ -136,7 +161,7 @@ def test_a_no_needs_all_facts(queries: DutyQuery | None, rule: OnCall, known: bo
     replayed, _ = replay([*records, other], policy)
     assert (replayed.problem == "") is known
     if not known:
-        assert "would have been asked for what the record does not hold" in replayed.problem
+        assert "would have been asked for facts that the log lacks" in replayed.problem
 
 
 def test_a_yes_is_one_whatever_else_could_be_asked() -> None:
@@ -190,7 +215,7 @@ def test_a_new_alias_is_a_fact_that_is_missing() -> None:
     """What another address of the requester holds was not looked at then."""
     (record,) = log_records(request_by(), duties=())
     (replayed,) = replay([record], POLICY._replace(aliases={JANE: ("j@corp.example",)}))
-    assert "other addresses of the requester" in replayed.problem
+    assert "requester's other addresses" in replayed.problem
 
 
 def test_an_aliases_duty_by_other_aliases() -> None:
@@ -201,7 +226,7 @@ def test_an_aliases_duty_by_other_aliases() -> None:
         request_by(), duties=(SHIFT._replace(holder="jane@corp.example"),), policy=policy
     )
     (replayed,) = replay([record], POLICY._replace(aliases={JANE: ("j@corp.example",)}))
-    assert "under another address of the requester, which is not logged" in replayed.problem
+    assert "of another address of the requester, which is not logged" in replayed.problem
 
 
 @pytest.mark.parametrize(
@@ -238,7 +263,7 @@ def test_named_schedules_of_pagerduty_are_looked_up() -> None:
         queries={"PagerDuty": DutyQuery(any_schedule=True)},
     )
     (replayed,) = replay(records, POLICY)
-    assert "PagerDuty would have been asked for what the record does not hold" in replayed.problem
+    assert "PagerDuty would have been asked for facts that the log lacks" in replayed.problem
 
 
 def test_requests_of_a_petition_are_decided_together() -> None:

@@ -60,10 +60,10 @@ def test_a_yes(oncall: Command) -> None:
         "|  `- + on call for Production (incident.io) until 14:00 UTC: counts",
         (
             '|- rule "Leads and whoever is on call reach the vault": '
-            "it is for other resources or actions"
+            "it covers other resources or actions"
         ),
         '|- rule "nobody gets the vault": it denies other requests',
-        "|- how long: the duty ends, with any grace, at 2026-03-04T14:15:00.000Z",
+        "|- how long: the duty ends at 2026-03-04T14:15:00.000Z, including any grace period",
         "|- + providers: incident.io answered",
     ]
     assert decided.startswith("|- decided at 2026-03-04T12:00:00Z by policy ")
@@ -79,7 +79,7 @@ def test_another_action(oncall: Command) -> None:
         1,
         f"left to humans: {OMAR} requests {DATABASE} (action deploy)",
     )
-    assert answer.lines[1] == f"|- why: no rule is for the action deploy on {DATABASE}"
+    assert answer.lines[1] == f"|- why: no rule covers the action deploy on {DATABASE}"
     named = POLICY.replace(
         "{kinds: [postgres.v1.Role]", "{actions: [deploy], kinds: [postgres.v1.Role]"
     )
@@ -107,9 +107,9 @@ def test_a_no(oncall: Command) -> None:
     assert (answer.status, answer.err) == (1, "")
     assert answer.lines == [
         "left to humans: rita@example.com requests postgres.v1.Role:db-1",
-        "|- why: Reporter of INC-1 (incident.io): counts only where the policy names it",
+        "|- why: Reporter of INC-1 (incident.io): only counts if the policy names it",
         "|- x default rule: not matched",
-        "|  `- x Reporter of INC-1 (incident.io): counts only where the policy names it",
+        "|  `- x Reporter of INC-1 (incident.io): only counts if the policy names it",
         "|- + providers: incident.io answered",
         f"|- decided at 2026-03-04T12:00:00Z by policy {DEFAULT.fingerprint}",
         f"|- note: {OPEN}",
@@ -120,10 +120,16 @@ def test_a_no(oncall: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["--resource", "vault:root"], 'rule "nobody gets the vault" denies it'),
-        (["--resource", DATABASE], f"no rule is for {DATABASE}"),
-        (["--resource", DATABASE, "--resource", "vault:a", *PROD], 'the vault" denies it'),
-        (["--resource", "user:mary@example.com"], "a resource is another person"),
+        (["--resource", "vault:root"], 'denied by rule "nobody gets the vault"'),
+        (["--resource", DATABASE], f"no rule covers {DATABASE}"),
+        (
+            ["--resource", DATABASE, "--resource", "vault:a", *PROD],
+            'denied by rule "nobody gets the vault"',
+        ),
+        (
+            ["--resource", "user:mary@example.com"],
+            "a requested resource is a person other than the requester",
+        ),
     ],
 )
 def test_other_reasons_for_a_no(oncall: Command, arguments: list[str], why: str) -> None:
@@ -190,7 +196,7 @@ def test_as_of_another_time(oncall: Command) -> None:
     for at in ("2026-03-04T14:00Z", "2026-03-04T15:00:00+01:00", "+2h"):
         answer = oncall("explain", "--as", OMAR, "--resource", DATABASE, "--at", at)
         assert answer.status == 1
-        assert "on call for Production (incident.io) until 14:00 UTC: it does not run now" in (
+        assert "on call for Production (incident.io) until 14:00 UTC: not active now" in (
             answer.out
         )
         assert (

@@ -238,7 +238,7 @@ def pagerduty(oncall: Command) -> Iterator[PagerDuty]:
 
 LEVEL_2 = (
     "nobody on call for Back-up (PagerDuty) right now would be approved: on call for Back-up "
-    "(PagerDuty) until 14:00 UTC: its escalation level is 2, and only up to 1 counts. To "
+    "(PagerDuty) until 14:00 UTC: escalation level 2; only level 1 counts. To "
     "accept it, write `provider: pagerduty, max_level: 2` in "
 )
 
@@ -275,7 +275,7 @@ def test_a_list_of_schedules_that_is_refused(
     (schedule,) = (each.id for each in pagerduty.schedules if each.name == "Back-up")
     (line,) = (each for each in checked(oncall, schedules="Back-up") if each.startswith("note"))
     assert "nobody is on call" not in line
-    assert "its name may belong to another one too: the policy has to name it by id" in line
+    assert "its name may not be unique; the policy must name it by id" in line
     if level == 1:
         assert line.endswith(f". Its id is {schedule}")
         assert not any(each.startswith("note") for each in checked(oncall, schedules=schedule))
@@ -326,7 +326,7 @@ def test_a_key_that_is_not_valid(oncall: Command, names: str) -> None:
 def test_a_firewall_that_refuses(oncall: Command, double: IncidentIO) -> None:
     """It is not the provider that refuses the key, and the key lacks nothing."""
     double.fail("/", faults.Status(401, b"<html>"))
-    said = "something in front of 127.0.0.1 (a firewall or proxy) refused the call (401)"
+    said = "a firewall or proxy in front of 127.0.0.1 refused the request (401)"
     lines = checked(oncall)
     assert lines
     assert all(

@@ -59,7 +59,7 @@ def test_what_differs(dba: Command) -> None:
     assert answer.lines == [
         "2026-03-04T12:00:00Z  jane@example.com for db:prod",
         "  was  approved for 6 hours: on call for DBA (incident.io) until 14:00 UTC",
-        "  now  left to humans: only rules in dry run approve it",
+        "  now  left to humans: only rules in dry run would approve it",
         f"2 decisions: 1 the same, 1 different; policy: {policy}",
     ]
 
@@ -86,7 +86,7 @@ def test_json(dba: Command) -> None:
     }
     assert different == {
         **named,
-        "differs": ["outcome", "reason", "rules", "duration"],
+        "differs": ["outcome", "rules", "duration", "evidence"],
         "was": {
             "outcome": "approve",
             "reason": "Approved: on call for DBA (incident.io) until 14:00 UTC",
@@ -95,7 +95,7 @@ def test_json(dba: Command) -> None:
         },
         "now": {
             "outcome": "abstain",
-            "reason": "only rules in dry run approve it",
+            "reason": "only rules in dry run would approve it",
             "rules": [],
             "duration": None,
         },

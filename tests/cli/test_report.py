@@ -78,9 +78,9 @@ def test_a_report(oncall: Command) -> None:
         "-----------------------------------  -----",
         "incident.io schedules: answered 500  1",
         "",
-        "somebody on duty shows no e-mail at  times",
-        "-----------------------------------  -----",
-        "JSM Operations                       1",
+        "someone on duty without an e-mail at  times",
+        "------------------------------------  -----",
+        "JSM Operations                        1",
         "",
         "calls refused           times",
         "----------------------  -----",
@@ -90,10 +90,10 @@ def test_a_report(oncall: Command) -> None:
         "-------------------------  -----",
         "the secret cannot be read  1",
         "",
-        "decided by policy  times",
-        "-----------------  -----",
-        f"{POLICY.fingerprint}   4",
-        f"{RULE.fingerprint}   1",
+        "decided with policy  times",
+        "-------------------  -----",
+        f"{POLICY.fingerprint}     4",
+        f"{RULE.fingerprint}     1",
     ]
 
 

@@ -47,7 +47,7 @@ def test_who_may_do_something_else(oncall: Command) -> None:
     policy = oncall.write("policy.yaml", POLICY)
     answer = oncall("who", DATABASE, "--policy", policy, "--action", "deploy")
     assert answer.status == 1
-    assert f"note: no rule is for the action deploy on {DATABASE}" in answer.lines
+    assert f"note: no rule covers the action deploy on {DATABASE}" in answer.lines
     named = POLICY.replace(
         "{kinds: [postgres.v1.Role]}", "{kinds: [postgres.v1.Role], actions: [deploy]}"
     )
@@ -68,7 +68,7 @@ def test_everybody_who_would_be_approved(oncall: Command, double: IncidentIO) ->
     assert (answer.status, answer.err) == (0, "")
     nights = (
         "on call for Nights (incident.io) until 20:00 UTC: "
-        "it is not among the schedules and roles that count"
+        "not a schedule or role that the rule accepts"
     )
     on_call = 'Rule "On call": on call for Production (incident.io) until 14:00 UTC'
     assert answer.lines == [
@@ -83,11 +83,8 @@ def test_everybody_who_would_be_approved(oncall: Command, double: IncidentIO) ->
         "",
         "left to humans    why",
         f"----------------  {'-' * len(nights)}",
-        'nora@example.com  rule "Not for Nora" denies it',
-        (
-            "rita@example.com  Reporter of INC-1 (incident.io): "
-            "counts only where the policy names it"
-        ),
+        'nora@example.com  denied by rule "Not for Nora"',
+        ("rita@example.com  Reporter of INC-1 (incident.io): only counts if the policy names it"),
         f"ned@example.com   {nights}",
         "",
         "considered: 6 people on duty at incident.io",
@@ -118,7 +115,7 @@ def test_json(oncall: Command) -> None:
         "not_approved": [
             {
                 "who": RITA,
-                "why": "Reporter of INC-1 (incident.io): counts only where the policy names it",
+                "why": "Reporter of INC-1 (incident.io): only counts if the policy names it",
             }
         ],
         "considered": 3,
@@ -146,8 +143,8 @@ def test_a_script_is_told_of_a_dry_run(oncall: Command) -> None:
 @pytest.mark.parametrize(
     ("resource", "why"),
     [
-        ("okta.v1.Group:admins", "no rule is for okta.v1.Group:admins"),
-        ("user:mary@example.com", "a resource is another person"),
+        ("okta.v1.Group:admins", "no rule covers okta.v1.Group:admins"),
+        ("user:mary@example.com", "a requested resource is a person other than the requester"),
     ],
 )
 def test_nobody(oncall: Command, resource: str, why: str) -> None:
@@ -163,7 +160,7 @@ def test_nobody(oncall: Command, resource: str, why: str) -> None:
     ]
 
 
-NOT_AMONG = "it is not among the schedules and roles that count"
+NOT_AMONG = "not a schedule or role that the rule accepts"
 
 
 def test_nobody_whose_duty_counts(oncall: Command) -> None:
@@ -188,9 +185,9 @@ def test_nobody_whose_duty_counts(oncall: Command) -> None:
 @pytest.mark.parametrize(
     ("rule", "why"),
     [
-        ("dry_run: true", "only rules in dry run approve it"),
-        ("deny: true", 'rule "On call" denies it'),
-        ("", 'rule "On call": it does not hold that at most 1 hour is asked for'),
+        ("dry_run: true", "only rules in dry run would approve it"),
+        ("deny: true", 'denied by rule "On call"'),
+        ("", 'rule "On call": it needs a request for 1 hour or less'),
     ],
 )
 def test_a_duty_counts_and_something_else_is_missing(oncall: Command, rule: str, why: str) -> None:

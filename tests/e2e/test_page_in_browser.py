@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from cli.webhook_client import DEFAULT_KIND
+from handler.rules.evaluate import NO_DUTY
 from sandbox.demo_data import JANE, NORA, RESOURCE, RITA, seed_all
 from sandbox.demo_space import open_space
 from sandbox.page import Page, page_of
@@ -134,7 +135,7 @@ def test_on_duty_then_off_duty(browser: Browser, pictures: Path) -> None:
     browser.find('//option[.="Jane Lind: off duty"]')
     browser.find(button("Request access")).click()
     text = timeline(browser, "Open: waits for a human")
-    assert "The webhook leaves it to humans: no duty of the requester counts." in text
+    assert f"The webhook leaves it to humans: {NO_DUTY}." in text
     assert "the providers state no duty of the requester" in text
     take_screenshots(browser, pictures, "open", dark=True)
 

@@ -13,10 +13,10 @@ from sandbox.vendors.server import Fault
 BAD_ANSWERS = [
     pytest.param(fault, problem, id=name)
     for name, fault, problem in (
-        ("hangs", faults.Hang(), "no whole answer in time"),
-        ("never ends", faults.EndlessBody(), "the answer is over 6 MiB"),
+        ("hangs", faults.Hang(), "no complete answer in time"),
+        ("never ends", faults.EndlessBody(), "the response is larger than 6 MiB"),
         ("hangs up half-way", faults.HangUp("body"), "connection failed (IncompleteRead)"),
-        ("is garbage", faults.Garbage(), "the answer is not JSON"),
+        ("is garbage", faults.Garbage(), "the response is not JSON"),
         ("is not there", faults.Status(404), "answered 404"),
         ("is an error", faults.Status(500), "answered 500"),
     )

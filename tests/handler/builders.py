@@ -15,7 +15,7 @@ from handler.rules.codec import read_policy
 from handler.rules.model import Policy
 
 Fetch = Callable[[Deadline], Iterator[Page]]
-GIVEN_UP = "given up: no whole answer in time"
+GIVEN_UP = "given up: no complete answer in time"
 LONG = 20.0
 JANE, JOAN = "jane@example.com", "joan@example.com"
 DBA = {"on_call": {"schedules": ["DBA"]}}

@@ -113,7 +113,7 @@ def test_a_name_that_two_schedules_bear(enabled: bool, account: Account) -> None
     assert duty.is_named(PAYMENTS)
     assert not duty.is_named("Payments")
     assert not account.decide().approved
-    assert "has to name it by id" in str(account.decide().rule_results)
+    assert "must name it by id" in str(account.decide().rule_results)
     assert account.decide(when={"on_call": {"schedules": [PAYMENTS]}}).approved
 
 

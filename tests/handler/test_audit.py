@@ -267,7 +267,7 @@ def test_nobody_elses_address(id_: str, named: str) -> None:
 
 def test_a_missing_requester() -> None:
     """An event without an actor is logged, too."""
-    record = record_of(Decision(Request(Resource(), ()), "the requester has no e-mail"))
+    record = record_of(Decision(Request(Resource(), ()), "the requester's e-mail is missing"))
     assert (record["requester"], record["petition"], record["resources"]) == ("", "", [])
 
 

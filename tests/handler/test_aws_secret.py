@@ -133,7 +133,7 @@ class TestAsking:
     def test_plain_http_stays_on_this_machine(self, fetch_secret: Fetch) -> None:
         """The session token is among the headers."""
         error = fetch_error(fetch_secret, {"AWS_ENDPOINT_URL": "http://secretsmanager.evil.test"})
-        assert error == "Secrets Manager: refused to speak plain HTTP beyond this machine"
+        assert error == "Secrets Manager: plain HTTP is only allowed to this machine; use https://"
 
 
 class TestAnswers:
@@ -213,8 +213,7 @@ class TestAnswers:
         """Its page is not taken for an answer of AWS."""
         error = fetch_error(fetch_secret, {"AWS_ENDPOINT_URL": serve(reply(b"<html>", 403)).url})
         assert error == (
-            "Secrets Manager: something in front of 127.0.0.1 (a firewall or proxy) refused the "
-            "call (403)"
+            "Secrets Manager: a firewall or proxy in front of 127.0.0.1 refused the request (403)"
         )
 
     def test_an_error_that_passes(self, serve: Serve, fetch_secret: Fetch) -> None:

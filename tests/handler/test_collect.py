@@ -93,7 +93,7 @@ UNASKED = [
     ("there is no request", make_policy(DBA), []),
     ("another rule denies it", make_policy(DBA, DENIAL), [make_request()]),
     ("no rule is for it", make_policy(DBA), [make_request("app")]),
-    ("the requester has no e-mail", make_policy(DBA), [make_request(email="")]),
+    ("the requester's e-mail is missing", make_policy(DBA), [make_request(email="")]),
     ("the time is over", make_policy(DBA), [make_request(**PAST)]),
     (
         "one of the petition is hopeless",

@@ -41,7 +41,7 @@ from tests.handler.strategies import STEADY
 VECTOR = json.loads(Path(__file__).with_name("conductorone.json").read_text(encoding="utf-8"))
 UNAUTHENTICATED = {"message": "The call is not authenticated."}
 HUMANS = "Left to humans: "
-NOBODY = "no duty of the requester counts"
+NOBODY = "the requester has no shift or incident role that the policy accepts"
 
 
 class Endpoint:
@@ -140,7 +140,7 @@ OTHER_TASKS = [
         "task_type_revoke": shared.TaskTypeRevoke(app_id=c1.APP),
     },
 ]
-NO_END = "the policy allows 6 hours, and access without an end is requested"
+NO_END = "access without an end is requested, but the policy allows 6 hours"
 OTHERS = "it is requested on behalf of somebody else"
 NO_USER = "it doesn't include the user who gets access"
 NO_ACCOUNT = "the account that gets access isn't known to be the user's"
@@ -164,11 +164,11 @@ CLOSED = shared.TaskState.TASK_STATE_CLOSED
         # Longer, or without an end.
         (
             {"grant": {"grant_duration": "21600.000000001s"}},
-            "the policy allows 6 hours, and access for 6 hours 1 second is requested",
+            "access for 6 hours 1 second is requested, but the policy allows 6 hours",
         ),
         (
             {"grant": {"grant_duration": "86400s"}},
-            "the policy allows 6 hours, and access for 24 hours is requested",
+            "access for 24 hours is requested, but the policy allows 6 hours",
         ),
         *(
             ({"grant": {"grant_duration": text}}, NO_END)
@@ -213,8 +213,8 @@ CLOSED = shared.TaskState.TASK_STATE_CLOSED
             if kind != "USER_TYPE_HUMAN"
         ),
         ({"user": {"deleted_at": LONG_AGO}}, "the user is deleted"),
-        ({"user": {"email": None}}, "the requester has no e-mail"),
-        ({"user": {"email": ""}}, "the requester has no e-mail"),
+        ({"user": {"email": None}}, "the requester's e-mail is missing"),
+        ({"user": {"email": ""}}, "the requester's e-mail is missing"),
         # An account in the app that is somebody else's, or nobody knows whose.
         (
             {
@@ -444,7 +444,7 @@ def test_a_policy_names_entitlements_by_their_ids(endpoint: Endpoint, tmp_path: 
     assert endpoint.outcome(c1.step()) == "accept"
     for change in ({"app_id": "2fApp02"}, {"app_entitlement_id": "2fEnt02"}):
         why = endpoint.outcome(c1.step(c1.grant_payload(grant=change)))
-        assert why.startswith(f"{HUMANS}no rule is for ")
+        assert why.startswith(f"{HUMANS}no rule covers ")
     longer = c1.step(c1.grant_payload(grant={"grant_duration": "7201s"}))
     assert "the policy allows 2 hours" in endpoint.outcome(longer)
 

@@ -19,7 +19,7 @@ TABLES = list(read_tables())
 ROWS = {f"{table.name}: {row.name}": (table, row) for table in TABLES for row in table.rows}
 STRANGER = "stranger@elsewhere.example"
 SOMEBODY = Resource("slack/user", "U9", STRANGER)
-IN_DRY_RUN = "only rules in dry run approve it"
+IN_DRY_RUN = "only rules in dry run would approve it"
 
 
 def decided(table: Table, row: Row) -> tuple[Decision, ...]:

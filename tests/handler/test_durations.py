@@ -239,10 +239,10 @@ def test_nearest(text: str, near: str) -> None:
         ("3h30", "isn't a duration: did you mean 3h30m?"),
         ("90", "isn't a duration: a number needs a unit, for example 90m or 90h"),
         (" 1.5 ", "isn't a duration: a number needs a unit, for example 1.5m or 1.5h"),
-        ("soon", "isn't a duration: use for example 90m or 1h30m"),
-        ("", "isn't a duration: use for example 90m or 1h30m"),
-        ("1ms", "is less than a second: use for example 90m or 1h30m"),
-        ("-1h", "is less than a second: use for example 90m or 1h30m"),
+        ("soon", "isn't a duration: use, for example, 90m or 1h30m"),
+        ("", "isn't a duration: use, for example, 90m or 1h30m"),
+        ("1ms", "is less than a second: use, for example, 90m or 1h30m"),
+        ("-1h", "is less than a second: use, for example, 90m or 1h30m"),
     ],
 )
 def test_what_to_type_instead(text: str, said: str) -> None:

@@ -42,7 +42,7 @@ def test_trace_says_why_each_duty_counts_or_not() -> None:
     decision = decide(ASKED, ProviderSnapshot((OWN_LEAD, SHIFT, others)), ANY, NOW)
     assert (decision.request, decision.now) == (ASKED, NOW)
     assert decision.duties == (OWN_LEAD, SHIFT)
-    notes = ((OWN_LEAD, "declared by the requester himself"), (SHIFT, ""))
+    notes = ((OWN_LEAD, "self-declared by the requester"), (SHIFT, ""))
     assert decision.rule_results == (
         RuleResult("", "grants", until=NOW + timedelta(hours=6), duties=notes),
     )
@@ -69,10 +69,10 @@ def test_what_a_caller_leaves_to_humans() -> None:
     ("asked", "reason"),
     [
         (timedelta(hours=6), ""),
-        (timedelta(hours=6, microseconds=1), "the policy allows 6 hours, and access for 6 hours"),
-        (timedelta(days=1), "the policy allows 6 hours, and access for 24 hours is requested"),
+        (timedelta(hours=6, microseconds=1), "access for 6 hours is requested, but the policy"),
+        (timedelta(days=1), "access for 24 hours is requested, but the policy allows 6 hours"),
         (timedelta(0), "the request asks for less than a second"),
-        (None, "the policy allows 6 hours, and access without an end is requested"),
+        (None, "access without an end is requested, but the policy allows 6 hours"),
     ],
 )
 def test_all_or_nothing(asked: timedelta | None, reason: str) -> None:
@@ -94,8 +94,8 @@ def test_all_or_nothing_until_the_shift_ends() -> None:
     request = ASKED._replace(requested_duration=2 * HOUR, all_or_nothing=True)
     decision = decide(request, ProviderSnapshot((SHIFT,)), policy, NOW)
     assert decision.reason == (
-        "the duty ends, with any grace, at 2026-03-02T13:00:00.000Z, "
-        "and access for 2 hours is requested"
+        "access for 2 hours is requested, "
+        "but the duty ends at 2026-03-02T13:00:00.000Z, including any grace period"
     )
     request = request._replace(requested_duration=HOUR)
     assert decide(request, ProviderSnapshot((SHIFT,)), policy, NOW).approved
@@ -108,7 +108,7 @@ LIVE = Rule("live", Selector(), SHIFTS, 2 * HOUR, shift_end=ShiftEnd())
 NEAR = [
     LIVE,
     Rule("dry", Selector(), SHIFTS, HOUR, dry_run=True),
-    Rule("not his", Selector(), LEADS, HOUR),
+    Rule("not theirs", Selector(), LEADS, HOUR),
     Rule("elsewhere", VAULT, SHIFTS, HOUR),
     Rule("labelled", Selector(labels=(("Env", "Prod"),)), SHIFTS, HOUR),
     Rule("never the vault", VAULT, deny=True),
@@ -121,7 +121,7 @@ def test_trace_says_what_became_of_each_rule() -> None:
     assert decide(ASKED, ProviderSnapshot((SHIFT,)), Policy(tuple(NEAR)), NOW).rule_results == (
         RuleResult("live", "grants", until=NOW + HOUR, duties=counts),
         RuleResult("dry", "dry_run", until=NOW + HOUR, duties=counts),
-        RuleResult("not his", "no", NO_DUTY, duties=does_not),
+        RuleResult("not theirs", "no", duties=does_not),
         RuleResult("elsewhere", "no", OTHER_RESOURCES),
         RuleResult("labelled", "no", OTHER_RESOURCES),
         RuleResult("never the vault", "no", DENIES_OTHERS),
@@ -133,7 +133,7 @@ def test_trace_of_a_denial() -> None:
     denials = [Rule(name, Selector(), deny=True) for name in ("first", "second")]
     rules = (LIVE, *denials, Rule("never the vault", VAULT, deny=True))
     decision = decide(ASKED, ProviderSnapshot((SHIFT,)), Policy(rules), NOW)
-    assert decision.reason == 'rule "first" denies it'
+    assert decision.reason == 'denied by rule "first"'
     assert decision.rule_results == (
         RuleResult("live", "no", DENIED),
         RuleResult("first", "denies"),
@@ -156,7 +156,10 @@ def test_a_duty_that_counts_is_told_so(ways: tuple[OnCall, OnCall]) -> None:
 ASKED_BOTH = ASKED._replace(
     requested_duration=timedelta(hours=3), requested_expiry=NOW + timedelta(hours=2, minutes=30)
 )
-IN_WORDS = ("the request asks for 3 hours", "access was asked for until 2026-03-02T14:30:00.000Z")
+IN_WORDS = (
+    "the request asks for 3 hours",
+    "the request asks for access until 2026-03-02T14:30:00.000Z",
+)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +182,7 @@ def test_a_time_that_is_over_is_told() -> None:
     over = ASKED._replace(requested_expiry=NOW + timedelta(seconds=59))
     decision = decide(over, ProviderSnapshot((LEAD,)), ANY, NOW)
     assert decision.limits == (decision.reason,)
-    assert decision.reason == "access was asked for until 2026-03-02T12:00:59.000Z"
+    assert decision.reason == "the request asks for access until 2026-03-02T12:00:59.000Z"
 
 
 def test_a_rule_without_a_condition_approves_nobody() -> None:
@@ -199,7 +202,7 @@ def test_the_shortest_of_a_petition_is_a_limit_of_the_others() -> None:
     assert decision.limits == (
         "the policy allows 6 hours",
         "the request asks for 2 hours",
-        "a request of the same petition gets 1 hour",
+        "another part of the request is approved for 1 hour",
     )
 
 

@@ -113,7 +113,7 @@ def test_a_body_that_is_not_json(
 ) -> None:
     """A 200 that is not JSON is a failure, not asked for again, and never quoted."""
     server = serve(reply(body))
-    assert str(failure_of(client, server, set_clock.deadline())) == "the answer is not JSON"
+    assert str(failure_of(client, server, set_clock.deadline())) == "the response is not JSON"
     assert len(server.asked) == 1
 
 
@@ -175,7 +175,7 @@ def test_who_refuses_in_front(
     """A page is no API's: no hint about the key belongs to it, and it is not quoted."""
     server = serve(reply(body, status))
     error = failure_of(client, server, set_clock.deadline())
-    said = f"something in front of 127.0.0.1 (a firewall or proxy) refused the call ({status})"
+    said = f"a firewall or proxy in front of 127.0.0.1 refused the request ({status})"
     assert (str(error), error.status) == (said, status)
     assert str(error.with_hint("; the key is wrong")) == said
     assert len(server.asked) == 1

@@ -147,7 +147,7 @@ def test_one_address_is_tried_twice_at_once_at_most(
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(socket, "socket", Counted)
-        with pytest.raises(HttpError, match=r"^no whole answer in time$"):
+        with pytest.raises(HttpError, match=r"^no complete answer in time$"):
             client.get_json("http://localhost", {}, real_deadline(0.3))
     join_attempts()
     assert [each.fileno() for each in opened] == [-1, -1]
@@ -371,7 +371,7 @@ def test_what_has_begun_is_read_on(client: Client, serve: Serve, real_deadline: 
 def test_a_race_that_nobody_wins(client: Client, serve: Serve, real_deadline: InSeconds) -> None:
     """Two requests, and the end of the time; the key is in neither error nor log."""
     server = serve(say_and_hang())
-    with pytest.raises(HttpError, match=r"^no whole answer in time$"):
+    with pytest.raises(HttpError, match=r"^no complete answer in time$"):
         client.get_json(server.url, {"Authorization": "k3y"}, real_deadline(0.6))
     assert len(server.asked) == 2
 

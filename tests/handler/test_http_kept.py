@@ -163,7 +163,7 @@ def test_a_deadline_that_passes_while_a_kept_connection_is_used(
     opened = Slow(fileno=socket.create_connection(("127.0.0.1", server.port)).detach())
     client = Client(set_clock.clock, lambda *_: opened)
     assert client.get_json(server.url, {}, set_clock.deadline()) == [1]
-    with pytest.raises(HttpError, match=r"^no whole answer in time$"):
+    with pytest.raises(HttpError, match=r"^no complete answer in time$"):
         client.get_json(server.url, {}, set_clock.deadline(5))
     assert opened.fileno() == -1
 

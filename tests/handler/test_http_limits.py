@@ -34,9 +34,9 @@ from tests.handler.scripted import (
 Serve = Callable[..., Scripted]
 InSeconds = Callable[[float], Deadline]
 SIZED = head(200, {"Content-Length": str(100 * 2**20)})
-IN_TIME = "^no whole answer in time$"
-TOO_LARGE = "^the answer is over 6 MiB$"
-OVER = "^the answer is over "
+IN_TIME = "^no complete answer in time$"
+TOO_LARGE = "^the response is larger than 6 MiB$"
+OVER = "^the response is larger than "
 
 
 ENDLESS: dict[str, Answer] = {

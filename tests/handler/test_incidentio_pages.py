@@ -88,9 +88,9 @@ def test_without_pagination_meta(double: IncidentIO, find: Find) -> None:
         (faults.Status(500), "answered 500; request_id "),
         (faults.Status(429), "answered 429; request_id "),
         (faults.Status(422), "answered 422; request_id "),
-        (faults.Garbage(), "the answer is not JSON"),
+        (faults.Garbage(), "the response is not JSON"),
         (faults.HangUp("body"), "connection failed (IncompleteRead)"),
-        (faults.Hang(), "no whole answer in time"),
+        (faults.Hang(), "no complete answer in time"),
         (faults.WrongValue("", []), "could not be read: the answer is not an object"),
         (faults.WrongValue("schedules", 7), "could not be read: schedules is not a list"),
         (Edited(lambda body: body.pop("schedules")), "could not be read: schedules is missing"),
@@ -123,7 +123,7 @@ def test_a_later_page_is_broken(
     ("fault", "calls", "problem"),
     [
         (faults.EndlessPages(), 20, "only the first 20 pages were read"),
-        (faults.EndlessPages(repeat=True), 2, "the same page came twice"),
+        (faults.EndlessPages(repeat=True), 2, "the same page was returned twice"),
     ],
 )
 def test_a_list_without_end(

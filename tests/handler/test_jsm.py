@@ -167,7 +167,7 @@ def test_all_schedules(more: int, calls: int, account: Account, double: JSM) -> 
     ("fault", "problem"),
     [
         (faults.Status(500), "answered 500"),
-        (faults.Garbage(), "the answer is not JSON"),
+        (faults.Garbage(), "the response is not JSON"),
         (faults.HangUp("body"), "connection failed (IncompleteRead)"),
         (faults.WrongValue("", []), "the answer could not be read: the answer is not an object"),
         (drop("values"), "the answer could not be read: values is missing"),

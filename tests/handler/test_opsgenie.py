@@ -260,7 +260,7 @@ def test_a_team_that_is_called_like_an_address_has_no_period_of_his(
 
 
 REGION = (
-    ", or the key is of the other region: "
+    ", or the key belongs to the other region: run "
     "`pulumi config set OPSGENIE_BASE_URL https://api.eu.opsgenie.com`"
 )
 WRONG_KEY = f"the key is wrong, or its integration is switched off{REGION}"

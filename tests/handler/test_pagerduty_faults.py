@@ -103,9 +103,9 @@ def test_a_page_that_is_shorter_than_asked(account: Account) -> None:
         (faults.Status(500), "answered 500"),
         (faults.Status(429), "answered 429"),
         (faults.Status(400), "answered 400"),
-        (faults.Garbage(), "the answer is not JSON"),
+        (faults.Garbage(), "the response is not JSON"),
         (faults.HangUp("body"), "connection failed (IncompleteRead)"),
-        (faults.Hang(), "no whole answer in time"),
+        (faults.Hang(), "no complete answer in time"),
         (WrongValue("", []), "could not be read: the answer is not an object"),
         (drop("more"), "could not be read: more is neither true nor false"),
     ],
@@ -361,7 +361,7 @@ def staffed(account: Account) -> Account:
 
 
 EU = (
-    "; the key is wrong, or the key is of the other region: "
+    "; the key is wrong, or the key belongs to the other region: run "
     "`pulumi config set PAGERDUTY_BASE_URL https://api.eu.pagerduty.com`"
 )
 QUESTIONS = {

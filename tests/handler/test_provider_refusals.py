@@ -31,7 +31,7 @@ def test_a_firewall_in_front(
     settings |= dict.fromkeys((name for name in provider.keys if "URL" in name), server.url)
     (asked,) = load_clients(client, set_clock.clock, {provider.id: settings}).values()
     snapshot = ask(asked.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline())
-    said = f"something in front of 127.0.0.1 (a firewall or proxy) refused the call ({status})"
+    said = f"a firewall or proxy in front of 127.0.0.1 refused the request ({status})"
     assert {failure.problem for failure in snapshot.failures} == {said}
     assert {request.headers["user-agent"] for request in server.asked} == {USER_AGENT}
 
@@ -55,7 +55,7 @@ def test_a_firewall_in_front(
 def test_the_other_region(provider: str, base_url: str, command: str) -> None:
     """The command that asks the region which was not asked."""
     said = other_region(BY_ID[provider], base_url)
-    assert said == f", or the key is of the other region: `pulumi config set {command}`"
+    assert said == f", or the key belongs to the other region: run `pulumi config set {command}`"
 
 
 def test_the_usual_region_is_the_first() -> None:

@@ -12,7 +12,7 @@ PARTICIPANTS = "INCIDENTIO_APPROVE_PARTICIPANTS"
 SELF_DECLARED = "INCIDENTIO_APPROVE_SELF_DECLARED"
 NO_END = (
     f"{END} is set: incident roles open nothing, since they have no end{{}}; in a policy file, "
-    "end_with_shift can say how long they count, such as `without_end: 1h`"
+    "end_with_shift can give them a duration, for example `without_end: 1h`"
 )
 NO_NAMES = (
     f"{PARTICIPANTS} has no effect: with {SCHEDULES} or {ROLES} set, only duties named there "
@@ -28,10 +28,10 @@ POSTED = OPEN.replace(
 )
 HOLDS = "holds a role other than the reporter's in a live incident or "
 QUOTE = (
-    f"{SCHEDULES}: '\u201cDBA' begins with U+201C LEFT DOUBLE QUOTATION MARK: leave it out, "
+    f"{SCHEDULES}: '\u201cDBA' begins with U+201C LEFT DOUBLE QUOTATION MARK: remove it, "
     "and quote with \" or '"
 )
-DASH = f"{LABELS}: 'Prod\u2013EU' holds U+2013 EN DASH: write - instead"
+DASH = f"{LABELS}: 'Prod\u2013EU' contains U+2013 EN DASH: write - instead"
 # The settings, and every warning.
 ROWS: list[tuple[dict[str, str], list[str]]] = [
     ({}, [OPEN]),
@@ -51,7 +51,7 @@ ROWS: list[tuple[dict[str, str], list[str]]] = [
     ({SCHEDULES: "API, \u201cDBA"}, [QUOTE]),
     (
         {LABELS: "Env=Prod\u2013EU"},
-        [OPEN.replace("any resource", "every resource that carries Env=Prod\u2013EU"), DASH],
+        [OPEN.replace("any resource", "every resource labelled Env=Prod\u2013EU"), DASH],
     ),
     # Pulumi.yaml has the defaults for everybody.
     ({"PAGERDUTY_BASE_URL": "https://api.pagerduty.com", **NARROWED}, []),

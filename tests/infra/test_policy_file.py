@@ -105,7 +105,7 @@ def test_edit_of_the_policy_is_another_zip(program: Program, root: Path) -> None
             "a case is red",
             POLICY.replace("duration: 3h", "duration: 2h"),
             TESTS,
-            'policy/prod.test.yaml:3: "on shift" is expected for 3 hours, and came out for 2 hours',
+            'policy/prod.test.yaml:3: "on shift": expected for 3 hours, got for 2 hours',
         ),
         (
             "more than one thing is wrong",
@@ -134,8 +134,8 @@ def test_missing_files_are_named(root: Path) -> None:
     """A policy without tests is not deployed; nor is one that is not there."""
     (root / "policy" / "prod.test.yaml").unlink()
     assert refusal(root, NAMED) == (
-        f"{KEY} is 'policy/prod.yaml': policy/prod.test.yaml {MISSING}; it holds the tests, "
-        "without which no policy is used; to begin with the example, run "
+        f"{KEY} is 'policy/prod.yaml': policy/prod.test.yaml {MISSING}; a policy needs tests "
+        "in this file; to begin with the example, run "
         "`cp policy/example.test.yaml policy/prod.test.yaml`"
     )
     (root / "policy" / "prod.yaml").unlink()
@@ -153,7 +153,7 @@ def test_remedy_shows_what_the_stack_lets_count(program: Program, root: Path) ->
     plain = {KEY: "access/prod.yaml", "INCIDENTIO_APPROVE_SELF_DECLARED": "true"}
     assert refusal(root, plain) == (
         f"{KEY} is 'access/prod.yaml', which its tests do not let pass: access/prod.test.yaml:18: "
-        '"own" is expected not approved, and came out approved by "DBAs" for 1 hour; '
+        '"own": expected not approved, got approved by "DBAs" for 1 hour; '
         "run `make policy-test FILES=access/prod.yaml SELF_DECLARED=1`"
     )
     assert policy_of(program.run({KEY: "access/prod.yaml"}, root=root))
@@ -244,8 +244,8 @@ def test_doubts_about_the_policy_are_noted(root: Path) -> None:
     )
     assert read(NAMED, root=root).warnings == (
         (
-            'policy/prod.yaml:2: "DBAs" opens whatever carries these labels, of any kind and id: '
-            "labels are as trustworthy as who sets them"
+            'policy/prod.yaml:2: "DBAs" opens resources of any kind and id with these labels: '
+            "whoever can set the labels decides what it opens"
         ),
     )
 

@@ -45,7 +45,7 @@ def test_right_case_is_read() -> None:
     assert role.declarers == {"rita@example.com"}
     assert (role.severity, role.reporter, role.incident) == (("Major",), False, "INC-1")
     assert [str(each) for each in case.snapshot.failures] == [
-        "incident.io everything: given up: no answer in time"
+        "incident.io everything: no complete answer in time"
     ]
 
 
@@ -53,7 +53,7 @@ def test_two_cases_have_two_names() -> None:
     """A name says which case is red."""
     wrong = TESTS.replace("runs dry", "on shift")
     assert [tuple(each) for each in read_cases(wrong.encode(), RULES).errors] == [
-        (8, "the case of line 3 has this name, too")
+        (8, "the case in line 3 has the same name")
     ]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from handler.rules.evaluate import NO_DUTY
 from policy.case_runner import FileError, run_policy_tests
 from tests.policy.policy_folder import ON_SHIFT, POLICY, TESTS, one_case, run_tests, write_policy
 
@@ -51,7 +52,7 @@ def test_good_policy_has_no_faults(tmp_path: Path) -> None:
             {ON_SHIFT: "[{incident_role: {role: Lead}}]"},
             "{approved: true, rule: DBAs, duration: 1h, evidence: [Lead]}",
         ),
-        ("another schedule", {"DBA": "API"}, "{approved: false, why: no duty}"),
+        ("another schedule", {"DBA": "API"}, "{approved: false, why: no shift}"),
         ("somebody else's shift", {"DBA": "DBA, who: nora@example.com"}, NO),
         (
             "an alias, the one way",
@@ -73,7 +74,7 @@ def test_good_policy_has_no_faults(tmp_path: Path) -> None:
         (
             "another action",
             {"asks_for": "action: deploy\nasks_for"},
-            "{approved: false, why: no rule is for the action deploy}",
+            "{approved: false, why: no rule covers the action deploy}",
         ),
         ("the action that is meant anyway", {"who": "action: access\nwho"}, YES.format("3h")),
         (
@@ -105,7 +106,12 @@ def test_case_is_decided_as_the_function_would(
             "not approved, and should be",
             {"DBA": "API"},
             YES.format("3h"),
-            [('approved by "DBAs" for 3 hours', "not approved: no duty of the requester counts")],
+            [
+                (
+                    'approved by "DBAs" for 3 hours',
+                    f"not approved: {NO_DUTY}",
+                )
+            ],
         ),
         (
             "by another rule, for another time, on other grounds",
@@ -114,7 +120,7 @@ def test_case_is_decided_as_the_function_would(
             [
                 ('approved by "dry"', 'approved by "DBAs"'),
                 ("for 2 hours", "for 3 hours"),
-                ('on the evidence of "API"', 'of "DBA"'),
+                ('evidence "API"', 'evidence "DBA"'),
             ],
         ),
         (
@@ -122,9 +128,9 @@ def test_case_is_decided_as_the_function_would(
             {"kind: db": "kind: other"},
             "{approved: false, denied_by: no vault, dry_run_of: dry, why: never}",
             [
-                ('denied by "no vault"', "denied by nothing"),
-                ('approved in dry run by "dry"', "approved in dry run by nothing"),
-                ('because "never"', 'because "no rule is for other:orders"'),
+                ('denied by "no vault"', "not denied by a rule"),
+                ('approved in dry run by "dry"', "not approved in dry run"),
+                ('reason "never"', 'reason "no rule covers other:orders"'),
             ],
         ),
     ],
@@ -142,9 +148,7 @@ def test_red_case_says_what_came_instead(
     assert failed.case.name == "the one", name
     assert list(failed.differences) == differences
     wanted, came = differences[0]
-    assert run.failures == (
-        f'prod.test.yaml:18: "the one" is expected {wanted}, and came out {came}',
-    )
+    assert run.failures == (f'prod.test.yaml:18: "the one": expected {wanted}, got {came}',)
 
 
 def cut(*names: str) -> str:
@@ -159,17 +163,17 @@ def cut(*names: str) -> str:
         (
             "no case in which the rule grants",
             cut("on shift"),
-            'prod.yaml:2: no case exercises the rule "DBAs": in none of them it approves',
+            'prod.yaml:2: rule "DBAs" is untested: there is no case in which it approves',
         ),
         (
             "no case in which the dry one would",
             cut("runs dry"),
-            'prod.yaml:7: no case exercises the rule "dry": in none of them it would approve',
+            'prod.yaml:7: rule "dry" is untested: there is no case in which it would approve',
         ),
         (
             "no case in which it denies",
             cut("the vault"),
-            'prod.yaml:12: no case exercises the rule "no vault": in none of them it denies',
+            'prod.yaml:12: rule "no vault" is untested: there is no case in which it denies',
         ),
     ],
 )
@@ -186,7 +190,7 @@ def test_tests_that_let_everything_pass_are_a_gap(tmp_path: Path) -> None:
     """One case at least must not be approved."""
     policy = POLICY[: POLICY.index("  - name: dry")]
     run = run_tests(tmp_path, policy, cut("runs dry", "the vault"))
-    said = "no case must not be approved: a policy that approves everybody would pass"
+    said = "no case expects a refusal, so a policy that approves everybody would pass"
     assert run.failures == (f"prod.test.yaml:1: {said}",)
 
 
@@ -194,7 +198,7 @@ def test_denial_counts_where_nothing_would_approve_anyway(tmp_path: Path) -> Non
     """A rule that guards what no rule opens yet can be tried, too."""
     run = run_tests(tmp_path)
     vault = run.results[-1]
-    assert vault.decision.reason == "no rule is for vault:innermost-1"
+    assert vault.decision.reason == "no rule covers vault:innermost-1"
     assert vault.differences == ()
 
 
@@ -211,9 +215,7 @@ def test_errors_of_either_file_come_before_any_decision(tmp_path: Path) -> None:
     run = run_tests(tmp_path, POLICY.replace("duration: 3h", "duration: 3"))
     assert [each.split(" ")[0] for each in run.failures] == ["prod.yaml:5:"]
     run = run_tests(tmp_path, tests=TESTS.replace("dry_run_of: dry", "dry_run_of: dri"))
-    assert run.failures == (
-        'prod.test.yaml:12: "dri" is no rule of the policy; the nearest is "dry"',
-    )
+    assert run.failures == ('prod.test.yaml:12: the policy has no rule "dri"; did you mean "dry"?',)
     assert run.results == ()
 
 
@@ -225,7 +227,9 @@ def test_a_policy_without_tests_is_read_all_the_same(tmp_path: Path) -> None:
     assert run.policy.errors
     *of_policy, missing = run.failures
     assert all(each.startswith("prod.yaml:") for each in of_policy)
-    assert missing.startswith("prod.test.yaml cannot be read: No such file or directory; it holds")
+    assert missing.startswith(
+        "prod.test.yaml cannot be read: No such file or directory; a policy needs"
+    )
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
@@ -238,6 +242,6 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileError) as missing:
         run_policy_tests(Path("prod.yaml"), tmp_path)
     assert str(missing.value) == (
-        "prod.test.yaml cannot be read: No such file or directory; it holds the tests, without "
-        "which no policy is used"
+        "prod.test.yaml cannot be read: No such file or directory; a policy needs tests in "
+        "this file"
     )

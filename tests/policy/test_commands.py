@@ -28,11 +28,11 @@ def test_good_policies_are_told_case_by_case(capsys: Out) -> None:
     """Every policy of the folder is tried, with its tests, and none of the tests as a policy."""
     assert main(["test"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "policy/prod.yaml, by policy/prod.test.yaml:",
-        "  ok  on shift",
-        "  ok  runs dry",
-        "  ok  the vault",
-        "3 of 3 cases came out as expected.",
+        "policy/prod.yaml, tested by policy/prod.test.yaml:",
+        "  ok   on shift",
+        "  ok   runs dry",
+        "  ok   the vault",
+        "3 of 3 cases passed.",
     ]
     assert main(["check"]) == 0
     assert capsys.readouterr().out == "policy/prod.yaml: 3 rules, no errors\n"
@@ -43,19 +43,19 @@ def test_red_case_comes_with_a_diff_and_the_trace(folder: Path, capsys: Out) -> 
     write_policy(folder, POLICY.replace("schedules: [DBA]", "schedules: [API]"))
     assert main(["test"]) == 1
     assert capsys.readouterr().out.splitlines() == [
-        "policy/prod.yaml, by policy/prod.test.yaml:",
-        "  RED on shift",
+        "policy/prod.yaml, tested by policy/prod.test.yaml:",
+        "  FAIL on shift",
         "      policy/prod.test.yaml:3",
         '      - approved by "DBAs" for 3 hours',
-        "      + not approved: no duty of the requester counts",
-        '      rule "DBAs": no duty of the requester counts',
+        "      + not approved: the requester has no shift or incident role that the policy accepts",
+        '      rule "DBAs": not matched',
         f"        on call for DBA (incident.io) until 18:00 UTC: {NOT_LISTED}",
-        '      rule "dry": it is for other resources or actions',
+        '      rule "dry": it covers other resources or actions',
         '      rule "no vault": it denies other requests',
-        "  ok  runs dry",
-        "  ok  the vault",
-        'policy/prod.yaml:2: no case exercises the rule "DBAs": in none of them it approves',
-        "2 of 3 cases came out as expected; 1 gap in the tests.",
+        "  ok   runs dry",
+        "  ok   the vault",
+        'policy/prod.yaml:2: rule "DBAs" is untested: there is no case in which it approves',
+        "2 of 3 cases passed; 1 gap in the tests.",
     ]
 
 
@@ -63,7 +63,7 @@ def test_gaps_fail(folder: Path, capsys: Out) -> None:
     """Tests that try too little are as bad as red ones."""
     write_policy(folder, tests=TESTS[: TESTS.index("  - name: runs dry")])
     assert main(["test"]) == 1
-    assert "1 of 1 case came out as expected; 3 gaps in the tests." in capsys.readouterr().out
+    assert "1 of 1 case passed; 3 gaps in the tests." in capsys.readouterr().out
 
 
 def test_errors_are_told_by_file_and_line(folder: Path, capsys: Out) -> None:
@@ -74,8 +74,8 @@ def test_errors_are_told_by_file_and_line(folder: Path, capsys: Out) -> None:
             'policy/prod.yaml:5: "duration" is 3, which isn\'t a duration: '
             "a number needs a unit, for example 3m or 3h"
         ),
-        'policy/prod.yaml:7: "nam" is no key of a rule; the nearest is "name"',
-        'policy/prod.yaml:7: a rule has no "name"',
+        'policy/prod.yaml:7: a rule has no key "nam"; did you mean "name"?',
+        'policy/prod.yaml:7: a rule needs "name"',
     ]
     assert main(["test"]) == 2
     assert sorted(capsys.readouterr().out.splitlines()) == said
@@ -87,8 +87,8 @@ def test_warnings_fail_nothing(folder: Path, capsys: Out) -> None:
     """What is doubtful is told beside the rest."""
     write_policy(folder, POLICY.replace(", without_end: 1h", ""))
     warning = (
-        'policy/prod.yaml:2: warning: "DBAs" ends with the shift, and a role has no end: roles '
-        "count only if end_with_shift says without_end, such as 1h"
+        'policy/prod.yaml:2: warning: "DBAs" ends access with the shift, but roles have '
+        "no end, so they don't count: set end_with_shift: {without_end: 1h}, for example"
     )
     for command in ("check", "test"):
         assert main([command]) == 0
@@ -103,7 +103,7 @@ def test_worst_of_several_files_is_the_status(folder: Path, capsys: Out) -> None
     told = capsys.readouterr()
     assert told.err == "error: policy/none.yaml cannot be read: No such file or directory\n"
     assert told.out == (
-        'policy/bad.yaml:1: "rules" is 1: a list is needed ([a, b])\n'
+        'policy/bad.yaml:1: "rules" is 1: must be a list, for example [a, b]\n'
         "policy/prod.yaml: 3 rules, no errors\n"
     )
 
@@ -117,15 +117,18 @@ def test_self_declared_is_an_option(folder: Path, capsys: Out) -> None:
     write_policy(folder, tests=TESTS + case)
     assert main(["test"]) == 0
     assert main(["test", "--self-declared"]) == 1
-    assert "RED own" in capsys.readouterr().out
+    assert "FAIL own" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("file", "said"),
     [
-        ("policy/prod.test.yaml", "policy/prod.test.yaml holds tests: name the policy beside it"),
-        ("prod.json", "prod.json: a policy's name ends in .yaml"),
-        (".yaml", ".yaml is no name for a policy"),
+        (
+            "policy/prod.test.yaml",
+            "policy/prod.test.yaml contains tests: name the policy file instead",
+        ),
+        ("prod.json", "prod.json: the name of a policy file must end in .yaml"),
+        (".yaml", ".yaml isn't a valid name for a policy file"),
     ],
 )
 def test_file_that_is_no_policy_is_a_usage_error(capsys: Out, file: str, said: str) -> None:
@@ -141,7 +144,10 @@ def test_folder_without_policies_is_told(folder: Path, capsys: Out) -> None:
     for each in folder.iterdir():
         each.unlink()
     assert main(["test"]) == 2
-    assert capsys.readouterr().err == "error: there is no policy file in policy/: name one\n"
+    assert (
+        capsys.readouterr().err
+        == "error: policy/ has no policy file: name one on the command line\n"
+    )
 
 
 def test_the_projects_own_policies_are_good(monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
@@ -149,7 +155,7 @@ def test_the_projects_own_policies_are_good(monkeypatch: pytest.MonkeyPatch, cap
     monkeypatch.chdir(ROOT)
     assert main(["test"]) == 0
     told = capsys.readouterr().out
-    assert "policy/example.yaml, by policy/example.test.yaml:" in told
+    assert "policy/example.yaml, tested by policy/example.test.yaml:" in told
     assert "warning" not in told
     for name in ("example.yaml", "example.test.yaml"):
         first = (ROOT / "policy" / name).read_text(encoding="utf-8").splitlines()[0]

@@ -50,7 +50,7 @@ def file(when: dict[str, Any], **more: Any) -> Policy:  # noqa: ANN401 - what JS
         (
             {"RESOURCE_LABELS": "Env=Prod, Team=DB"},
             ALL,
-            f"{EITHER} opens every resource that carries Env=Prod and Team=DB",
+            f"{EITHER} opens every resource labelled Env=Prod and Team=DB",
         ),
         (
             {"PARTICIPANTS": "true"},
@@ -128,7 +128,7 @@ def test_what_is_open_to_other_actions() -> None:
     more = {"resources": {"labels": {"Env": "Prod"}, "actions": ["deploy", "delete"]}}
     policy = file(ANY_SHIFT, **more)
     (found,) = open_rules(policy, ALL)
-    opened = 'every resource that carries Env=Prod to "deploy" and "delete"'
+    opened = 'every resource labelled Env=Prod to "deploy" and "delete"'
     assert found.describe() == f"anybody who {SHIFT} opens {opened}"
     request = Request(Resource(), (Resource("db", "x", labels={"Env": "Prod"}),))
     assert not [*open_rules(policy, ALL, request)]

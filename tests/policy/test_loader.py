@@ -23,31 +23,29 @@ from tests.policy.texts import ON_CALL, POLICY, SELECTOR, changed, with_conditio
 
 TIER = '{labels: {Tier: "0"}}'
 BY_LABELS = (
-    '"DBAs" opens whatever carries these labels, of any kind and id: labels are as trustworthy as '
-    "who sets them"
+    '"DBAs" opens resources of any kind and id with these labels: whoever can set the '
+    "labels decides what it opens"
 )
 NO_END = (
-    '"DBAs" ends with the shift, and a role has no end: roles count only if end_with_shift says '
-    "without_end, such as 1h"
+    '"DBAs" ends access with the shift, but roles have no end, so they don\'t count: set '
+    "end_with_shift: {without_end: 1h}, for example"
 )
-ALL_DENIED = '"DBAs" never approves: "nobody" denies all that it is for'
+ALL_DENIED = '"DBAs" never approves: "nobody" denies all that it covers'
 BY_VALUE = (
-    '"nobody" names a requester by an alias\'s value, with which nobody requests: name the '
-    "alias's key"
+    '"nobody" names a requester by a value of an alias, which requests don\'t have: use the key '
+    "of the alias"
 )
 NAMES_LET_NOBODY_IN = (
     "names of {0} let nobody in, since {0} identifies people by e-mail: a name only counts against "
     "somebody whose request has it in place of an e-mail"
 )
 NAMED_BY_VALUE = (
-    "this name is for an alias's value, whose duties alone count then: give it the alias's key"
+    "this name's e-mail is a value of an alias, so only its duties count: use the key of the alias"
 )
-MISSPELT = (
-    '"DBAs" names the action "Access", for which nobody asks: what every caller asks for is access'
-)
+MISSPELT = '"DBAs" names the action "Access", which no caller requests; did you mean access?'
 IDENTITIES = f"{POLICY}identities:\n  authzen: NAMES\n"
 OPEN = (
-    'by "DBAs", anybody who is on call for any schedule opens any resource that no rule denies: '
+    'with "DBAs", anybody who is on call for any schedule opens any resource that no rule denies: '
     "name schedules, roles or resources in it to narrow it"
 )
 EITHER = f"{{any: [{ON_CALL}, {{incident_role: {{roles: any}}}}]}}"

@@ -11,7 +11,7 @@ from tests.policy.texts import POLICY, changed, errors_of
 FILES = [
     ("an empty file", b"", [(1, "the file is empty")]),
     ("a file of comments", b"# rules\n", [(1, "the file is empty")]),
-    ("a list", b"- a\n", [(1, "a policy is a list: a mapping (key: value) is needed")]),
+    ("a list", b"- a\n", [(1, "a policy is a list: must be a mapping (key: value)")]),
     ("another encoding", b"rules:\n  - \xff", [(2, "this is not UTF-8")]),
     ("a control character", b"a\nb: \x00", [(2, "the character U+0000 is not allowed here")]),
     (
@@ -38,43 +38,47 @@ FILES = [
         "half a character",
         b'rules: "\\ud800"',
         [
-            (1, "a text holds U+D800, which cannot be seen: leave it out"),
-            (1, '"rules" is "\ud800": a list is needed ([a, b])'),
+            (1, "a text contains U+D800, which is invisible: remove it"),
+            (1, '"rules" is "\ud800": must be a list, for example [a, b]'),
         ],
     ),
     ("a depth", b"[" * 500, [(1, "this is nested more than 12 levels deep")]),
     (
         "too much",
         b"#" * (MOST_BYTES + 1),
-        [(1, "the file has 1048577 bytes: at most 1048576 are read")],
+        [(1, "the file has 1048577 bytes; the most is 1048576")],
     ),
-    ("no rules", b"aliases: {j@x.y: [a@b.c]}", [(1, 'a policy has no "rules"')]),
-    ("rules that are none", b"rules: []", [(1, '"rules" is empty: name something in it')]),
+    ("no rules", b"aliases: {j@x.y: [a@b.c]}", [(1, 'a policy needs "rules"')]),
+    ("rules that are none", b"rules: []", [(1, '"rules" is empty: add an entry')]),
     (
         "as much as may be",
         b"rules: []\n".ljust(MOST_BYTES, b"#"),
-        [(1, '"rules" is empty: name something in it')],
+        [(1, '"rules" is empty: add an entry')],
     ),
     (
         "a key that is a list",
         b"? [a]\n: b\nrules: []",
         [
-            (1, "a key is a list or a mapping: a text is needed"),
-            (3, '"rules" is empty: name something in it'),
+            (1, "a key is a list or a mapping: must be text"),
+            (3, '"rules" is empty: add an entry'),
         ],
     ),
-    ("a second document", b"rules: []\n---\n", [(2, "a second document begins: a file holds one")]),
-    ("an anchor", b"rules: &a []", [(1, "&a names a part to repeat it: write it out")]),
-    ("an alias", b"rules:\n  *a", [(2, "*a repeats another part: write it out")]),
+    (
+        "a second document",
+        b"rules: []\n---\n",
+        [(2, "a second document begins here: only one is allowed")],
+    ),
+    ("an anchor", b"rules: &a []", [(1, "&a is a YAML anchor: remove it")]),
+    ("an alias", b"rules:\n  *a", [(2, "*a is a YAML alias: write its value out")]),
     (
         "a tag",
         b"rules: !!python/object:os.system []",
-        [(1, "tag:yaml.org,2002:python/object:os.system is a tag: a policy has none")],
+        [(1, "tag:yaml.org,2002:python/object:os.system is a YAML tag: remove it")],
     ),
     (
         "a comment that runs backwards",
         "#\n# \u202e".encode(),
-        [(2, "U+202E RIGHT-TO-LEFT OVERRIDE makes a line look like another one: leave it out")],
+        [(2, "U+202E RIGHT-TO-LEFT OVERRIDE makes a line look different: remove it")],
     ),
 ]
 
@@ -104,7 +108,7 @@ def test_two_rules_of_one_line_have_two_names() -> None:
     """The line alone does not tell rules apart."""
     rule = "{name: a, resources: any, deny: true}"
     assert errors_of(f"rules: [{rule}, {rule}]".encode()) == [
-        (1, 'the name "a" is taken by the rule of line 1: the log tells rules by their names')
+        (1, 'the rule in line 1 has the same name, "a": names must be unique')
     ]
 
 
@@ -113,7 +117,7 @@ def test_more_rules_than_the_log_holds_are_refused() -> None:
     rule = "  - {{name: r{0}, resources: any, deny: true}}\n"
     rules = "".join(rule.format(number) for number in range(601))
     assert errors_of(f"rules:\n{rules}".encode()) == [
-        (602, "there are 601 rules: the log holds 600 of them at most")
+        (602, "the policy has 601 rules; the most is 600")
     ]
     assert load(f"rules:\n{rules}".replace(rule.format(600), "").encode()).errors == ()
 

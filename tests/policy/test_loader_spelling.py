@@ -16,11 +16,11 @@ from tests.policy.refused import Refused, refused
 from tests.policy.texts import POLICY, changed, errors_of
 
 DENIAL, ALIAS = '{labels: {Tier: "0"}}', "jane@example.com: [jane.doe@corp.example]"
-OF_YAML = "leave it out, and quote with \" or '"
+OF_YAML = "remove it, and quote with \" or '"
 LEFT, RIGHT = "U+201C LEFT DOUBLE QUOTATION MARK", "U+201D RIGHT DOUBLE QUOTATION MARK"
-ANEW = "has a letter and its accent in two characters: type it anew, in one (NFC)"
-UNSEEN = "which cannot be seen: leave it out"
-NO_EMAIL = "holds what is no e-mail: one whole address is needed"
+ANEW = "has a letter and its accent as two characters: retype it as one (NFC)"
+UNSEEN = "which is invisible: remove it"
+NO_EMAIL = "contains text that isn't an e-mail: must be one whole address"
 
 
 @pytest.mark.parametrize("row", refused("spelling"), ids=lambda row: row.name)
@@ -42,7 +42,7 @@ def test_what_speaks_against_somebody_is_refused(row: Refused) -> None:
         ),
         (
             ("{Env: Prod}", "{Env: Prod\u2011EU}"),
-            (3, '"Env": "Prod\u2011EU" holds U+2011 NON-BREAKING HYPHEN: write - instead'),
+            (3, '"Env": "Prod\u2011EU" contains U+2011 NON-BREAKING HYPHEN: write - instead'),
         ),
         (("[DBA]", "[De\u0301pannage]"), (4, f'"schedules": "De\u0301pannage" {ANEW}')),
         (
@@ -96,7 +96,7 @@ def test_every_dash_is_one() -> None:
 def test_cases_whose_names_look_alike() -> None:
     """A name says which case is red."""
     wrong = TESTS.replace("name: runs dry", "name: ON \uff53hift")
-    said = "the case of line 3 has this name, too"
+    said = "the case in line 3 has the same name"
     assert [
         tuple(each) for each in read_cases(wrong.encode(), {"DBAs", "dry", "no vault"}).errors
     ] == [(8, said)]
@@ -110,8 +110,8 @@ def test_cases_hold_nothing_unseen_either() -> None:
     assert [
         tuple(each) for each in read_cases(wrong.encode(), {"DBAs", "dry", "no vault"}).errors
     ] == [
-        (10, f"a text holds U+2800 BRAILLE PATTERN BLANK, {UNSEEN}"),
-        (14, '"who": this e-mail holds U+2013 EN DASH: write - instead'),
+        (10, f"a text contains U+2800 BRAILLE PATTERN BLANK, {UNSEEN}"),
+        (14, '"who": this e-mail contains U+2013 EN DASH: write - instead'),
     ]
 
 

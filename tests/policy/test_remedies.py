@@ -26,7 +26,7 @@ AGE, DRY = "WEBHOOK_MAX_AGE", "AUTO_APPROVAL_DRY_RUN"
         (
             SettingsError(AGE, "is set beside", fixes={AGE: None, DRY: None}),
             f"run `pulumi config rm {AGE} --stack dev` or `pulumi config rm {DRY} --stack dev`",
-            f"take {AGE} out or take {DRY} out in Pulumi.dev.yaml",
+            f"remove {AGE} or remove {DRY} in Pulumi.dev.yaml",
         ),
         (
             SettingsError("PAGERDUTY_KEY", "is not set"),

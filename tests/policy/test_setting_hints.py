@@ -105,7 +105,7 @@ def test_a_name_may_hold_them(value: str) -> None:
 )
 def test_lists_and_maps_are_refused(key: str, value: str, kind: str, fixes: dict[str, str]) -> None:
     """Of `--path` or an editor: split at its commas, it would name what is not there."""
-    wanted = "one text, with commas in it" if key in {SCHEDULES, LABELS} else "a text"
+    wanted = "text, separated by commas" if key in {SCHEDULES, LABELS} else "text"
     with pytest.raises(SettingsError) as refused:
         check(key, value)
     assert str(refused.value) == f"{key} is the {kind} {value!r}: must be {wanted}"

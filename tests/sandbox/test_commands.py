@@ -314,7 +314,7 @@ class TestRefusals:
             ([*JANE_ASKS, "--label", "Prod"], "'Prod' isn't NAME=VALUE, for example Env=Prod"),
             (
                 [*JANE_ASKS, "--duration", "long"],
-                "'long' isn't a duration: use for example 90m or 1h30m",
+                "'long' isn't a duration: use, for example, 90m or 1h30m",
             ),
         ],
     )

@@ -17,7 +17,7 @@ from tests.sandbox.manual_clock import HOUR, ManualClock
 from tests.sandbox.page_client import PROD, SETTINGS, TEST, Answer, PageClient, request_access
 from tests.sandbox.running_space import Client, FakeWebhook, approve_all
 
-EXAMPLE = "use for example 90m or 1h30m"
+EXAMPLE = "use, for example, 90m or 1h30m"
 HOSTILE = "<script>alert(1)</script><b onclick='x'>\"&amp;"
 TEST_RESOURCE = {"kind": "okta.v1.Group", "id": "test"}
 
@@ -252,7 +252,7 @@ def test_the_end_of_access(
 @pytest.mark.parametrize(
     ("verb", "length", "sentence"),
     [
-        ("approve", "long", "“long” isn't a duration: use for example 90m or 1h30m."),
+        ("approve", "long", "“long” isn't a duration: use, for example, 90m or 1h30m."),
         ("access/grant", "", "A claim's event must be one of access/approve, access/deny and"),
     ],
 )
