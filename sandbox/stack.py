@@ -17,8 +17,10 @@ from handler.providers.registry import BY_ID, PROVIDERS
 from handler.setting_parsers import SettingsError
 from handler.settings import (
     AUTHZEN_TOKEN,
+    BY_NAME,
     CONDUCTORONE_TENANT,
     PLAIN_KEYS,
+    PUBLIC_URL,
     SECRET_KEYS,
     SIGNING_KEYS,
     Settings,
@@ -141,7 +143,8 @@ class Sandbox:
     @property
     def public_url(self) -> str:
         """The address that people gave the function, or else AWS's; callers sign for it."""
-        return self.settings.public_url or f"https://{domain_name(self.aws.region)}"
+        environment = self.deployment.function.config.environment
+        return BY_NAME[PUBLIC_URL].read(environment) or f"https://{domain_name(self.aws.region)}"
 
     @property
     def _own_settings(self) -> dict[str, str]:
