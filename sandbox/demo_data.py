@@ -1,4 +1,4 @@
-"""The people of the demo: who they are at the provider, and what they ask for."""
+"""The demo's organisation: its people, their duties at the providers, and what they can request."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from cli.webhook_client import request_event
 from handler.callers.indent import read_events
@@ -24,6 +24,23 @@ from sandbox.vendors.store import SHIFT
 _PROVIDER = "incident.io"
 SCHEDULE = "Production"
 RESOURCE = "prod-db"
+POLICY_FILE = "sandbox/policy.yaml"
+"""A policy for these people and resources."""
+
+
+class DemoResource(NamedTuple):
+    """A resource of the demo's space; its kind is `DEFAULT_KIND`."""
+
+    id: str
+    name: str
+    labels: Mapping[str, str]
+
+
+RESOURCES = (
+    DemoResource(RESOURCE, "Production", {"Env": "Prod", "Tier": "1"}),
+    DemoResource("customer-data", "Customer data", {"Env": "Prod", "Tier": "0"}),
+    DemoResource("staging-db", "Staging", {"Env": "Staging", "Tier": "2"}),
+)
 
 
 @dataclass(frozen=True)
