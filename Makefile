@@ -15,7 +15,7 @@ define newline
 
 endef
 quote = '$(subst $(newline), ,$(subst ','\'',$(value $(1))))'
-unexport FILES LIVE PYTHON SELF_DECLARED STACK
+unexport FILES LIVE POLICY PYTHON SELF_DECLARED STACK
 
 # What would have another Python's modules imported, stop at warnings, or wait at a prompt.
 unexport PYTHONEXECUTABLE PYTHONHOME PYTHONINSPECT PYTHONOPTIMIZE PYTHONPATH PYTHONPLATLIBDIR \
@@ -33,8 +33,9 @@ PIP := $(BIN)/python -I sandbox/run_pip.py
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
-up: .venv/run.stamp $(BIN)/oncall ## Run all of it here until Ctrl-C (LIVE=1: the real providers)
-	@$(BIN)/python -m sandbox up --stack=$(call quote,STACK) $(if $(value LIVE),--live)
+up: .venv/run.stamp $(BIN)/oncall ## Run all of it here until Ctrl-C (LIVE=1: real providers; POLICY=FILE)
+	@$(BIN)/python -m sandbox up --stack=$(call quote,STACK) $(if $(value LIVE),--live) \
+	  $(if $(value POLICY),--policy=$(call quote,POLICY))
 
 demo: .venv/run.stamp $(BIN)/oncall ## Run all of it, send the demo's requests, show who gets in
 	@$(BIN)/python -m sandbox demo --stack=$(call quote,STACK)

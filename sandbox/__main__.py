@@ -25,10 +25,11 @@ from cli.webhook_client import SendError, WebhookAnswer, request_event, send
 from handler.callers.indent import DURATION
 from handler.json_fields import ShapeError, as_object, get_list, get_object, get_str
 from handler.providers.registry import PROVIDERS
+from handler.settings import BESIDE_POLICY, POLICY
 from policy.terminal import Parser, json_text, safe, safe_lines, say, show_anything
 from sandbox import env_file
 from sandbox.demo import APPROVED, HEADINGS, LEFT_TO_HUMANS, NOT_EXPECTED, send_requests, summary
-from sandbox.demo_data import RESOURCE, seed_all
+from sandbox.demo_data import POLICY_FILE, RESOURCE, seed_all
 from sandbox.demo_script import SCRIPT, must_approve_script, run_script
 from sandbox.demo_space import open_space, variables
 from sandbox.lambda_url.runtime import PROXIED
@@ -77,7 +78,11 @@ def _up(options: argparse.Namespace) -> int:
     say(f"Deploying stack {options.stack} to a local AWS ...")
     with (
         Sandbox(
-            options.root, options.stack, live=live, variables=_proxies() if live else {}
+            options.root,
+            options.stack,
+            live=live,
+            config=_policy_settings(options.policy),
+            variables=_proxies() if live else {},
         ) as sandbox,
         open_space(sandbox) as space,
         page_of(sandbox, space) as page,
@@ -111,6 +116,11 @@ def _live_settings() -> dict[str, str]:
             f"run `export {PROVIDERS[0].key}=...` first"
         )
     return settings
+
+
+def _policy_settings(file: str) -> dict[str, str]:
+    """Name a policy file in place of the plain settings that may not stand beside one."""
+    return {**dict.fromkeys(BESIDE_POLICY, ""), POLICY: file} if file else {}
 
 
 def _proxies() -> dict[str, str]:
@@ -269,6 +279,12 @@ def _parser() -> argparse.ArgumentParser:
         "--live",
         action="store_true",
         help="ask the real providers whose keys the environment holds",
+    )
+    up.add_argument(
+        "--policy",
+        default="",
+        metavar="FILE",
+        help=f"decide by this policy, for example {POLICY_FILE}, and not by the stack's",
     )
     up.set_defaults(run=_up)
     demo = commands.add_parser("demo", help="run all of it, send a cast's requests, show why")
