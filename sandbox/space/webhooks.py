@@ -312,7 +312,7 @@ def _read_answer(status: int, raw: bytes) -> Mapping[str, Any]:
         answer = as_object(read_json(raw), "the answer")
         code = get_object(answer, "status").get("code", 0)
     except (ValueError, RecursionError):  # it isn't JSON, or has the wrong shape
-        raise WebhookError("answered what is no JSON object") from None
+        raise WebhookError("answered with something other than a JSON object") from None
     if code != 0:
         raise WebhookError(f"answered with status code {code!r}")
     return answer
