@@ -212,6 +212,48 @@ def test_only_the_newest_is_unfolded(browser: Browser, space: Space) -> None:
     assert state == [True, False, True]
 
 
+def test_the_answer_is_in_sight(browser: Browser) -> None:
+    """On a narrow screen, too, where it comes below the form and pushes older requests down."""
+    browser.set_viewport(390, height=844)
+    browser.find(button("Request access")).click()
+    timeline(browser, "Granted until")
+    browser.script("document.querySelector('.card > details > summary').id = 'newest'")
+    assert browser.script(IN_SIGHT, "newest")
+
+
+@pytest.fixture
+def without_scripts(browser: Browser, page: Page) -> Iterator[Browser]:
+    """The browser with the page open, of which no script runs."""
+    browser.devtools("Emulation.setScriptExecutionDisabled", value=True)
+    browser.open(page.url)
+    yield browser
+    browser.devtools("Emulation.setScriptExecutionDisabled", value=False)
+
+
+def test_without_scripts(without_scripts: Browser, space: Space) -> None:
+    """Each form works, and to load the page again sends nothing again, also after a problem."""
+    browser = without_scripts
+    assert "does not refresh itself" in browser.find('//section[@id="requests"]').text
+    before = len(space.petitions.all())
+    choose(browser, NORA)
+    browser.find('//input[@id="reason"]').type("by forms alone")
+    browser.find(button("Request access")).click()
+    browser.find(f'{NEWEST}//p[.="“by forms alone”"]')
+    petition = space.petitions.wait_for_webhooks(space.petitions.all()[-1].name)
+    browser("POST", "/refresh")
+    timeline(browser, "Waiting for a human")
+    browser.find(button("Deny", NEWEST)).click()
+    timeline(browser, "Denied by Rita Mora")
+    browser.find('//input[@id="duration"]').type("soon")
+    browser.find(button("Request access")).click()
+    for _ in range(2):
+        assert "“soon” isn't a duration" in browser.find('//p[@id="problem-request"]').text
+        assert active(browser) == "duration"
+        browser("POST", "/refresh")
+    assert len(space.petitions.all()) == before + 1
+    assert space.petitions.get(petition.name).phase == "closed"
+
+
 def test_a_link_unfolds_what_it_names(browser: Browser, page: Page, space: Space) -> None:
     """A client of the API links to a request, which may be an older one."""
     first, _ = (space.petitions.create(Owner(NORA), {"resources": RESOURCES}) for _ in range(2))
