@@ -67,9 +67,7 @@ def summarize_decision(record: Record) -> DecisionSummary:
     else:
         outcome = "Left to humans"
         is_denied = any(rule["verdict"] == "denies" for rule in record["trace"]["rules"])
-        if has_no_duty := _has_no_duty(record):
-            reason = f"not on call and no incident role, according to {_providers(record)}"
-        if is_denied or has_no_duty:
+        if is_denied or _has_no_duty(record):
             lines, technical = (), (*lines, *technical)
     return DecisionSummary(
         id=f"{record['call']}-{record['number']}",
@@ -111,9 +109,5 @@ def _has_no_duty(record: Record) -> bool:
         and not trace["duties"]
         and not record["provider_failures"]
         and not hidden_emails(record)
-        and all(rule.get("why") == NO_DUTY for rule in trace["rules"])
+        and all(rule.get("why", "") in {"", NO_DUTY} for rule in trace["rules"])
     )
-
-
-def _providers(record: Record) -> str:
-    return enumerate_names([provider["provider"] for provider in record["trace"]["providers"]])

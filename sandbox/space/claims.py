@@ -46,14 +46,14 @@ def claim_from_api(
     """
     kind = get_str(body, "event")
     if kind not in {APPROVE, DENY, REVOKE}:
-        raise invalid_argument(f"A claim's event must be {APPROVE}, {DENY} or {REVOKE}.")
+        raise invalid_argument(f"A claim's event must be one of {APPROVE}, {DENY} and {REVOKE}.")
     is_own = is_petitioner(owner, petition)
     if kind == APPROVE and is_own:
-        raise permission_denied("Nobody can approve their own petition.")
+        raise permission_denied("You cannot approve your own petition.")
     if not owner.admin and not (kind == DENY and is_own):
         raise permission_denied(f"{owner.email} may not review this petition.")
     if kind not in _CLAIMS_OF_PHASE.get(petition.phase, ()):
-        raise failed_precondition(f"A petition that is {petition.phase} does not accept {kind}.")
+        raise failed_precondition(f"A petition that is {petition.phase} takes no {kind}.")
     bodies = [as_object(value, "resources[]") for value in get_list(body, "resources")]
     people = [
         person for person in petition.petitioners if any(_is_for(item, person) for item in bodies)
@@ -91,14 +91,14 @@ def _read_webhook_claim(
     actor = key_of(get_object(event, "actor"))
     bot = next((bot for bot in bots if key_of(bot) == actor), None)
     if bot is None:
-        raise InvalidClaimError("its actor is not a reviewer that this webhook speaks for")
+        raise InvalidClaimError("its actor isn't an allowed reviewer")
     labels = read_meta_labels(event)
     if {labels[name] for name in PETITION if name in labels} != {petition.name}:
         raise InvalidClaimError("it does not carry this petition's label")
     first, *rest = [as_object(item, "resources[]") for item in get_list(event, "resources")] or [{}]
     people = [person for person in petition.petitioners if _is_for(first, person)]
     if not people:
-        raise InvalidClaimError("its first resource is not a petitioner")
+        raise InvalidClaimError("its first resource isn't a petitioner")
     if _sorted_keys(rest) != _sorted_keys(petition.resources):
         raise InvalidClaimError("it is not for exactly the petition's resources")
     until = _end_of_bot_approval(labels, now) if kind == APPROVE else None

@@ -119,7 +119,7 @@ class ResourceStore(NamedStore[Json]):
         email = get_str(body, "email")
         person = self.find_person(email) if email else self.find(*key_of(body))
         if person is None or not _is_person(person) or not person.get("email"):
-            raise invalid_argument("A petitioner is not a person of this space.")
+            raise invalid_argument("A petitioner isn't in this space.")
         return person
 
     def _save_body(self, name: str, kind: str, id_: str, body: Mapping[str, Any]) -> Json:

