@@ -9,6 +9,7 @@ from html import unescape
 
 import pytest
 
+from policy.duration_hints import EXAMPLE, hint
 from sandbox.demo_data import JANE, NORA, RITA
 from sandbox.function_log import FunctionLog
 from sandbox.page import Page
@@ -20,7 +21,6 @@ from tests.sandbox.manual_clock import HOUR, ManualClock
 from tests.sandbox.page_client import PROD, SETTINGS, TEST, Answer, PageClient, request_access
 from tests.sandbox.running_space import Client, FakeWebhook, approve_all
 
-EXAMPLE = "use for example 90m or 1h30m"
 HOSTILE = "<script>alert(1)</script><b onclick='x'>\"&amp;"
 TEST_RESOURCE = {"kind": "okta.v1.Group", "id": "test"}
 
@@ -111,8 +111,8 @@ def test_what_others_type_is_text(space: Space, client: PageClient) -> None:
     [
         ("soon", f"isn't a duration: {EXAMPLE}."),
         ("0", f"is less than a second: {EXAMPLE}."),
-        ("90", "isn't a duration: a number needs a unit, for example 90m or 90h."),
-        ("1.5", "isn't a duration: a number needs a unit, for example 1.5m or 1.5h."),
+        ("90", f"isn't a duration: {hint('90')}."),
+        ("1.5", f"isn't a duration: {hint('1.5')}."),
     ],
 )
 def test_a_wrong_duration(space: Space, client: PageClient, duration: str, sentence: str) -> None:
@@ -316,7 +316,7 @@ def test_the_end_of_access(
 @pytest.mark.parametrize(
     ("verb", "length", "sentence"),
     [
-        ("approve", "long", "“long” isn't a duration: use for example 90m or 1h30m."),
+        ("approve", "long", f"“long” isn't a duration: {EXAMPLE}."),
         ("access/grant", "", "The page does not offer this action."),
     ],
 )
