@@ -15,7 +15,7 @@ define newline
 
 endef
 quote = '$(subst $(newline), ,$(subst ','\'',$(value $(1))))'
-unexport FILES LIVE PYTHON SELF_DECLARED STACK
+unexport FILES LIVE POLICY PYTHON SELF_DECLARED STACK
 
 # These would import another Python's modules, stop at warnings, or wait at a prompt.
 unexport PYTHONEXECUTABLE PYTHONHOME PYTHONINSPECT PYTHONOPTIMIZE PYTHONPATH PYTHONPLATLIBDIR \
@@ -36,8 +36,9 @@ help:
 
 ##@ Try it
 
-up: .venv/run.stamp $(BIN)/oncall ## Run all of it here until Ctrl-C (LIVE=1: the real providers)
-	@$(BIN)/python -m sandbox up --stack=$(call quote,STACK) $(if $(value LIVE),--live)
+up: .venv/run.stamp $(BIN)/oncall ## Run all of it here until Ctrl-C (LIVE=1: real providers; POLICY=FILE)
+	@$(BIN)/python -m sandbox up --stack=$(call quote,STACK) $(if $(value LIVE),--live) \
+	  $(if $(value POLICY),--policy=$(call quote,POLICY))
 
 demo: .venv/run.stamp $(BIN)/oncall ## Run all of it once, send sample requests, show the decisions
 	@$(BIN)/python -m sandbox demo --stack=$(call quote,STACK)

@@ -145,6 +145,12 @@ def tree(record: Record) -> Line:
     )
 
 
+def reasons(record: Record) -> tuple[Line, ...]:
+    """Give the part of the tree that says why: each rule, each duty, and how long."""
+    rules = _rules(record, moment_of(record["decided_at"]))
+    return (*rules, *_duties(record), *_limits(record))
+
+
 def _call(record: Record) -> Iterator[Line]:
     """Say who asked, and by which ids caller and log know it."""
     if record.get("caller"):

@@ -25,6 +25,7 @@ from cli.proxies import NAMES, connector
 from cli.webhook_client import SendError
 from handler.durations import in_words
 from handler.providers.registry import PROVIDERS
+from handler.settings import BESIDE_POLICY, POLICY
 from policy.terminal import Parser, counted, json_text, safe, safe_lines, say, show_anything
 from sandbox import env_file
 from sandbox.callers import SENDERS
@@ -44,7 +45,7 @@ from sandbox.demo import (
     send_requests,
     summary,
 )
-from sandbox.demo_data import RESOURCE, seed_all
+from sandbox.demo_data import POLICY_FILE, RESOURCE, seed_all
 from sandbox.demo_script import SCRIPT, must_approve_script, run_script
 from sandbox.demo_space import open_space, variables
 from sandbox.lambda_url.runtime import PROXIED
@@ -94,7 +95,11 @@ def _up(options: argparse.Namespace) -> int:
     say(f"Deploying stack {options.stack} to a local AWS ...")
     with (
         Sandbox(
-            options.root, options.stack, live=live, variables=_proxies() if live else {}
+            options.root,
+            options.stack,
+            live=live,
+            config=_policy_settings(options.policy),
+            variables=_proxies() if live else {},
         ) as sandbox,
         open_space(sandbox) as space,
         page_of(sandbox, space) as page,
@@ -128,6 +133,11 @@ def _live_settings() -> dict[str, str]:
             f"for example with `export {PROVIDERS[0].key}=...`"
         )
     return settings
+
+
+def _policy_settings(file: str) -> dict[str, str]:
+    """Name a policy file in place of the plain settings that may not stand beside one."""
+    return {**dict.fromkeys(BESIDE_POLICY, ""), POLICY: file} if file else {}
 
 
 def _proxies() -> dict[str, str]:
@@ -329,6 +339,12 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         default=bool(os.environ.get("VERBOSE")),
         help="list the deployed resources",
+    )
+    up.add_argument(
+        "--policy",
+        default="",
+        metavar="FILE",
+        help=f"decide by this policy, for example {POLICY_FILE}, and not by the stack's",
     )
     up.set_defaults(run=_up)
     demo = commands.add_parser("demo", help="run everything, send requests, and show who gets in")

@@ -1,9 +1,10 @@
-"""The demo's organisation: its people, and their duties at the providers."""
+"""The demo's organisation: its people, their duties at the providers, and what they can request."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
 from handler.rules.model import Policy
 from sandbox.vendors.incidentio import IncidentIO
@@ -14,6 +15,23 @@ from sandbox.vendors.server import Double
 
 SCHEDULE = "Production"
 RESOURCE = "prod-db"
+POLICY_FILE = "sandbox/policy.yaml"
+"""A policy for these people and resources."""
+
+
+class DemoResource(NamedTuple):
+    """A resource of the demo's space; its kind is `DEFAULT_KIND`."""
+
+    id: str
+    name: str
+    labels: Mapping[str, str]
+
+
+RESOURCES = (
+    DemoResource(RESOURCE, "Production", {"Env": "Prod", "Tier": "1"}),
+    DemoResource("customer-data", "Customer data", {"Env": "Prod", "Tier": "0"}),
+    DemoResource("staging-db", "Staging", {"Env": "Staging", "Tier": "2"}),
+)
 
 JANE, OMAR, RITA = "jane@example.com", "omar@example.com", "rita@example.com"
 DAN, NORA = "dan@example.com", "nora@example.com"

@@ -6,7 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cli.webhook_client import DEFAULT_KIND
-from sandbox.demo_data import JANE, NORA, PEOPLE, RESOURCE, REVIEWERS, labels_for
+from sandbox.demo_data import (
+    JANE,
+    NORA,
+    PEOPLE,
+    RESOURCE,
+    RESOURCES,
+    REVIEWERS,
+    labels_for,
+)
 from sandbox.space import Space
 from sandbox.stack import Sandbox
 
@@ -20,8 +28,9 @@ def open_space(sandbox: Sandbox) -> Iterator[Space]:
     with Space() as space:
         for email in PEOPLE if sandbox.doubles else REVIEWERS:
             space.add_person(email, PEOPLE[email])
-        labels = {"Env": "Prod", **labels_for(sandbox.settings.policy)}
-        space.add_resource(DEFAULT_KIND, RESOURCE, "Production", labels)
+        labels = {RESOURCE: labels_for(sandbox.settings.policy)}
+        for id_, name, own_labels in RESOURCES:
+            space.add_resource(DEFAULT_KIND, id_, name, {**own_labels, **labels.get(id_, {})})
         webhook = space.add_webhook(sandbox.url, sandbox.webhook_secret, "On-call approvals")
         space.add_policy(webhook)
         yield space

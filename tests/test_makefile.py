@@ -126,6 +126,15 @@ def test_switches_are_not_evaluated(bare: Path, value: str) -> None:
     assert dry_run(bare, "up", "LIVE=") == ["-m", "sandbox", "up", "--stack=dev"]
 
 
+@pytest.mark.parametrize("value", HOSTILE)
+def test_a_policy_s_name_is_one_argument(bare: Path, value: str) -> None:
+    """Whatever it is, the command gets it as it was given; an empty one is not given."""
+    up = ["-m", "sandbox", "up", "--stack=dev"]
+    assert dry_run(bare, "up", f"POLICY={value}") == [*up, f"--policy={one_line(value)}"]
+    assert dry_run(bare, "up", POLICY=value) == [*up, f"--policy={one_line(value)}"]
+    assert dry_run(bare, "up", "POLICY=") == up
+
+
 @pytest.mark.parametrize(
     ("value", "files"),
     [

@@ -1,4 +1,6 @@
-"""The page's server and routes. A form that succeeds is answered with a redirect to what it did.
+"""The page's server and routes. Every form is answered with a redirect, so a reload sends nothing.
+
+The redirect leads to what the form did, or to the page with the problem in it.
 
 The server (`sandbox.local_server`) lets through only calls to its own Host, from no other site,
 with this run's key in the path. Each form also carries a token, in case its address leaks.
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from collections import OrderedDict
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Self
@@ -17,21 +20,22 @@ from flask.typing import ResponseReturnValue
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException
 
-from handler.settings import Settings
+from handler.settings import POLICY, Settings
 from sandbox.function_log import FunctionLog
 from sandbox.local_server import SecretPath
 from sandbox.page import forms
 from sandbox.page.duty_board import DutyBoard, SwitchError, boards_of
 from sandbox.page.presenter import Presenter, Problem
 from sandbox.space import Space
-from sandbox.space.api import ApiError
+from sandbox.space.api import ApiError, Code
 from sandbox.stack import Sandbox
 from sandbox.wsgi import WsgiServer
 
 CSRF_FIELD = "csrf"
 MAX_FORM_BYTES = 32 * 1024
-_EMPTY_FORM = forms.RequestForm()
-_POLICY = {
+MAX_PROBLEMS = 50
+_PROBLEM = "problem"
+_CONTENT_SECURITY_POLICY = {
     "default-src": "'none'",
     "style-src": "'self'",
     "script-src": "'self'",
@@ -42,18 +46,25 @@ _POLICY = {
     "base-uri": "'none'",
 }
 _HEADERS = {
-    "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in _POLICY.items()),
+    "Content-Security-Policy": "; ".join(
+        f"{name} {value}" for name, value in _CONTENT_SECURITY_POLICY.items()
+    ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
+_REVIEW_PROBLEMS = {
+    Code.NOT_FOUND: "This request does not exist any more.",
+    Code.FAILED_PRECONDITION: "Nothing was changed: the request is no longer in that state.",
+    Code.INVALID_ARGUMENT: "The page does not offer this action.",
+}
 _SENTENCES = {
     404: "There is no such page.",
-    405: "That is no way to call this address.",
-    413: "That is too long: a form may hold 32 kB.",
-    500: "The page failed; the terminal that runs `make up` shows where.",
+    405: "This address doesn't accept that kind of call.",
+    413: "That is too long. A form can hold 32 kB.",
+    500: "The page failed. The terminal that runs `make up` shows the error.",
 }
 
 
@@ -61,19 +72,25 @@ class Page:
     """The page of a space, served on loopback from `with` to the end of it.
 
     Args:
-        space: whose petitions are shown, and where requests go.
-        boards: the duties at the providers' doubles; none where the real providers are asked.
-        log: where the function says why.
+        space: whose requests are shown, and where new ones go.
+        boards: the duties at the providers' doubles; empty where the real providers are asked.
+        log: the function's log, which has the reasons.
         settings: the function's settings.
+        policy_file: the name of the policy file that they are read from, if there is one.
 
     Attributes:
         url: where a browser opens it; the path begins with a key of this run.
     """
 
     def __init__(
-        self, space: Space, boards: Sequence[DutyBoard], log: FunctionLog, settings: Settings
+        self,
+        space: Space,
+        boards: Sequence[DutyBoard],
+        log: FunctionLog,
+        settings: Settings,
+        policy_file: str = "",
     ) -> None:
-        routes = _Routes(space, boards, Presenter(space, boards, log, settings))
+        routes = _Routes(space, boards, Presenter(space, boards, log, settings, policy_file))
         key = SecretPath()
         self._server = WsgiServer(_make_app(routes), key, mount_path=key.prefix)
         self.url = f"{self._server.url}{key.prefix}/"
@@ -88,7 +105,9 @@ class Page:
 
 def page_of(sandbox: Sandbox, space: Space) -> Page:
     """Make the page of a running sandbox and its space."""
-    return Page(space, list(boards_of(sandbox.doubles)), sandbox.log, sandbox.settings)
+    policy_file = sandbox.deployment.function.config.environment.get(POLICY, "")
+    boards = list(boards_of(sandbox.doubles))
+    return Page(space, boards, sandbox.log, sandbox.settings, policy_file)
 
 
 class _Routes:
@@ -97,19 +116,32 @@ class _Routes:
         self._boards = boards
         self._presenter = presenter
         self._csrf_token = secrets.token_urlsafe(32)  # new for each run, and in no cookie
+        self._form = forms.RequestForm()
+        self._problems: OrderedDict[str, tuple[Problem, forms.RequestForm | None]] = OrderedDict()
 
     def check_token(self) -> ResponseReturnValue | None:
         """Refuse a form without the page's token."""
         if request.method == "POST":
             token = request.form.get(CSRF_FIELD, "")
             if not hmac.compare_digest(token.encode(), self._csrf_token.encode()):
-                sentence = "This form is not of the page that runs now: open the page anew."
+                sentence = (
+                    "This form belongs to an earlier run of the sandbox. Open the page again."
+                )
                 return _refuse(sentence, HTTPStatus.FORBIDDEN)
         return None
 
     def home(self) -> ResponseReturnValue:
-        """Show everything as it is now."""
-        return self._page()
+        """Show everything as it is now, and the problem that the address names."""
+        problem, form = self._problems.get(request.args.get(_PROBLEM, ""), (None, None))
+        html = render_template(
+            "page.html",
+            view=self._presenter.view(problem),
+            form=form or self._form,
+            csrf_token=self._csrf_token,
+            csrf_field=CSRF_FIELD,
+        )
+        # An old log may hold half a surrogate pair: it becomes a question mark.
+        return html.encode(errors="replace").decode()
 
     def create(self) -> ResponseReturnValue:
         """Request access; a problem is shown beside what was typed."""
@@ -117,9 +149,10 @@ class _Routes:
         try:
             petition = forms.create_petition(self._space, form, anybody=not self._boards)
         except forms.FieldError as error:
-            return self._page(Problem("request", str(error), error.field), form)
+            return self._redirect_to_problem(Problem("request", str(error), error.field), form)
         except ApiError as error:
-            return self._page(Problem("request", error.message, status=error.http_status), form)
+            return self._redirect_to_problem(Problem("request", error.message), form)
+        self._form = form.next
         return _redirect_to(f"petition-{petition.name}")
 
     def review(self, name: str) -> ResponseReturnValue:
@@ -128,9 +161,10 @@ class _Routes:
         try:
             forms.review(self._space, name, request.form)
         except forms.FieldError as error:
-            return self._page(Problem(place, str(error), error.field))
+            return self._redirect_to_problem(Problem(place, str(error), error.field))
         except ApiError as error:
-            return self._page(Problem(place, error.message, status=error.http_status))
+            sentence = _REVIEW_PROBLEMS.get(error.code, error.message)
+            return self._redirect_to_problem(Problem(place, sentence))
         return _redirect_to(place)
 
     def switch_duty(self) -> ResponseReturnValue:
@@ -139,22 +173,19 @@ class _Routes:
         try:
             forms.switch_duty(self._boards, request.form)
         except SwitchError as error:
-            return self._page(Problem(place, str(error), status=HTTPStatus.CONFLICT))
+            return self._redirect_to_problem(Problem(place, str(error)))
         return _redirect_to(place)
 
-    def _page(
-        self, problem: Problem | None = None, form: forms.RequestForm = _EMPTY_FORM
+    def _redirect_to_problem(
+        self, problem: Problem, form: forms.RequestForm | None = None
     ) -> ResponseReturnValue:
-        html = render_template(
-            "page.html",
-            view=self._presenter.view(problem),
-            form=form,
-            csrf_token=self._csrf_token,
-            csrf_field=CSRF_FIELD,
-        )
-        # An old log may hold half a surrogate pair: it becomes a question mark.
-        encodable = html.encode(errors="replace").decode()
-        return encodable, problem.status if problem else HTTPStatus.OK
+        """Redirect to the page with a problem, which the server remembers for a while."""
+        id_ = secrets.token_urlsafe(8)
+        self._problems[id_] = problem, form
+        while len(self._problems) > MAX_PROBLEMS:
+            self._problems.popitem(last=False)
+        # Without a fragment, which would take the focus from the field.
+        return _redirect(f"/?{_PROBLEM}={id_}")
 
 
 def _make_app(routes: _Routes) -> Flask:
@@ -166,7 +197,7 @@ def _make_app(routes: _Routes) -> Flask:
     app.after_request(_set_headers)
     app.add_url_rule("/", view_func=routes.home)
     app.add_url_rule("/requests", view_func=routes.create, methods=["POST"])
-    app.add_url_rule("/petitions/<name>", view_func=routes.review, methods=["POST"])
+    app.add_url_rule("/requests/<name>", view_func=routes.review, methods=["POST"])
     app.add_url_rule("/duties", view_func=routes.switch_duty, methods=["POST"])
     app.register_error_handler(HTTPException, _answer_error)
     return app
@@ -179,7 +210,7 @@ def _set_headers(response: Response) -> Response:
 
 def _answer_error(error: HTTPException) -> ResponseReturnValue:
     status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
-    # After a problem the browser shows a form's own address; to reload it is a GET.
+    # After a refusal the browser shows a form's own address; opening that is a GET.
     if status == HTTPStatus.METHOD_NOT_ALLOWED and request.method == "GET":
         return _redirect_to("main")
     return _refuse(_SENTENCES.get(status, f"{HTTPStatus(status).phrase}."), status)
@@ -190,4 +221,8 @@ def _refuse(sentence: str, status: int) -> ResponseReturnValue:
 
 
 def _redirect_to(place: str) -> ResponseReturnValue:
-    return redirect(f"{request.script_root}/#{place}", HTTPStatus.SEE_OTHER)
+    return _redirect(f"/#{place}")
+
+
+def _redirect(path: str) -> ResponseReturnValue:
+    return redirect(f"{request.script_root}{path}", HTTPStatus.SEE_OTHER)

@@ -88,7 +88,7 @@ class DutyBoard(ABC):
 
     Attributes:
         id: what a policy calls the provider.
-        provider: the provider's name; forms send it, too.
+        provider: the provider's name, which forms also send.
         kinds: what it has duties for, in words.
     """
 
@@ -116,11 +116,11 @@ class DutyBoard(ABC):
         slots = {slot.id: slot for group in self.groups() for slot in group.slots}
         if slot_id not in slots:
             raise SwitchError(
-                "That duty is not there any more: what you see now is how things stand."
+                "This duty does not exist any more. The page now shows the current duties."
             )
         if email not in {person.email for person in self.people()}:
             who = email or "A person without an e-mail"
-            raise SwitchError(f"{who} is nobody at {self.provider}.")
+            raise SwitchError(f"{who} is not a user at {self.provider}.")
         if slots[slot_id].is_held_by(email) != on:
             slots[slot_id].switch(email, on)
 
@@ -164,7 +164,7 @@ class DutyBoard(ABC):
 class IncidentIOBoard(DutyBoard):
     """incident.io's schedules, and the roles of its live incidents."""
 
-    kinds = "schedule and no live incident"
+    kinds = "schedule or live incident"
 
     def __init__(self, organisation: incidentio.Organisation) -> None:
         super().__init__(BY_ID["incidentio"], organisation)
@@ -283,7 +283,7 @@ class AtlassianBoard(DutyBoard):
 
         description = [
             "on-call schedule",
-            *([] if schedule.enabled else ["switched off, so that nobody is on call by it"]),
+            *([] if schedule.enabled else ["switched off, so nobody is on call for it"]),
             *(
                 f"the {atlassian.kind_of(period.who)} {period.who.name} is on shift"
                 for period in periods
@@ -298,12 +298,12 @@ class AtlassianBoard(DutyBoard):
     ) -> None:
         """Refuse what would only seem to change who is on duty now."""
         if on and (other := self._organisation.forwards_to(email)):
-            raise SwitchError(f"What comes to {email} is forwarded to {other.name} now.")
+            raise SwitchError(f"The notifications of {email} are forwarded to {other.name} now.")
         for period in periods:
             person, original = _atlassian_member(period.who), period.forwarded_from
             if not on and original and person and person.email == email:
                 raise SwitchError(
-                    f"{person.name} is on shift for {original.name}, who forwards it."
+                    f"{person.name} is on shift for {original.name}, who forwards notifications."
                 )
 
 

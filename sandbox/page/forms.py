@@ -1,4 +1,4 @@
-"""What the page's forms do: each acts as a call to the API, or a person at a provider, would."""
+"""What the page's forms do: the same as a call to the space's API, or a person at a provider."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from werkzeug.datastructures import MultiDict
 
 from handler import emails
 from handler.callers.indent import APPROVE, DURATION
-from policy.duration_hints import typed_duration
+from policy.duration_hints import nearest, typed_duration
 from sandbox.demo_data import REVIEWERS
 from sandbox.page.duty_board import DutyBoard, SwitchError
 from sandbox.space import Space
@@ -42,6 +42,11 @@ class RequestForm:
     reason: str = ""
     duration: str = ""
 
+    @property
+    def next(self) -> RequestForm:
+        """The form for the next request: for the same person and resources."""
+        return RequestForm(self.who, self.resources)
+
     @classmethod
     def read(cls, form: MultiDict[str, str]) -> RequestForm:
         """Read what a browser sent."""
@@ -62,20 +67,24 @@ def create_petition(space: Space, form: RequestForm, *, anybody: bool) -> Petiti
     email = form.who.strip()
     if anybody:
         if "@" not in email or len(email) > _MAX_ADDRESS_LENGTH:
-            raise FieldError("who", "Give the e-mail address that the provider knows you by.")
+            raise FieldError("who", "Enter the e-mail address that the provider knows you by.")
         space.add_person(email)
-    resources = [value.partition(":") for value in form.resources or ()]
+    elif not space.resources.find_person(email):
+        raise FieldError("who", "Choose a person from the list.")
+    if not form.resources:
+        raise FieldError("resource", "Choose at least one resource.")
+    resources = [value.partition(":") for value in form.resources]
     body: dict[str, Any] = {
         "reason": form.reason.strip(),
         "resources": [{"kind": kind, "id": id_} for kind, _, id_ in resources],
     }
     if duration := form.duration.strip():
-        body["defaultDuration"] = _check_duration("duration", duration)
+        body["defaultDuration"] = _read_duration("duration", duration)
     return space.petitions.create(Owner(email), body)
 
 
 def reviewer_of(petition: Petition) -> Owner:
-    """The first administrator whose own petition it is not."""
+    """The first administrator who did not make the request."""
     petitioners = [person["email"] for person in petition.petitioners]
     others = (
         reviewer
@@ -91,11 +100,11 @@ def review(space: Space, name: str, form: Mapping[str, str]) -> None:
     Raises:
         FieldError, ApiError: it isn't possible.
     """
-    verb = form.get("verb", "")
+    action = form.get("decision", "")
     labels: dict[str, str] = {}
-    if verb == "approve" and (length := form.get("length", "").strip()):
-        labels[DURATION] = _check_duration("length", length)
-    body = {"event": _EVENTS.get(verb, verb), "reason": form.get("reason", "").strip()}
+    if action == "approve" and (length := form.get("length", "").strip()):
+        labels[DURATION] = _read_duration("length", length)
+    body = {"event": _EVENTS.get(action, action), "reason": form.get("reason", "").strip()}
     reviewer = reviewer_of(space.petitions.get(name))
     space.petitions.review(reviewer, name, {**body, "meta": {"labels": labels}})
 
@@ -111,13 +120,18 @@ def switch_duty(boards: Sequence[DutyBoard], form: Mapping[str, str]) -> None:
         if board.provider == form.get("provider", ""):
             board.switch(form.get("slot", ""), form.get(action, ""), on=action == "on")
             return
-    raise SwitchError("That provider is not played here: its duties cannot be switched.")
+    raise SwitchError(
+        "The sandbox does not run this provider, so its duties can't be changed here."
+    )
 
 
-def _check_duration(field: str, text: str) -> str:
+def _read_duration(field: str, text: str) -> str:
+    """Check a duration; one that only lacks a detail (`1h30`) is completed."""
     try:
         typed_duration(text)
     except ValueError as error:
+        if completed := nearest(text):
+            return completed
         end = "" if str(error).endswith("?") else "."
         raise FieldError(field, f"“{text}” {error}{end}") from None
     return text

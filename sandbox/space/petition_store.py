@@ -124,7 +124,8 @@ class PetitionStore:
             check_may_change(owner, petition)
             if _is_closing(petition, body):
                 petition = replace(petition, phase="closed")
-                return self._save(petition.with_note(f"{owner.email} closed it.", self._now()))
+                note = f"{owner.email} closed the request."
+                return self._save(petition.with_note(note, self._now()))
             _check_open(petition)
             return self._save(replace(petition, reason=get_str(body, "reason") or petition.reason))
 
@@ -204,7 +205,7 @@ class PetitionStore:
             # A denial wins over every approval.
             for claim in sorted(claims, key=lambda claim: claim.kind != DENY):
                 if current.phase != "open":
-                    note = f"A claim came when it was {current.phase}."
+                    note = f"A claim came too late: the petition was {current.phase}."
                     current = current.with_note(note, now)
                     break
                 current = add_claim(current, claim, now)
@@ -213,7 +214,7 @@ class PetitionStore:
     def _ask_webhook(self, webhook: Webhook, petition: Petition) -> list[Claim]:
         """Ask one webhook, and return its valid claims."""
         title = f"The webhook {webhook.display_name or webhook.url}"
-        self._note(petition, f"{title} is asked.")
+        self._note(petition, f"{title} was asked for a decision.")
         try:
             if not webhook.bots:
                 bots = self._client.pull_bots(webhook)
@@ -231,7 +232,7 @@ class PetitionStore:
             try:
                 claims.append(claim_from_webhook(petition, value, webhook.bots, self._now()))
             except InvalidClaimError as error:
-                self._note(petition, f"A claim that it made does not count: {error}.")
+                self._note(petition, f"One of its claims was ignored: {error}.")
         return claims
 
     def _note(self, petition: Petition, text: str) -> None:

@@ -45,7 +45,7 @@ FAILURES: dict[str, tuple[Callable[[Proxy], None], str]] = {
     "behind a gateway that fails": (_plays(faults.Status(502)), "answered HTTP 502"),
     "no JSON": (_plays(faults.Garbage()), "answered with something other than a JSON object"),
     "no list of claims": (_claims("approved"), "answered in the wrong shape"),
-    "claims that are nonsense": (_claims([7, None, {"event": "yes"}]), "does not count"),
+    "claims that are nonsense": (_claims([7, None, {"event": "yes"}]), "was ignored"),
 }
 
 

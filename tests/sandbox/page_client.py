@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from html import unescape
+from http import HTTPStatus
 from urllib.parse import urlencode, urlsplit
 
 from handler.settings import load
@@ -54,6 +55,11 @@ class Answer:
         """The names on the switches that are pressed."""
         return re.findall(r'aria-pressed="true".*</span> (.*)</button>', self.html)
 
+    @property
+    def is_problem(self) -> bool:
+        """Whether a form had no effect: the address that it leads to shows why."""
+        return self.status == HTTPStatus.SEE_OTHER and "/?problem=" in self.headers["Location"]
+
     def part(self, id_: str) -> str:
         """The HTML from the start tag of this id to the next form's, section's or article's end."""
         start = self.html.index(f'id="{id_}"')
@@ -96,14 +102,19 @@ class PageClient:
             headers = {name: value.replace(self.key, "") for name, value in answer.getheaders()}
             return Answer(answer.status, headers, text)
 
+    def follow(self, answer: Answer) -> Answer:
+        """Open the page with the problem that a form led to."""
+        assert answer.is_problem
+        return self.get(answer.headers["Location"])
+
     def request(self, who: str = JANE, *resources: str, **fields: str) -> Answer:
         """Send the form that requests access, by default for Production."""
         pairs = [("resource", resource) for resource in resources or (PROD,)]
         return self.send("/requests", [("who", who), *pairs, *fields.items()])
 
-    def review(self, name: str, verb: str, **fields: str) -> Answer:
+    def review(self, name: str, decision: str, **fields: str) -> Answer:
         """Press a button of the reviewer."""
-        return self.send(f"/petitions/{name}", {"verb": verb, **fields})
+        return self.send(f"/requests/{name}", {"decision": decision, **fields})
 
     def switch(self, provider: str, slot: str, **person: str) -> Answer:
         """Press a switch of a duty: `on` or `off`, with the person's e-mail."""

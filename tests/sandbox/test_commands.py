@@ -278,6 +278,10 @@ class TestRefusals:
                 ["up", "--stack", "none"],
                 "there is no Pulumi.none.yaml (there is dev); for a new stack, write one",
             ),
+            (
+                ["up", "--policy", "none.yaml"],
+                "AUTO_APPROVAL_POLICY is 'none.yaml', and there is no such file",
+            ),
             (["send", *JANE_ASKS], "no sandbox is running here: run `make up`"),
             (
                 ["send", *JANE_ASKS, "--action", "deploy", "--url", "u", "--secret-file", "secret"],

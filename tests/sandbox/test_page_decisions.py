@@ -1,4 +1,4 @@
-"""The function's decisions on the page: in words, and among a petition's events."""
+"""The function's decisions on the page: in words, and among a request's events."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from typing import Any
 
 import pytest
 
+from auditlog.explain import tree, why
 from cli.webhook_client import request_event
 from handler.audit import decision_record
 from handler.callers.indent import read_events
 from handler.durations import format_instant
 from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, ProviderSnapshot
 from handler.rules.evaluate import decide
-from handler.rules.model import Policy, policy_from_settings
+from handler.rules.model import Policy, Rule, Selector, policy_from_settings
 from sandbox.demo_data import JANE
 from sandbox.function_log import FunctionLog
-from sandbox.page.presenter import summarize_decision
+from sandbox.page.decisions import summarize_decision
+from sandbox.page.presenter import MAX_OTHER_DECISIONS
 from sandbox.space import Space
 from tests.sandbox.manual_clock import NOON
 from tests.sandbox.page_client import PageClient, request_access
@@ -54,65 +56,86 @@ def log_record(
     return copied
 
 
-LEADS = "Incident Lead of INC-1 (incident.io)"
-LONG = f"{LEADS}, for 6 hours instead of 999999 hours: the policy allows 6 hours"
-UNREADABLE = 'the requested duration "soonish" can\'t be read; use, for example, 90m or 1h30m'
-NO_ANSWER = "no answer from incident.io schedules: HTTP 500"
-OWNS = "Incident Lead of INC-2 (incident.io): self-declared by the requester"
+TOO_LONG = log_record(LEAD, duration="999999h")
+LIMIT = TOO_LONG["trace"]["limits"][-1]
+DENY_PROD = Policy((Rule("No prod", Selector(ids=("prod-*",)), deny=True), *POLICY.rules))
 
 
 @pytest.mark.parametrize(
-    ("record", "approves", "headline"),
+    ("record", "approves", "outcome"),
     [
+        (log_record(LEAD, SHIFT, OWN, duration="90m"), True, "Approved for 1 hour 30 minutes"),
         (
-            log_record(LEAD, SHIFT, OWN, duration="90m"),
+            TOO_LONG,
             True,
-            f"The webhook approves: {LEADS}, for 1 hour 30 minutes.",
+            f"Approved for 6 hours instead of 999999 hours ({LIMIT})",
         ),
-        (
-            log_record(LEAD, duration="999999h"),
-            True,
-            f"The webhook approves: {LONG}.",
-        ),
-        (
-            log_record(LEAD, duration="soonish"),
-            False,
-            f"The webhook leaves it to humans: {UNREADABLE}.",
-        ),
-        (
-            log_record(OWN, failures=(DOWN,)),
-            False,
-            f"The webhook leaves it to humans: {OWNS}; {NO_ANSWER}.",
-        ),
-        (
-            log_record(LEAD, dry_run=True),
-            False,
-            f"The webhook would approve, but this is a dry run: {LEADS}, for 6 hours.",
-        ),
+        (log_record(LEAD, duration="soonish"), False, "Left to humans"),
+        (log_record(OWN, failures=(DOWN,)), False, "Left to humans"),
+        (log_record(failures=(DOWN,)), False, "Left to humans"),
+        (log_record(LEAD, policy=DENY_PROD), False, "Left to humans"),
+        (log_record(LEAD, dry_run=True), False, "Dry run, would be approved for 6 hours"),
     ],
 )
-def test_headlines(record: dict[str, Any], approves: bool, headline: str) -> None:  # noqa: FBT001 - expected
-    """What was decided, why, and for how long; a dry run opens nothing."""
+def test_headlines(record: dict[str, Any], approves: bool, outcome: str) -> None:  # noqa: FBT001 - expected
+    """What was decided, for how long, and why; a dry run opens nothing."""
     summary = summarize_decision(record)
-    assert summary
-    assert (summary.approves, summary.at, summary.headline) == (approves, NOON, headline)
+    assert (summary.approves, summary.at, summary.outcome) == (approves, NOON, outcome)
+    assert summary.headline == f"{outcome}: {why(record).removeprefix('dry run: ')}."
 
 
-def test_a_decision_is_among_its_petition_s_events(
+def test_a_fact_is_shown_once() -> None:
+    """Where the headline says it all, no reason repeats it; nothing of the record is lost."""
+    off_duty, denied = log_record(), log_record(LEAD, policy=DENY_PROD)
+    for record in (off_duty, denied, log_record(LEAD)):
+        summary = summarize_decision(record)
+        assert bool(summary.reasons) == summary.approves
+        shown = [*summary.reasons, *summary.technical]
+        assert sorted(map(str, shown)) == sorted(map(str, tree(record).under[1:]))
+
+
+def test_durations_are_in_words(space: Space, log: FunctionLog, client: PageClient) -> None:
+    """No duration as the log has it reaches the page."""
+    name = request_access(space, client, duration="7h").name
+    log(json.dumps(log_record(LEAD, petition=name, duration="7h")))
+    words = client.get().words
+    assert "6 hours" in words
+    assert "0m0s" not in words
+
+
+def test_a_decision_is_on_its_request_s_card(
     space: Space, log: FunctionLog, client: PageClient
 ) -> None:
-    """With its facts, between the question and the answer; another petition's is not."""
+    """With its reasons, after the request; another request's is not."""
     name = request_access(space, client).name
     log(json.dumps(log_record(SHIFT, petition=name)))
     log(json.dumps(log_record(LEAD, petition=name[:-1])))
     log("not even JSON")
     log(json.dumps({"message": "decision"}))
     words = client.get().words
-    assert "on call for DBA (incident.io) until 20:00 UTC: counts" in words
-    assert "how long: the policy allows 6 hours" in words
-    assert "INC-1 (incident.io)" not in words
-    order = [words.index(text) for text in ("Jane Lind asks", "is asked.", "The webhook approves:")]
+    assert f"✓ {SHIFT.describe(NOON)}" in words
+    assert LIMIT in words
+    card = client.get().part(f"petition-{name}")
+    assert "INC-1" not in card
+    order = [card.index(text) for text in ("Jane Lind requests", "Approved for", "Technical")]
     assert order == sorted(order)
+
+
+def test_requests_from_elsewhere(space: Space, log: FunctionLog, client: PageClient) -> None:
+    """A decision on a request that no card is about is listed below them, with its caller."""
+    assert "Requests from elsewhere" not in client.get().words
+    for number in range(MAX_OTHER_DECISIONS + 1):
+        log(json.dumps({**log_record(LEAD, petition=f"p-{number}"), "call": f"call-{number}"}))
+    log(json.dumps({**log_record(petition="p-x"), "call": "c1", "caller": "conductorone"}))
+    name = request_access(space, client).name
+    log(json.dumps(log_record(SHIFT, petition=name)))
+    html = client.get().html
+    others = html[html.index('id="other-decisions"') :]
+    assert others.count('id="decision-') == MAX_OTHER_DECISIONS
+    assert others.index('id="decision-c1-0"') < others.index('id="decision-call-10-0"')
+    assert 'id="decision-call-1-0"' not in others
+    assert "Caller: ConductorOne." in others
+    assert "on call for DBA" not in others
 
 
 def test_half_a_surrogate_pair_in_the_log(
@@ -123,4 +146,4 @@ def test_half_a_surrogate_pair_in_the_log(
     log(json.dumps(log_record(SHIFT, petition=name)).replace("DBA", "D\\ud800BA"))
     answer = client.get()
     assert answer.status == 200
-    assert "Jane Lind asks" in answer.words
+    assert "Jane Lind requests" in answer.words

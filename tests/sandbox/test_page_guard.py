@@ -32,7 +32,7 @@ def test_nothing_is_answered_without_key_and_host(client: PageClient, path: str)
         assert token not in answer.html
 
 
-@pytest.mark.parametrize("path", ["/requests", "/duties", "/petitions/any", "/"])
+@pytest.mark.parametrize("path", ["/requests", "/duties", "/requests/any", "/"])
 def test_form_without_the_token_is_refused(client: PageClient, space: Space, path: str) -> None:
     """Another site can send a form here, but does not know the token; it counts in forms only."""
     token = client.token
@@ -40,7 +40,10 @@ def test_form_without_the_token_is_refused(client: PageClient, space: Space, pat
         client.token = wrong
         answer = client.send(f"{path}?csrf={token}", FORM)
         assert answer.status == 403
-        assert "This form is not of the page that runs now: open the page anew." in answer.words
+        assert (
+            "This form belongs to an earlier run of the sandbox. Open the page again."
+            in answer.words
+        )
     assert space.petitions.all() == []
 
 
@@ -94,9 +97,9 @@ def test_every_answer_has_the_headers(
     assert not {"Set-Cookie", "Access-Control-Allow-Origin"} & set(answer.headers)
 
 
-@pytest.mark.parametrize("path", ["/requests", "/duties", "/petitions/any"])
+@pytest.mark.parametrize("path", ["/requests", "/duties", "/requests/any"])
 def test_reloading_a_form_s_address_leads_back(client: PageClient, path: str) -> None:
-    """The browser shows it after a problem."""
+    """The browser shows it after a refusal."""
     answer = client.get(path)
     assert (answer.status, answer.headers["Location"]) == (303, "/#main")
 
@@ -105,8 +108,8 @@ def test_reloading_a_form_s_address_leads_back(client: PageClient, path: str) ->
     ("method", "path", "status", "sentence"),
     [
         ("GET", "/nothing", 404, "There is no such page."),
-        ("PUT", "/", 405, "That is no way to call this address."),
-        ("TRACE", "/", 405, "That is no way to call this address."),
+        ("PUT", "/", 405, "This address doesn't accept that kind of call."),
+        ("TRACE", "/", 405, "This address doesn't accept that kind of call."),
     ],
 )
 def test_errors_are_sentences(
@@ -116,12 +119,12 @@ def test_errors_are_sentences(
     answer = client.call(method, path, None, {})
     assert answer.status == status
     assert sentence in answer.words
-    assert '<a href="/">To the page</a>' in answer.html
+    assert '<a href="/">Open the page</a>' in answer.html
 
 
 def test_huge_form_is_refused(client: PageClient, space: Space) -> None:
     """It is not read into memory."""
     answer = client.request(JANE, reason="x" * 40_000)
     assert answer.status == 413
-    assert "That is too long: a form may hold 32 kB." in answer.words
+    assert "That is too long. A form can hold 32 kB." in answer.words
     assert space.petitions.all() == []

@@ -125,7 +125,7 @@ def test_a_claim_that_does_not_count_is_noted(
     name = jane.request(PROD)["name"]
     assert jane.events(name) == ["access/request"]
     assert jane("GET", f"/petitions/{name}/claims")[1]["claims"] == []
-    note = "A claim that it made does not count: its actor isn't an allowed reviewer."
+    note = "One of its claims was ignored: its actor isn't an allowed reviewer."
     assert space.petitions.get(name).notes[-1].text == note
     assert ada.review(name, "access/approve")[0] == 200
     webhook.claims = lambda events: [7, *approve_all(events)]

@@ -5,7 +5,6 @@
 const BUSY_MS = 300;
 const IDLE_MS = 1000;
 const news = document.getElementById("news");
-const live = document.getElementById("live");
 const lostNotice = document.getElementById("gone"); // on screen wherever the page is scrolled to
 const PAGE = new URL("..", document.currentScript.src); // its path begins with the run's key
 const htmlById = new Map(); // the server's HTML of each part, as last shown
@@ -25,12 +24,26 @@ function announce(sentence) {
   if (sentence) news.textContent = sentence;
 }
 
+// Whether a fold has to stay as it is: somebody has folded or unfolded it, or is busy in it.
+function isInUse(fold) {
+  if (fold.open !== (fold.dataset.default === "open")) return true;
+  if (!fold.open) return false;
+  const hasText = (input) => input.type === "text" && input.value !== "";
+  return fold.contains(document.activeElement) || [...fold.querySelectorAll("input")].some(hasText);
+}
+
 function keepState(old, fresh, emptied) {
   if (old.localName === "option") fresh.selected = old.selected;
-  for (const control of old.querySelectorAll("details[id], input[id], select[id]")) {
-    const twin = fresh.querySelector(`#${CSS.escape(control.id)}`);
-    if (control.localName === "details" && twin) twin.open = control.open;
-    else if (twin && !emptied) twin.value = control.value;
+  const controls = "details[id], input[id], select[id]";
+  for (const control of [old, ...old.querySelectorAll(controls)].filter((e) => e.matches(controls))) {
+    const id = `#${CSS.escape(control.id)}`;
+    const twin = fresh.matches(id) ? fresh : fresh.querySelector(id);
+    if (!twin) continue;
+    if (control.localName !== "details") {
+      if (!emptied) twin.value = control.value;
+    } else if (isInUse(control) && !twin.querySelector(".problem")) {
+      twin.open = control.open;
+    }
   }
 }
 
@@ -79,18 +92,16 @@ function show(html, sender) {
     if (fresh) region.dataset.busy = fresh.dataset.busy ?? "no";
   }
   announce(announcements.join(". "));
-  live.textContent = "Refreshes itself";
-  live.classList.remove("lost");
   lostNotice.hidden = true;
+  document.body.dataset.state = "live";
 }
 
 function showLost(error) {
   const sentence = error instanceof TypeError
-    ? "The sandbox does not answer: it may have been stopped."
+    ? "The sandbox does not answer. If it has stopped, run `make up` again and open the address that it prints."
     : error.message;
-  if (live.textContent !== sentence) announce(sentence);
-  live.textContent = sentence;
-  live.classList.add("lost");
+  if (lostNotice.hidden || lostNotice.textContent !== sentence) announce(sentence);
+  document.body.dataset.state = "lost";
   lostNotice.textContent = sentence;
   lostNotice.hidden = false;
 }
@@ -143,10 +154,21 @@ async function submit(event) {
   }
 }
 
-// A problem is shown at the form's own address: a reload would send the form again.
-if (location.pathname !== PAGE.pathname) history.replaceState(null, "", PAGE);
+// The address may name a request or a duty that is folded away.
+function unfoldTarget() {
+  const target = document.getElementById(location.hash.slice(1));
+  if (!target?.matches("article, form")) return;
+  for (const fold of document.querySelectorAll("details")) {
+    if (fold.contains(target) || fold.parentElement === target) fold.open = true;
+  }
+}
+
+// The address of a problem: a reload shows the page without it.
+if (location.search) history.replaceState(null, "", PAGE);
 parts(document).forEach((part) => htmlById.set(part.id, withoutProblems(part)));
-live.textContent = "Refreshes itself";
+unfoldTarget();
+window.addEventListener("hashchange", unfoldTarget);
+document.body.dataset.state = "live";
 document.addEventListener("submit", submit);
 window.addEventListener("pageshow", () => { submitting = false; });
 document.addEventListener("visibilitychange", () => document.hidden || poll());

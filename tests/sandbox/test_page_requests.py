@@ -1,23 +1,26 @@
-"""Petitions on the page: the form that requests, the reviewer's buttons, and what happened."""
+"""Requests on the page: the form, the reviewer's buttons, and what happened."""
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from html import escape as html_escape
 from html import unescape
 
 import pytest
 
+from policy.duration_hints import EXAMPLE, hint
 from sandbox.demo_data import JANE, NORA, RITA
 from sandbox.function_log import FunctionLog
 from sandbox.page import Page
-from sandbox.page.presenter import MAX_PETITIONS
+from sandbox.page.app import MAX_PROBLEMS
+from sandbox.page.presenter import MAX_REQUESTS
 from sandbox.space import Space
+from sandbox.space.tokens import Owner
 from tests.sandbox.manual_clock import HOUR, ManualClock
 from tests.sandbox.page_client import PROD, SETTINGS, TEST, Answer, PageClient, request_access
 from tests.sandbox.running_space import Client, FakeWebhook, approve_all
 
-EXAMPLE = "use, for example, 90m or 1h30m"
 HOSTILE = "<script>alert(1)</script><b onclick='x'>\"&amp;"
 TEST_RESOURCE = {"kind": "okta.v1.Group", "id": "test"}
 
@@ -29,29 +32,29 @@ def escape(text: str) -> str:
 
 @pytest.fixture
 def name(space: Space, client: PageClient) -> str:
-    """An open petition of Jane's."""
+    """An open request of Jane's."""
     return request_access(space, client).name
 
 
 def verbs(client: PageClient, name: str) -> list[str]:
-    """The buttons that a petition has."""
+    """The buttons that a request has."""
     html = client.get().html
     card = html[html.index(f'id="petition-{name}"') :].partition("</article>")[0]
     return [verb for verb in ("approve", "deny", "revoke") if f'value="{verb}"' in card]
 
 
-def test_the_form_makes_a_petition(space: Space, client: PageClient) -> None:
+def test_the_form_makes_a_request(space: Space, client: PageClient) -> None:
     """By the person themselves, for what was chosen; before the first, the page says how."""
-    assert "Nobody has asked for anything yet" in client.get().words
+    assert "No requests yet" in client.get().words
     petition = request_access(
         space, client, JANE, PROD, TEST, reason=" to fix it ", duration=" 90 Min "
     )
     assert [person["email"] for person in petition.petitioners] == [JANE]
     assert petition.as_json()["defaultDuration"] == "5400s"
     words = client.get().words
-    assert "Jane Lind asks for Production (prod), Testing (test) for 1 hour 30 minutes." in words
+    assert "Jane Lind requests Production (prod), Testing (test) for 1 hour 30 minutes." in words
     assert "“to fix it”" in words
-    assert "Nobody has asked" not in words
+    assert "No requests yet" not in words
 
 
 def test_an_approval(space: Space, client: PageClient, webhook: FakeWebhook) -> None:
@@ -59,10 +62,10 @@ def test_an_approval(space: Space, client: PageClient, webhook: FakeWebhook) -> 
     webhook.claims = lambda events: [{**approve_all(events)[0], "actor": {}}, *approve_all(events)]
     petition = request_access(space, client)
     words = client.get().words
-    assert "✓ Granted until 2 Mar 18:00 UTC" in words
+    assert "✓ Granted until 18:00 UTC" in words
     assert "The webhook on-call answered with 2 claims." in words
-    assert "does not count: its actor isn't an allowed reviewer." in words
-    assert "Test Bot approves until 2 Mar 18:00 UTC “On call.”" in words
+    assert "was ignored: its actor isn't an allowed reviewer" in words
+    assert "Test Bot approves until 18:00 UTC “On call.”" in words
     assert verbs(client, petition.name) == ["revoke"]
     client.review(petition.name, "revoke", reason="incident is over")
     assert space.petitions.get(petition.name).phase == "revoked"
@@ -80,7 +83,7 @@ def test_while_the_webhook_is_asked(space: Space, client: PageClient, webhook: F
     webhook.claims = look
     request_access(space, client)
     (during,) = answers
-    assert "Open: the webhook is asked" in during.words
+    assert "Asking the webhook" in during.words
     assert "Waiting for the webhook's answer." in during.words
     assert 'data-busy="yes"' in during.html
     assert 'data-busy="no"' in client.get().html
@@ -95,7 +98,8 @@ def test_what_others_type_is_text(space: Space, client: PageClient) -> None:
     html, text = client.get().html, escape(HOSTILE)
     for part in (f"“{text}”", f"name{text} (id{text})", f"Eve{text}", f'data-news="Eve{text}'):
         assert part in html
-    form = client.request(HOSTILE, reason=HOSTILE, duration=HOSTILE).html
+    answer = client.request(reason=HOSTILE, duration=HOSTILE)
+    form = client.follow(answer).html
     assert f'name="reason" maxlength="500" autocomplete="off" value="{text}"' in form
     for page in (html, form):
         assert "<script>alert" not in page
@@ -107,56 +111,114 @@ def test_what_others_type_is_text(space: Space, client: PageClient) -> None:
     [
         ("soon", f"isn't a duration: {EXAMPLE}."),
         ("0", f"is less than a second: {EXAMPLE}."),
-        ("90", "isn't a duration: a number needs a unit, for example 90m or 90h."),
-        ("1h30", "isn't a duration: did you mean 1h30m?"),
+        ("90", f"isn't a duration: {hint('90')}."),
+        ("1.5", f"isn't a duration: {hint('1.5')}."),
     ],
 )
 def test_a_wrong_duration(space: Space, client: PageClient, duration: str, sentence: str) -> None:
     """Nothing is requested; what was typed stays, and the field is marked and focused."""
     answer = client.request(NORA, reason="to look", duration=duration)
-    assert answer.status == 400
+    answer = client.follow(answer)
     assert space.petitions.all() == []
     form = answer.part("request")
     assert escape(f"“{duration}” {sentence}") in form
-    field = form[form.index('<input id="duration"') : form.index("For example")]
+    field = form[form.index('<input id="duration"') :]
     assert f'value="{duration}"' in field
     assert 'aria-describedby="duration-hint problem-request" aria-invalid="true" autofocus' in field
     assert f'value="{NORA}" selected' in form
     assert 'value="to look"' in form
-    assert "<title>Not done: On-call approvals, sandbox</title>" in answer.html
+    assert "<title>Error: On-call approvals, sandbox</title>" in answer.html
 
 
 @pytest.mark.parametrize(
-    ("fields", "sentence"),
+    ("typed", "words"),
     [
-        ({"who": "eve@acme.example", "resource": PROD}, "A petitioner isn't in this space."),
-        ({"who": "", "resource": PROD}, "A petitioner isn't in this space."),
-        ({"who": JANE, "resource": "x:none"}, "There is no x 'none' to request."),
-        ({"who": JANE, "resource": "prod"}, "There is no prod '' to request."),
-        ({"who": JANE}, "A petition needs at least one resource."),
+        ("1 hour", "1 hour"),
+        ("30 minutes", "30 minutes"),
+        ("1h 30m", "1 hour 30 minutes"),
+        ("1.5 hours", "1 hour 30 minutes"),
+        ("1h30", "1 hour 30 minutes"),
+        ("1 hour and 30 minutes", "1 hour 30 minutes"),
+        ("1d", "24 hours"),
+        ("999999h", "999999 hours"),
     ],
 )
-def test_what_the_space_refuses(
-    space: Space, client: PageClient, fields: dict[str, str], sentence: str
+def test_durations_as_people_type_them(
+    space: Space, client: PageClient, typed: str, words: str
+) -> None:
+    """What can only mean one thing is read as that, and shown."""
+    request_access(space, client, duration=typed)
+    assert f"Jane Lind requests Production (prod) for {words}." in client.get().words
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "sentence"),
+    [
+        ({"who": "eve@acme.example", "resource": PROD}, "who", "Choose a person from the list."),
+        ({"who": "", "resource": PROD}, "who", "Choose a person from the list."),
+        ({"who": JANE, "resource": "x:none"}, "", "There is no x 'none' to request."),
+        ({"who": JANE, "resource": "prod"}, "", "There is no prod '' to request."),
+        ({"who": JANE}, "resource", "Choose at least one resource."),
+    ],
+)
+def test_forms_that_are_refused(
+    space: Space, client: PageClient, fields: dict[str, str], field: str, sentence: str
 ) -> None:
     """The page can do no more than the API; the form says so, and keeps what was chosen."""
-    answer = client.send("/requests", {**fields, "reason": "to try"})
-    assert answer.status == 400
+    answer = client.follow(client.send("/requests", {**fields, "reason": "to try"}))
     form = answer.part("request")
     assert sentence in unescape(form)
     assert 'value="to try"' in form
     assert form.count(" checked") == (fields.get("resource") == PROD)
+    assert form.count("autofocus") == 1
+    if field:
+        assert re.search(f'name="{field}"[^>]* autofocus', form)
     assert space.petitions.all() == []
 
 
-def test_petitions_from_code_are_shown(space: Space, client: PageClient, omar: Client) -> None:
+def test_a_reload_sends_nothing(space: Space, client: PageClient) -> None:
+    """Every form leads to an address that can be opened again: with the problem, if there is one.
+
+    Of problems that nobody looks at any more, the oldest are forgotten.
+    """
+    first = client.send("/requests", {"who": JANE})
+    for _ in range(2):
+        assert "Choose at least one resource." in client.follow(first).words
+    for _ in range(MAX_PROBLEMS):
+        client.send("/requests", {"who": JANE})
+    assert "Choose at least one resource." not in client.follow(first).words
+    assert space.petitions.all() == []
+
+
+def test_the_form_remembers_who_requested_what(space: Space, client: PageClient) -> None:
+    """At first it has the first resource chosen; later those of the last request."""
+    boxes = client.get().part("request")
+    assert re.findall(r'value="([^"]+)" checked', boxes) == [PROD]
+    request_access(space, client, NORA, TEST, reason="only once", duration="1h")
+    form = client.get().part("request")
+    assert f'value="{NORA}" selected' in form
+    assert re.findall(r'value="([^"]+)" checked', form) == [TEST]
+    assert "only once" not in form
+    assert 'value="1h"' not in form
+
+
+def test_labels_are_shown(client: PageClient) -> None:
+    """Those that a rule may be about, and none of the space's own."""
+    form = client.get().part("request")
+    assert "Production (prod) <span" in form
+    assert "Env=Prod" in form
+    assert "indent.com" not in form
+
+
+def test_requests_from_code_are_shown(space: Space, client: PageClient, omar: Client) -> None:
     """Beside those of the form, the newest first, and no more than a person can read."""
-    for number in range(MAX_PETITIONS + 1):
+    for number in range(MAX_REQUESTS + 1):
         omar.request(TEST_RESOURCE, reason=f"number {number}.")
     request_access(space, client)
     answer = client.get()
-    assert 0 < answer.html.index("Jane Lind asks") < answer.html.index("omar@acme.example asks")
-    assert "2 older ones are not shown." in answer.words
+    order = [answer.html.index(f"{who} requests") for who in ("Jane Lind", "omar@acme.example")]
+    assert order == sorted(order)
+    assert "2 older requests are not shown." in answer.words
     assert "“number 2.”" in answer.words
     assert "“number 1.”" not in answer.words
 
@@ -169,9 +231,9 @@ def test_approve(space: Space, client: PageClient) -> None:
     assert (answer.status, answer.headers["Location"]) == (303, f"/#petition-{name}")
     assert space.petitions.get(name).expires_at == space.now() + timedelta(minutes=30)
     words = client.get().words
-    assert "✓ Granted until 2 Mar 12:30 UTC" in words
-    assert "Nora Falk, a human, approves until 2 Mar 12:30 UTC “go ahead”" in words
-    assert words.count("Access is granted until 2 Mar 12:30 UTC") == 1
+    assert "✓ Granted until 12:30 UTC" in words
+    assert "Nora Falk approves until 12:30 UTC “go ahead”" in words
+    assert words.count("Access is granted until 12:30 UTC") == 1
     assert verbs(client, name) == ["revoke"]
 
 
@@ -184,14 +246,17 @@ def test_somebody_else_reviews(
 ) -> None:
     """Never whoever requested; the page says who it is."""
     petition = request_access(space, client, who)
-    assert f"You review as {title}, a human." in client.get().words
+    words = client.get().words
+    assert f"You are reviewing as {title}" in words
+    assert ("because nobody reviews their own request" in words) == (reviewer != NORA)
     assert client.review(petition.name, "approve", length="30m").status == 303
     (claim,) = space.petitions.get(petition.name).claims
     assert claim.event["actor"]["email"] == reviewer
 
 
 @pytest.mark.parametrize(
-    ("requested", "option", "hours"), [("2h", "as long as asked", 2), ("", "until revoked", None)]
+    ("requested", "option", "hours"),
+    [("2h", "as long as requested", 2), ("", "until revoked", None)],
 )
 def test_approve_without_a_length(
     space: Space, client: PageClient, requested: str, option: str, hours: int | None
@@ -209,21 +274,20 @@ def test_deny(space: Space, client: PageClient, name: str) -> None:
     """It is closed, and can be reviewed no more: a problem says so at the petition."""
     assert client.review(name, "deny", reason="not today").status == 303
     words = client.get().words
-    assert "✕ Denied" in words
-    assert "Nora Falk denies it. “not today”" in words
+    assert "✕ Denied by Nora Falk “not today”" in words
+    assert "Nora Falk denies the request. “not today”" in words
     assert verbs(client, name) == []
-    answer = client.review(name, "approve")
-    assert answer.status == 400
+    answer = client.follow(client.review(name, "approve"))
     place = answer.html[answer.html.index(f'id="petition-{name}"') :].partition("</article>")[0]
-    assert "A petition that is closed takes no access/approve." in place
+    assert "Nothing was changed: the request is no longer in that state." in place
     assert space.petitions.get(name).phase == "closed"
 
 
 @pytest.mark.parametrize(
     ("is_revoked", "status", "sentence"),
     [
-        (True, "■ Revoked", "Nora Falk revokes it: the access ends."),
-        (False, "■ Expired", "The time is up: the access ends."),
+        (True, "■ Revoked by Nora Falk", "Nora Falk revokes the access."),
+        (False, "■ Expired", "The time is up: the access has ended."),
     ],
 )
 def test_the_end_of_access(
@@ -252,26 +316,57 @@ def test_the_end_of_access(
 @pytest.mark.parametrize(
     ("verb", "length", "sentence"),
     [
-        ("approve", "long", "“long” isn't a duration: use, for example, 90m or 1h30m."),
-        ("access/grant", "", "A claim's event must be one of access/approve, access/deny and"),
+        ("approve", "long", f"“long” isn't a duration: {EXAMPLE}."),
+        ("access/grant", "", "The page does not offer this action."),
     ],
 )
 def test_reviews_that_are_refused(
     space: Space, client: PageClient, name: str, verb: str, length: str, sentence: str
 ) -> None:
     """What the form does not offer has no effect."""
-    answer = client.review(name, verb, length=length)
-    assert answer.status == 400
+    answer = client.follow(client.review(name, verb, length=length))
     assert sentence in answer.words
     assert space.petitions.get(name).phase == "open"
 
 
-def test_a_petition_that_is_gone(client: PageClient) -> None:
+def test_a_request_that_is_gone(client: PageClient) -> None:
     """The problem is above the others: it has no place of its own."""
-    answer = client.review("none", "approve")
-    assert answer.status == 404
-    assert "There is no petition 'none' in this space." in answer.words
-    assert 'id="problem-petitions"' in answer.html
+    answer = client.follow(client.review("none", "approve"))
+    assert "This request does not exist any more." in answer.words
+    assert 'id="problem-requests"' in answer.html
+
+
+def test_a_request_that_was_withdrawn(space: Space, client: PageClient, name: str) -> None:
+    """Nobody has denied or revoked it: the card says who closed it."""
+    space.petitions.update(Owner(JANE), name, {"state": {"status": {"phase": "closed"}}})
+    words = client.get().words
+    assert "■ Closed" in words
+    assert f"{JANE} closed the request." in words
+    assert "Revoked" not in words
+
+
+def test_only_the_newest_is_unfolded(space: Space, client: PageClient) -> None:
+    """And one with a problem; the others are one line each."""
+    old, new = (request_access(space, client).name for _ in range(2))
+
+    def unfolded(html: str) -> list[str]:
+        return re.findall(r'id="story-petition-([^"]+)" data-default="open" open', html)
+
+    assert unfolded(client.get().html) == [new]
+    answer = client.follow(client.review(old, "approve", length="long"))
+    assert unfolded(answer.html) == [new, old]
+
+
+def test_it_calls_a_request_one_thing(space: Space, client: PageClient) -> None:
+    """A petition only where the protocol is explained, and in the technical details."""
+    name = request_access(space, client).name
+    client.review(name, "deny", reason="no")
+    html = client.get().html
+    card = html[html.index(f'id="petition-{name}"') :].partition("</article>")[0]
+    body, _, _ = card.partition("Technical details")
+    for part in (html.partition("<main")[2].partition('class="cards"')[0], body):
+        assert "etition" not in re.sub(r'"[^"]*"', "", part)
+    assert "calls a request a petition" in client.get().words
 
 
 @pytest.mark.parametrize("page", ["live"], indirect=True)
@@ -281,9 +376,9 @@ class TestLive:
     def test_there_are_no_switches(self, client: PageClient) -> None:
         """The page says where duties are changed instead."""
         answer = client.get()
-        assert "The real incident.io is asked (LIVE=1), so there are no switches" in answer.words
+        assert "This sandbox asks the real incident.io (LIVE=1), so duties can" in answer.words
         assert "aria-pressed" not in answer.html
-        assert client.switch("incident.io", "x", on=JANE).status == 409
+        assert client.switch("incident.io", "x", on=JANE).is_problem
 
     def test_the_address_is_typed(self, space: Space, client: PageClient) -> None:
         """A person who was not known before requests by their address."""
@@ -294,10 +389,8 @@ class TestLive:
     @pytest.mark.parametrize("who", ["", "eve", f"{'e' * 250}@acme.example"])
     def test_what_is_no_address(self, space: Space, client: PageClient, who: str) -> None:
         """The field is marked, and what was typed stays."""
-        answer = client.request(who)
-        form = answer.part("request")
-        assert answer.status == 400
-        assert "Give the e-mail address that the provider knows you by." in form
+        form = client.follow(client.request(who)).part("request")
+        assert "Enter the e-mail address that the provider knows you by." in form
         assert f'value="{who}" aria-describedby="who-hint problem-request" aria-invalid="t' in form
         assert space.petitions.all() == []
 
