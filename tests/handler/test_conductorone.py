@@ -497,6 +497,23 @@ def test_why_an_event_is_not_answered(endpoint: Endpoint, body: bytes, why: str)
     assert endpoint.call(body) == (410, {"message": f"This isn't supported here: {why}."})
 
 
+def test_what_is_requested() -> None:
+    """By the ids of the user, the entitlement and the app; a task that can't be read has no id."""
+    request, id_ = read_step(json.loads(c1.step()))
+    assert id_ == "2fTask01"
+    assert request == Request(
+        Resource("c1.api.user.v1.User", c1.USER, ANA),
+        (Resource("c1.api.app.v1.AppEntitlement", c1.ENTITLEMENT, labels={"app": c1.APP}),),
+        requested_duration=timedelta(hours=1),
+        all_or_nothing=True,
+    )
+    request, id_ = read_step({"payload": 7})
+    assert id_ == ""
+    assert request == Request(
+        Resource(), (), objection="it cannot be read: payload is not an object"
+    )
+
+
 def test_an_approval() -> None:
     """The step of the policy that is left has the same comment."""
     duty = Duty("incident.io", ON_CALL, "S1", "DBA", ANA)
