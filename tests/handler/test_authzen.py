@@ -487,6 +487,13 @@ def test_their_id_is_sent_back(pdp: Pdp, id_: str, change: dict[str, Any], http:
     assert all(line["caller_request"] == id_ for line in pdp.decisions)
 
 
+def test_no_id_of_theirs(pdp: Pdp) -> None:
+    """None is made up."""
+    assert pdp.call()[0] == 200
+    assert "X-Request-ID" not in pdp.headers
+    assert "caller_request" not in pdp.decisions[0]
+
+
 @pytest.mark.parametrize("id_", ["", "x" * 201, "a\r\nSet-Cookie: b", "a\x00", "é", "\ud800", "\t"])
 def test_ids_that_are_not_sent_back(pdp: Pdp, id_: str) -> None:
     """What is too long, or could be another header."""

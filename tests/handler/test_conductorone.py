@@ -28,6 +28,7 @@ from handler.callers.conductorone import (
     read_step,
 )
 from handler.clock import Deadline
+from handler.duty import ON_CALL, Duty
 from handler.http import HttpError
 from handler.jwt import read_keys, verify_rs256
 from handler.request import Request, Resource
@@ -475,6 +476,55 @@ def test_other_events(endpoint: Endpoint, body: bytes) -> None:
     http, answer = endpoint.call(body)
     assert (http, {*answer}) == (410, {"message"})
     assert endpoint.log[-1]["level"] == "WARN"
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"{", "the body is not JSON in UTF-8"),
+        (b"[]", "the body is not an object"),
+        (b'{"event":7}', "event is not a string"),
+        (b'{"version":7}', "version is not a string"),
+        (
+            c1.step().replace(b'{"version"', b'{"version":"v1","version"'),
+            "an object in the body has a name twice",
+        ),
+        (c1.envelope("c1.Other", {}), "the event is neither a test nor a policy step"),
+    ],
+)
+def test_why_an_event_is_not_answered(endpoint: Endpoint, body: bytes, why: str) -> None:
+    """ConductorOne shows it in the webhook's history."""
+    assert endpoint.call(body) == (410, {"message": f"This isn't supported here: {why}."})
+
+
+def test_what_is_requested() -> None:
+    """By the ids of the user, the entitlement and the app; a task that can't be read has no id."""
+    request, id_ = read_step(json.loads(c1.step()))
+    assert id_ == "2fTask01"
+    assert request == Request(
+        Resource("c1.api.user.v1.User", c1.USER, ANA),
+        (Resource("c1.api.app.v1.AppEntitlement", c1.ENTITLEMENT, labels={"app": c1.APP}),),
+        requested_duration=timedelta(hours=1),
+        all_or_nothing=True,
+    )
+    request, id_ = read_step({"payload": 7})
+    assert id_ == ""
+    assert request == Request(
+        Resource(), (), objection="it cannot be read: payload is not an object"
+    )
+
+
+def test_an_approval() -> None:
+    """The step of the policy that is left has the same comment."""
+    duty = Duty("incident.io", ON_CALL, "S1", "DBA", ANA)
+    approved = Decision(Request(Resource(), ()), "Approved: on call for DBA", (duty,))
+    comment = "Approved: on call for DBA"
+    assert answer_to(approved) == {
+        "replacePolicy": {
+            "comment": comment,
+            "policySteps": [{"accept": {"acceptMessage": comment}}],
+        }
+    }
 
 
 NOT_FROM = "the token began over 5 minutes ago, begins later, or does not say when"

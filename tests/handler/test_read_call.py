@@ -153,19 +153,10 @@ def test_how_many_characters(kind: str) -> None:
     """At most 50,000, of all texts together."""
 
     def problem(length: int) -> str:
-        text = "x" * (length - 10)
-        entity = Resource("aa", "bbb", "cc")
-        label, action = {"d": "e"}, "f"
-        if kind in Resource._fields:
-            own = len(getattr(entity, kind))
-            entity = entity._replace(**{kind: text + "x" * own})
-        elif kind == "name":
-            label = {text + "d": "e"}
-        elif kind == "value":
-            label = {"d": text + "e"}
-        else:
-            action = text + "f"
-        return problem_of(1, [entity], [label], [action])
+        texts = {"kind": "aa", "id": "bbb", "email": "cc", "name": "d", "value": "e", "action": "f"}
+        texts[kind] += "x" * (length - 10)
+        entity = Resource(texts["kind"], texts["id"], texts["email"])
+        return problem_of(1, [entity], [{texts["name"]: texts["value"]}], [texts["action"]])
 
     assert problem(50_000) == ""
     assert problem(50_001) == (
