@@ -24,7 +24,7 @@ _NO_END = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Somebody who can be put on duty, by the address that duties are matched by."""
+    """A person who can be put on duty; the webhook matches duties by the e-mail."""
 
     email: str
     name: str
@@ -32,7 +32,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Somebody on duty; `until` is when that ends by itself."""
+    """A person on duty; `until` is when the duty ends without anybody's doing."""
 
     person: Member
     until: datetime | None = None
@@ -43,8 +43,8 @@ class Slot:
     """One duty that people can be on: a schedule's shift, or a role in an incident.
 
     Attributes:
-        id: what a form names it by: letters, digits, `-` and `_`; unique among all providers.
-        name: what it is called within its group (`On shift`, `Incident Lead`).
+        id: its name in a form: letters, digits, `-` and `_`; unique among all providers.
+        name: its name within its group (`On shift`, `Incident Lead`).
         holders: who is on it now.
         switch: puts the person with an e-mail on it, or takes them off.
     """
@@ -87,9 +87,9 @@ class DutyBoard(ABC):
     """The duties at one provider's double, read and changed as in the vendor's own pages.
 
     Attributes:
-        id: what a policy calls the provider.
+        id: the provider's name in a policy.
         provider: the provider's name, which forms also send.
-        kinds: what it has duties for, in words.
+        kinds: what people can be on duty for, in words.
     """
 
     kinds = "schedule"
@@ -108,10 +108,10 @@ class DutyBoard(ABC):
         """Every duty, and who is on it now."""
 
     def switch(self, slot_id: str, email: str, *, on: bool) -> None:
-        """Put a person on duty or take them off, unless it is so already.
+        """Put a person on duty or take them off; does nothing if that is already so.
 
         Raises:
-            SwitchError: there is no such slot or person now, or it would have no effect.
+            SwitchError: the slot or the person does not exist, or it would have no effect.
         """
         slots = {slot.id: slot for group in self.groups() for slot in group.slots}
         if slot_id not in slots:
@@ -139,8 +139,8 @@ class DutyBoard(ABC):
 
         Args:
             schedule: its id.
-            shifts: those of now; the last end of each person's counts.
-            one_holder: whether whoever is put on takes the place of who is on.
+            shifts: the current ones; of a person's, the last end applies.
+            one_holder: whether a new holder replaces the current ones.
         """
         ends: dict[Member, datetime] = {}
         for person, end in shifts:

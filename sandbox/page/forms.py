@@ -62,7 +62,7 @@ def create_petition(space: Space, form: RequestForm, *, anybody: bool) -> Petiti
     """Request as somebody of the space, or as `anybody` where people are not known beforehand.
 
     Raises:
-        FieldError, ApiError: it isn't possible.
+        FieldError, ApiError: the form has a mistake, or the space refuses it.
     """
     email = form.who.strip()
     if anybody:
@@ -98,7 +98,7 @@ def review(space: Space, name: str, form: Mapping[str, str]) -> None:
     """Approve, deny or revoke, as an administrator.
 
     Raises:
-        FieldError, ApiError: it isn't possible.
+        FieldError, ApiError: the form has a mistake, or the space refuses it.
     """
     action = form.get("decision", "")
     labels: dict[str, str] = {}

@@ -44,7 +44,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class BoardView:
-    """One provider's duties, as they are now; `kinds` is what it has duties for."""
+    """One provider's duties, as they are now; `kinds` is what people can be on duty for."""
 
     id: str
     provider: str
