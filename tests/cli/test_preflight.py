@@ -119,11 +119,11 @@ def test_names_that_are_not_there(oncall: Command) -> None:
     assert answer.status == 1
     missing = "is not to be found at incident.io"
     assert answer.lines[1:-1] == [
-        f'problem  rule "R": schedule "production" {missing}; the nearest is "Production"',
-        f'problem  rule "R": schedule "Nightwatch" {missing}; allowed: Production',
-        f'problem  rule "R": role "incident lead" {missing}; the nearest is "Incident Lead"',
-        f'problem  rule "R": severity "Mayor" {missing}; the nearest is "Major"',
-        f'problem  rule "R": type of incidents "Prod" {missing}; allowed: Production, Security',
+        f'problem  rule "R": schedule "production" {missing}; did you mean "Production"?',
+        f'problem  rule "R": schedule "Nightwatch" {missing}; must be one of: Production',
+        f'problem  rule "R": role "incident lead" {missing}; did you mean "Incident Lead"?',
+        f'problem  rule "R": severity "Mayor" {missing}; did you mean "Major"?',
+        f'problem  rule "R": type of incidents "Prod" {missing}; must be one of: Production, Security',
     ]
 
 
@@ -293,8 +293,8 @@ def test_a_name_that_looks_the_same(oncall: Command, double: IncidentIO) -> None
     schedule = double.add_schedule(unicodedata.normalize("NFD", "\u00c9quipe SRE"))
     (line,) = checked(oncall, schedules="\u00c9quipe SRE")
     assert line.endswith(
-        ': it has "E" and U+0301 COMBINING ACUTE ACCENT instead of U+00C9 LATIN CAPITAL LETTER E '
-        f"WITH ACUTE; copy it from there, or name it by its id, {schedule.id}"
+        ' (it has "E" and U+0301 COMBINING ACUTE ACCENT instead of U+00C9 LATIN CAPITAL LETTER E '
+        f"WITH ACUTE)?; copy it from there, or name it by its id, {schedule.id}"
     )
 
 

@@ -267,7 +267,7 @@ class TestRefusals:
             ),
             (
                 ["up", "--stack", "none"],
-                "there is no Pulumi.none.yaml (existing stacks: dev); for a new stack, write one",
+                "there is no Pulumi.none.yaml (existing stacks: dev); for a new stack, create it",
             ),
             (["send", *JANE_ASKS], "no sandbox is running here; run `make up`"),
             (["send", *JANE_ASKS, "--url", "http://127.0.0.1:1/"], "--url and --secret-file go"),

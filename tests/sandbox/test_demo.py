@@ -164,7 +164,7 @@ def test_demo_fails_when_something_is_not_as_it_should(
     assert not (root / ".sandbox" / "env").exists()
 
 
-NOT_THERE = "is not to be found at incident.io, PagerDuty, Opsgenie, JSM Operations; the nearest is"
+NOT_THERE = "is not to be found at incident.io, PagerDuty, Opsgenie, JSM Operations; did you mean"
 
 
 @pytest.mark.usefixtures("root")
@@ -177,7 +177,7 @@ def test_names_that_let_nobody_in_are_shown(
     assert commands.main(["demo"]) == 0
     assert capsys.readouterr().out.splitlines()[-6:] == [
         "",
-        f'note: the settings: schedule "production" {NOT_THERE} "Production"',
+        f'note: the settings: schedule "production" {NOT_THERE} "Production"?',
         f"note: {MADE_UP}",
         (
             "note: AUTO_APPROVAL_SCHEDULES is set and AUTO_APPROVAL_INCIDENTIO_ROLES is not: "
@@ -198,7 +198,7 @@ def test_right_names_are_found(sandbox: Sandbox) -> None:
     assert check_names(wrong, on_doubles=True) == [
         (
             'the settings: role "Incident lead" is not to be found at incident.io; '
-            'the nearest is "Incident Lead"'
+            'did you mean "Incident Lead"?'
         ),
         MADE_UP,
     ]

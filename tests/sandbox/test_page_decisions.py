@@ -56,7 +56,7 @@ def log_record(
 
 LEADS = "Incident Lead of INC-1 (incident.io)"
 LONG = f"{LEADS}, for 6 hours instead of 999999 hours: the policy allows 6 hours"
-UNREADABLE = 'the requested duration "soonish" can\'t be read; use, for example, 90m or 1h30m'
+UNREADABLE = 'the requested duration "soonish" isn\'t valid; use, for example, 90m or 1h30m'
 NO_ANSWER = "no answer from incident.io schedules: HTTP 500"
 OWNS = "Incident Lead of INC-2 (incident.io): self-declared by the requester"
 
