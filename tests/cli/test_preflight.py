@@ -123,7 +123,10 @@ def test_names_that_are_not_there(oncall: Command) -> None:
         f'problem  rule "R": schedule "Nightwatch" {missing}; must be one of: Production',
         f'problem  rule "R": role "incident lead" {missing}; did you mean "Incident Lead"?',
         f'problem  rule "R": severity "Mayor" {missing}; did you mean "Major"?',
-        f'problem  rule "R": type of incidents "Prod" {missing}; must be one of: Production, Security',
+        (
+            f'problem  rule "R": type of incidents "Prod" {missing}; '
+            "must be one of: Production, Security"
+        ),
     ]
 
 
