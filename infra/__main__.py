@@ -1,4 +1,4 @@
-"""The Pulumi program: reads the stack's config and wires the components. Nothing else."""
+"""The Pulumi program: reads the stack's config and wires the components."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from infra.program_exit import exit_on_refusal
 from infra.state_bucket import StateBucket, StateBucketArgs, prove_adoptable
 from infra.state_key import StateKey, StateKeyArgs, key_arn_of
 
-# The project is where Pulumi.yaml lies: on disk the same folder, in the sandbox any.
+# The folder of Pulumi.yaml: ROOT on disk, but any folder in the sandbox.
 project = Path(pulumi.get_root_directory() or ROOT)
 tags = {"project": pulumi.get_project(), "stack": pulumi.get_stack()}
 with exit_on_refusal():

@@ -1,4 +1,4 @@
-"""The function that answers the webhook, what it may do, and where its log goes."""
+"""The function that answers the webhook, its rights, and its log."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ ASSUMED_BY_LAMBDA = {
     ],
 }
 
-# The C library keeps what each thread has freed. With this it gives blocks from 1 MiB on back at
-# once (mallopt(3)), so that the answers of several providers do not add up.
+# The C library keeps memory that a thread has freed. With this it returns blocks from 1 MiB at once
+# (mallopt(3)), so that the memory for several providers' answers does not add up.
 ALLOCATION = {"MALLOC_MMAP_THRESHOLD_": str(1024 * 1024)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalWebhookArgs:
-    """What the function is made of.
+    """The arguments of the function.
 
     Attributes:
         code: the zip, with `handler/app.py` in it.
         settings: its plain settings, as environment variables.
         secret: its secret settings.
-        callers: the names of the callers that are on.
+        callers: the names of the callers that are switched on.
         memory_mb: its memory, in MiB.
-        reserved_concurrency: calls it answers at once, at most; None is the account's limit.
+        reserved_concurrency: the most calls at once; None means the account's limit.
         log_retention_days: how long its log is kept.
-        bounded: whether its role carries a boundary, beyond which no policy widens it.
-        tags: put on all that takes tags.
+        bounded: whether its role has a permissions boundary.
+        tags: for all resources that can have tags.
     """
 
     code: pulumi.Archive
@@ -60,19 +60,19 @@ class ApprovalWebhookArgs:
 
 
 class ApprovalWebhook(pulumi.ComponentResource):
-    """A public function URL, in front of a function that may write its log and read its secret.
+    """A public function URL for a function that may write its log and read its secret.
 
-    The URL is open to everybody: callers prove who they are by a secret of theirs, not by AWS's
-    credentials. No permission is declared here: the provider adds both statements that AWS asks for
-    when it makes the URL (FunctionURLAllowPublicAccess and FunctionURLAllowInvokeAction,
-    documentation of `aws.lambda.FunctionUrl`).
+    The URL is public: callers authenticate with their own secrets, not with AWS credentials. No
+    permission is declared here, since the provider adds both statements that AWS requires with the
+    URL (FunctionURLAllowPublicAccess and FunctionURLAllowInvokeAction, documentation of
+    `aws.lambda.FunctionUrl`).
 
     Attributes:
-        url: where callers reach it.
+        url: of the function.
         function_name: of the function.
         log_group: name of the log group with one line for each decision.
         function_arn, role_arn, log_group_arn: of the function, its role and its log.
-        boundary_arn: of the boundary that its role carries; None is none.
+        boundary_arn: of the permissions boundary of its role, or None.
     """
 
     url: pulumi.Output[str]
@@ -92,14 +92,14 @@ class ApprovalWebhook(pulumi.ComponentResource):
             f"{name}-log",
             retention_in_days=args.log_retention_days,
             tags=args.tags,
-            # The audit trail outlives the stack, for as long as its retention says. Its name is
-            # Pulumi's choice, so another one does not meet it.
+            # The audit trail outlives the stack, for as long as its retention. Pulumi chooses its
+            # name, so a new stack's log does not collide with it.
             opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
         )
         policy = pulumi.Output.json_dumps(_rights(log_group.arn, args.secret.arn))
         self.boundary_arn = None
         if args.bounded:
-            # The same policy again: so whoever may change the role's cannot widen it.
+            # The same policy as the role's, so that nobody can widen it by changing the role's.
             self.boundary_arn = iam.Policy(
                 f"{name}-boundary",
                 description="The most that the approval webhook's role may do.",
@@ -123,7 +123,7 @@ class ApprovalWebhook(pulumi.ComponentResource):
         )
         function = lambda_.Function(
             name,
-            description="Approves access requests of whoever is on call, and of nobody else.",
+            description="Approves access requests of people who are on call or lead an incident.",
             runtime="python3.13",
             architectures=["arm64"],
             handler="handler.app.handle",
@@ -143,7 +143,7 @@ class ApprovalWebhook(pulumi.ComponentResource):
                 }
             },
             tags=args.tags,
-            # It must not answer its first call before it may read its secret.
+            # It needs the right to read its secret before its first call.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[rights]),
         )
         url = lambda_.FunctionUrl(

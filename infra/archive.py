@@ -1,4 +1,4 @@
-"""The function's zip: the handler's own files, the policy, and nothing else."""
+"""The function's zip: the handler's files and the policy."""
 
 from __future__ import annotations
 
@@ -11,21 +11,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-# Where `handler/app.py` looks for it.
+# Where `handler/app.py` reads it.
 POLICY_IN_ZIP = "handler/policy.json"
 
 
 def handler_archive(root: Path, policy: str = "") -> pulumi.AssetArchive:
-    """List the Python files of `root/handler` by name, byte for byte: {"handler/app.py": ...}.
+    """Return the Python files of `root/handler` by name, byte for byte: {"handler/app.py": ...}.
 
-    So whoever has the repository can compare what is deployed with it.
+    Anybody can compare them with the repository. A policy, as JSON, is part of the zip, so that
+    a changed policy redeploys the function.
 
-    A policy, as JSON, lies beside them, so that another one deploys the function anew.
-
-    Pulumi hashes and zips names and contents only (no times, owners or modes), in sorted order.
-    The same files give the same hash and the same zip on any machine, wherever they lie there, and
-    the function is deployed anew exactly when one of them changes. Listing them, instead of handing
-    over the folder, keeps out what tests and editors leave in it.
+    Pulumi hashes and zips only names and contents (no times, owners or modes), in sorted order. The
+    same files give the same zip on any machine, and the function is redeployed exactly if one of
+    them changes. Listing the files keeps out what tests and editors leave in the folder.
     """
     root = root.resolve()
     assets: dict[str, pulumi.Asset | pulumi.Archive] = {
@@ -38,7 +36,7 @@ def handler_archive(root: Path, policy: str = "") -> pulumi.AssetArchive:
 
 
 def _modules(folder: Path, root: Path) -> Iterator[Path]:
-    """Find what Python can import by name, which an editor's `.#app.py` or hidden folder is not."""
+    """Find importable modules, without an editor's `.#app.py` or hidden folders."""
     for path in folder.rglob("*.py"):
         if all(part.isidentifier() for part in path.relative_to(root).with_suffix("").parts):
             yield path

@@ -1,4 +1,4 @@
-"""AWS as the commands here ask it: whose account this is, whose a bucket is, and plain errors."""
+"""Asks AWS who owns the credentials and a bucket, and turns its errors into plain sentences."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _NO_CREDENTIALS = (
     TokenRetrievalError,
 )
 
-# What AWS's services call credentials that don't count (any more).
+# AWS's error codes for wrong or expired credentials.
 _REFUSED_CREDENTIALS = {
     "AuthFailure",
     "ExpiredToken",
@@ -63,22 +63,22 @@ _REFUSED_CREDENTIALS = {
     "TokenRefreshRequired",
     "UnrecognizedClientException",
 }
-# STS in a region that the account hasn't enabled knows none of its credentials.
+# In a region that the account hasn't enabled, STS knows none of its credentials.
 _REFUSED_IN_REGION = {
     *("AuthFailure", "InvalidClientTokenId", "InvalidToken", "UnrecognizedClientException"),
 }
-_SIGN_IN = "run `aws sso login`, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY anew"
+_SIGN_IN = "run `aws sso login`, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwsAccount:
-    """The account that the credentials in the environment belong to.
+    """The account of the credentials in the environment.
 
     Attributes:
         id: its number.
-        partition: `aws`, or that of China or of the US government.
-        region: where it is asked.
-        session: boto3's.
+        partition: `aws`, or that of China or the US government.
+        region: in which AWS is asked.
+        session: of boto3.
     """
 
     id: str
@@ -88,7 +88,7 @@ class AwsAccount:
     _clients: dict[tuple[str, str, int], Any] = field(default_factory=dict, repr=False)
 
     def client(self, service: str, endpoint: str = "", attempts: int = 3) -> Any:  # noqa: ANN401 - boto3 has no types
-        """Give boto3's client of a service; boto3 takes a moment to make one, so each is kept."""
+        """Return the boto3 client of a service; clients are kept, as making one takes a moment."""
         key = (service, endpoint, attempts)
         if key not in self._clients:
             self._clients[key] = _client(self.session, *key)
@@ -96,12 +96,12 @@ class AwsAccount:
 
 
 def current_account(region: str, profile: str = "") -> AwsAccount:
-    """Ask AWS whose credentials these are.
+    """Ask AWS which account the credentials belong to.
 
     Raises:
-        SetupError: there are none, or AWS doesn't take them.
+        SetupError: there are none, or AWS rejects them.
     """
-    # Pulumi takes AWS_REGION, too, which boto3 doesn't know.
+    # Pulumi also reads AWS_REGION, which boto3 doesn't.
     region = region or os.environ.get("AWS_REGION", "")
     with aws_errors():
         session = _session(region, profile)
@@ -114,10 +114,10 @@ def current_account(region: str, profile: str = "") -> AwsAccount:
 
 
 def owned_bucket_region(account: AwsAccount, bucket: str, endpoint: str = "") -> str | None:
-    """Prove that a bucket is this account's, and tell its region; None where there is none.
+    """Prove that a bucket is this account's, and return its region; None if it doesn't exist.
 
-    A name tells nothing: anybody may have made a bucket of that name. So nothing is read from a
-    bucket, written to it or imported before this.
+    The name proves nothing, as anybody may have created a bucket with it. So nothing is read from a
+    bucket, written to it or imported before this check.
 
     Raises:
         SetupError: it isn't this account's.
@@ -137,7 +137,7 @@ def owned_bucket_region(account: AwsAccount, bucket: str, endpoint: str = "") ->
 
 
 def bucket_tags(account: AwsAccount, bucket: str) -> dict[str, str]:
-    """Read the tags of a bucket that is proven to be this account's."""
+    """Read the tags of a bucket after `owned_bucket_region`."""
     try:
         tagging = account.client("s3").get_bucket_tagging(
             Bucket=bucket, ExpectedBucketOwner=account.id
@@ -150,23 +150,23 @@ def bucket_tags(account: AwsAccount, bucket: str) -> dict[str, str]:
 
 
 def foreign_bucket(account: AwsAccount, bucket: str) -> str:
-    """Say that a bucket is somebody else's, and what to do."""
+    """Return the error for a bucket of another account."""
     return (
         f"bucket {bucket} doesn't belong to account {account.id}, or you have no right to use it "
-        "(s3:ListBucket), so nothing was read from it or written to it; check that these are the "
-        "credentials of the right account, or choose another name: write "
-        "`oncall-approvals:STATE_BUCKET: NAME` into the stack's file and run `make bootstrap`"
+        "(s3:ListBucket), so nothing was read from it or written to it; check that the credentials "
+        "are those of the right account, or choose another name: write "
+        "`oncall-approvals:STATE_BUCKET: NAME` to the stack's file and run `make bootstrap`"
     )
 
 
 def error_code(error: ClientError) -> str:
-    """Read AWS's name for an error."""
+    """Return the code of an error."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
 @contextmanager
 def aws_errors() -> Iterator[None]:
-    """Turn what AWS, or the way to it, refuses into one sentence."""
+    """Turn errors of AWS, and of the network, into one sentence."""
     try:
         yield
     except _NO_CREDENTIALS as error:
@@ -182,8 +182,8 @@ def aws_errors() -> Iterator[None]:
         if error_code(error) in _REFUSED_CREDENTIALS:
             region = error_code(error) in _REFUSED_IN_REGION
             raise SetupError(
-                f"AWS doesn't accept the credentials ({safe(error_code(error))}), they are "
-                f"wrong or expired{', or the account has not enabled aws:region' * region}; "
+                f"AWS rejected the credentials ({safe(error_code(error))}): they are wrong or "
+                f"expired{', or the account has not enabled aws:region' * region}; "
                 f"{_SIGN_IN}{', or enable the region' * region}"
             ) from None
         raise SetupError(f"AWS refused: {_first_line(error)}") from None
@@ -192,7 +192,7 @@ def aws_errors() -> Iterator[None]:
 
 
 def loopback_endpoints(environment: Mapping[str, str]) -> dict[str, str]:
-    """Find what sends calls for AWS to this machine, as the sandbox's settings do."""
+    """Find variables that send AWS calls to this machine, as in the sandbox."""
     return {
         key: value
         for key, value in environment.items()
@@ -208,14 +208,14 @@ def _hostname(url: str) -> str:
 
 
 def loopback_warning(environment: Mapping[str, str]) -> str:
-    """Warn of such endpoints in a sentence; empty where there are none."""
+    """Return a warning of such endpoints, or ""."""
     endpoints = loopback_endpoints(environment)
     if not endpoints:
         return ""
     listed = " and ".join(f"{key}={safe(value)}" for key, value in sorted(endpoints.items()))
     return (
-        f"{listed}: calls go to an AWS on this machine, not to your account; "
-        f"for your account, run `unset {' '.join(sorted(endpoints))}`"
+        f"{listed}: AWS calls go to this machine, not to your account; "
+        f"to use your account, run `unset {' '.join(sorted(endpoints))}`"
     )
 
 
@@ -225,11 +225,11 @@ def _session(region: str, profile: str) -> Any:  # noqa: ANN401 - boto3 has no t
     def refuse(_prompt: str) -> NoReturn:
         option = f" --profile {shlex.quote(profile)}" if profile else ""
         raise SetupError(
-            "the AWS profile needs a code of an MFA device, which Pulumi can't ask for; run "
+            "the AWS profile needs an MFA code, which Pulumi can't ask for; run "
             f'`eval "$(aws configure export-credentials{option} --format env)"`, which asks for it'
         )
 
-    # boto3 would ask for the code in the middle of this, and Pulumi would fail afterwards.
+    # Otherwise boto3 would ask for the code here, and Pulumi would fail later.
     providers = core.get_component("credential_provider")
     providers.get_provider("assume-role")._prompter = refuse  # noqa: SLF001 - boto3 offers no other way
     return boto3.session.Session(botocore_session=core, region_name=region or None)

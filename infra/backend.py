@@ -1,4 +1,4 @@
-"""`python -m infra.backend STACK`: proves that Pulumi's backend is ours, and holds the stack.
+"""Prove that Pulumi's backend is this account's and has the stack: `python -m infra.backend STACK`.
 
 `make preview` and `make deploy` run it before Pulumi reads any state.
 """
@@ -39,22 +39,22 @@ if TYPE_CHECKING:
 
     from infra.stack_file import StackFile
 
-NO_STACK = "no stack named"  # what the CLI calls it
+NO_STACK = "no stack named"  # the CLI's words
 _AWS = re.compile(r"https://([a-z0-9-]+\.)+(amazonaws\.com|amazonaws\.com\.cn|amazonaws\.eu)/?")
-# What Pulumi 3.200 keeps state in.
+# The backends of Pulumi 3.200.
 SCHEMES = ("s3", "file", "https", "gs", "azblob")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
-    """Where Pulumi keeps state, by its address.
+    """The place of Pulumi's state.
 
     Attributes:
-        url: the address.
-        bucket: the bucket of an s3 address; else empty.
-        region: its region, as the address has it; empty where it says none.
-        endpoint: where S3 answers, where it isn't AWS's.
-        profile: the AWS profile that it is read with, where it names one.
+        url: the whole URL.
+        bucket: the bucket of an s3 URL, or "".
+        region: the region in the URL, or "".
+        endpoint: the S3 endpoint in the URL, or "".
+        profile: the AWS profile in the URL, or "".
     """
 
     url: str
@@ -65,34 +65,34 @@ class Backend:
 
 
 def bucket_url(bucket: str, region: str, environment: Mapping[str, str]) -> str:
-    """Write the address by which Pulumi takes a bucket."""
+    """Return the backend URL of a bucket."""
     endpoint = environment.get(f"{ENDPOINT}_S3") or environment.get(ENDPOINT)
     if endpoint:
         return f"s3://{bucket}?region={region}&endpoint={endpoint}&s3ForcePathStyle=true"
-    # The second edition of AWS's SDK knows `aws sso login`; older CLIs take the first by default.
+    # Version 2 of AWS's SDK supports `aws sso login`; older CLIs use version 1 by default.
     return f"s3://{bucket}?region={region}&awssdk=v2"
 
 
 def parse_backend(url: str, stack: str) -> Backend:
-    """Read an address.
+    """Parse a backend URL.
 
     Raises:
-        SetupError: there is none, or it isn't one.
+        SetupError: it is empty or invalid.
     """
     remedy = (
         f"run the `export` lines that `make bootstrap STACK={stack}` prints, for example "
         f"`export {NO_PLUGINS_OF_A_STATE}=true {BACKEND}='s3://BUCKET?region=REGION&awssdk=v2'`"
     )
     if not url:
-        raise SetupError(f"{BACKEND} is not set, which says where the state is; {remedy}")
+        raise SetupError(f"{BACKEND}, the place of the state, is not set; {remedy}")
     try:
         parts = urlsplit(url)
-        # Of one that is given twice, Pulumi takes the first.
+        # Pulumi uses the first value of a repeated parameter.
         query = {key: values[0] for key, values in parse_qs(parts.query).items()}
     except ValueError:
         parts, query = urlsplit(""), {}
     if parts.scheme not in SCHEMES or (parts.scheme == "s3" and not parts.netloc):
-        raise SetupError(f"{BACKEND} is {url!r}, which isn't an address of a backend; {remedy}")
+        raise SetupError(f"{BACKEND} is {url!r}, which isn't the URL of a backend; {remedy}")
     if parts.scheme != "s3":
         return Backend(url=url)
     endpoint = query.get("endpoint", "")
@@ -108,10 +108,10 @@ def parse_backend(url: str, stack: str) -> Backend:
 
 
 def prove_backend(file: StackFile, environment: Mapping[str, str]) -> Backend:
-    """Prove that the environment's backend, where it is a bucket, and the key are this account's.
+    """Prove that the environment's backend, if it is a bucket, and the key are this account's.
 
     Raises:
-        SetupError: one isn't, or there is no backend.
+        SetupError: one of them isn't, or there is no backend.
     """
     backend = parse_backend(environment.get(BACKEND, ""), file.stack)
     prove_key(file, environment)
@@ -123,7 +123,7 @@ def prove_backend(file: StackFile, environment: Mapping[str, str]) -> Backend:
 
 
 def check_backend(stack: str, environment: Mapping[str, str], folder: Path) -> None:
-    """Prove that the backend is this account's, and holds the stack.
+    """Prove that the backend is this account's, and has the stack.
 
     Raises:
         SetupError: it isn't, or doesn't.
@@ -131,32 +131,31 @@ def check_backend(stack: str, environment: Mapping[str, str], folder: Path) -> N
     backend = prove_backend(read_stack_file(folder, stack, environment), environment)
     pulumi = Pulumi(folder, backend.url, environment)
     try:
-        # Of this stack alone: the role that CI takes may not read the states of others.
+        # Only this stack: the role that CI takes may not read other states.
         pulumi.run("stack", "export", "--stack", stack)
     except SetupError as error:
         if NO_STACK not in str(error):
             raise
         raise SetupError(
-            f"{backend.url} holds no stack {stack!r}{_other_stacks(pulumi)}; export the {BACKEND} "
-            f"that `make bootstrap STACK={stack}` prints, which also makes the stack if there is "
-            "none"
+            f"{backend.url} has no stack {stack!r}{_other_stacks(pulumi)}; export the {BACKEND} "
+            f"that `make bootstrap STACK={stack}` prints; it also creates a new stack"
         ) from None
 
 
 def _other_stacks(pulumi: Pulumi) -> str:
-    """Say what the backend holds instead, as far as that can be read."""
+    """List the stacks of the backend, if they can be read."""
     try:
         stacks = listed_stacks(pulumi)
     except SetupError:  # the roles of CI can't
         return ""
-    return f" (it holds {', '.join(sorted(map(safe, stacks)))})" if stacks else " (it is empty)"
+    return f" (it has {', '.join(sorted(map(safe, stacks)))})" if stacks else " (it is empty)"
 
 
 def listed_stacks(pulumi: Pulumi) -> set[str]:
-    """Ask which stacks of this project the backend holds.
+    """List the stacks of this project in the backend.
 
     Raises:
-        SetupError: Pulumi doesn't say.
+        SetupError: Pulumi doesn't list them.
     """
     printed = pulumi.run("stack", "ls", "--json")
     try:
@@ -169,13 +168,13 @@ def listed_stacks(pulumi: Pulumi) -> set[str]:
 
 
 def _check_endpoint(backend: Backend, environment: Mapping[str, str]) -> None:
-    """Refuse a server that would say of any bucket that it is ours."""
+    """Refuse an unknown server, which could claim that any bucket is ours."""
     named = {environment.get(ENDPOINT), environment.get(f"{ENDPOINT}_S3")}
     if not backend.endpoint or backend.endpoint in named or _AWS.fullmatch(backend.endpoint):
         return
     raise SetupError(
-        f"{BACKEND} names the endpoint {backend.endpoint!r}, which isn't AWS's; if the state is to "
-        f"be there, run `export {ENDPOINT}_S3={shlex.quote(backend.endpoint)}`, too"
+        f"{BACKEND} names the endpoint {backend.endpoint!r}, which isn't AWS's; if the state is "
+        f"there, also run `export {ENDPOINT}_S3={shlex.quote(backend.endpoint)}`"
     )
 
 
@@ -184,18 +183,18 @@ def _check_bucket(backend: Backend, region: str, stack: str) -> None:
     actual = owned_bucket_region(account, backend.bucket, backend.endpoint)
     if actual is None:
         raise SetupError(
-            f"{BACKEND} names the bucket {backend.bucket}, and there is none; run "
+            f"{BACKEND} names the bucket {backend.bucket}, which does not exist; run "
             f"`make bootstrap STACK={stack}` and export the {BACKEND} that it prints"
         )
     if actual != region:
         raise SetupError(
-            f"the bucket {backend.bucket} is in {actual}, and {BACKEND} says {region}; "
-            f"write region={actual} there"
+            f"the bucket {backend.bucket} is in {actual}, not in {region}; in {BACKEND}, write "
+            f"region={actual}"
         )
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> int:
-    """Check a stack's backend, and give the exit status: 0 all is well, 1 not, 130 interrupted."""
+    """Check a stack's backend; return 0 if all is well, 1 if not, or 130 if interrupted."""
     parser = Parser(prog="python -m infra.backend", description=__doc__)
     parser.add_argument("stack")
     stack = parser.parse_args(arguments).stack

@@ -1,8 +1,8 @@
-"""`python -m infra.bootstrap STACK`: makes what has to be there before the first `pulumi up`.
+"""Prepare a stack for its first deploy: `python -m infra.bootstrap STACK`.
 
-That is the bucket for Pulumi's state, the key where one is wanted, and the stack, whose state is in
-that bucket from the start. No state is ever on this machine. Each step finds what an earlier run
-has done, so a run that was cut short is finished by the next one.
+It creates the bucket for Pulumi's state, a KMS key if the settings name one, and the stack, whose
+state is in that bucket from the start; none is kept on this machine. Each step finds what an
+earlier run has done, so after an interruption, run it again.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from policy.terminal import Parser, say
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# The settings that are read here; encrypted ones would count as unset.
+# The settings that are read here; encrypted ones would look unset.
 _SETTINGS_READ = (
     *(STATE_BUCKET, STATE_BUCKET_MANAGED, KMS_KEY_ALIAS, KMS_KEY_ID, KMS_KEY_MANAGED),
     DEPLOY_REPOSITORY,
@@ -61,22 +61,23 @@ NEXT = """
   export {backend}={url}
   export {no_plugins}=true
 
-Then set its secrets and settings, look at what would be made, and deploy:
+Then set its secrets and settings, preview the deploy, and deploy:
 
   pulumi config set --secret INDENT_WEBHOOK_SECRET --stack {stack}
   make preview STACK={stack}
   make deploy STACK={stack}
 """
 NARROW = """
-Its settings name neither schedules, roles nor a policy: anybody on duty will open any resource,
-or any that carries the labels it names. Narrow it before you deploy it, for example with:
+Its settings name no schedules, no roles and no policy, so anybody on duty could open any resource
+(or, with labels in the settings, any resource with them). Narrow this before you deploy, for
+example with:
 
   pulumi config set {schedules} Production --stack {stack}
 """
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> int:
-    """Bootstrap a stack, and give the exit status: 0 it is done, 1 not, 130 interrupted."""
+    """Bootstrap a stack; return 0 if it is done, 1 if not, or 130 if interrupted."""
     parser = Parser(prog="python -m infra.bootstrap", description=__doc__)
     parser.add_argument("stack")
     stack = parser.parse_args(arguments).stack
@@ -92,7 +93,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str], folder: Path)
         return 1
     except (KeyboardInterrupt, InterruptedCommandError) as error:
         problem = str(error) or "interrupted"
-        say(f"error: {problem}; `make bootstrap STACK={stack}` goes on from there", sys.stderr)
+        say(f"error: {problem}; to continue, run `make bootstrap STACK={stack}`", sys.stderr)
         return INTERRUPTED
     exports = {"backend": BACKEND, "url": shlex.quote(url), "no_plugins": NO_PLUGINS_OF_A_STATE}
     text = NEXT if settings.keys() & {SCHEDULES, OLDER_SCHEDULES, ROLES, POLICY} else NEXT + NARROW
@@ -102,10 +103,10 @@ def main(arguments: Sequence[str], environment: Mapping[str, str], folder: Path)
 
 
 def bootstrap(stack: str, environment: Mapping[str, str], folder: Path) -> str:
-    """Make what has to be there.
+    """Create or find the bucket, the key and the stack.
 
     Returns:
-        The address of the state.
+        The URL of the state.
 
     Raises:
         SetupError: something isn't ready.
@@ -113,12 +114,12 @@ def bootstrap(stack: str, environment: Mapping[str, str], folder: Path) -> str:
     file = read_stack_file(folder, stack, environment)
     prove_key(file, environment)
     region, alias = _check_settings(file, environment)
-    Pulumi(folder, "", environment)  # first of all, it has to be there
+    Pulumi(folder, "", environment)  # fail early if the CLI is missing
 
     def report_step(step: str) -> None:
         say(f"{stack}: {step} ...")
 
-    report_step("asks AWS whose account this is")
+    report_step("checking the AWS account")
     account = current_account(region)
     name = file.settings.get(STATE_BUCKET) or default_bucket_name(account.id, stack)
     managed = ensure_bucket(account, file, name, report_step)
@@ -132,36 +133,36 @@ def bootstrap(stack: str, environment: Mapping[str, str], folder: Path) -> str:
         ensure_oidc_provider(account, report_step)
     url = bucket_url(name, region, environment)
     pulumi = Pulumi(folder, url, environment)
-    report_step(f"looks for the stack at {url}")
+    report_step(f"looking for the stack at {url}")
     if stack in listed_stacks(pulumi):
         pulumi.run("stack", "select", stack)
     else:
         _refuse_second_state(file, environment, folder)
-        report_step(f"makes the stack at {url}")
-        # What encrypts the file's secrets already has to stay readable until it is changed.
+        report_step(f"creating the stack at {url}")
+        # The provider that encrypts the file's secrets has to stay until it is changed.
         pulumi.run("stack", "init", stack, "--secrets-provider", file.encrypted_by or provider)
     _encrypt(pulumi, read_stack_file(folder, stack, environment), provider, environment)
     if outcome.items() - file.settings.items():
-        report_step(f"writes into Pulumi.{stack}.yaml what was made")
+        report_step(f"writing the names to Pulumi.{stack}.yaml")
         pairs = [
             word for key, value in outcome.items() for word in ("--plaintext", f"{key}={value}")
         ]
         pulumi.run("config", "set-all", *pairs, "--stack", stack)
-    report_step("installs the plugins that the program needs")
+    report_step("installing the plugins that the program needs")
     pulumi.run("install", "--no-dependencies")
     return url
 
 
 def _refuse_second_state(file: StackFile, environment: Mapping[str, str], folder: Path) -> None:
-    """Make no stack whose state is elsewhere already: it would deploy everything once more."""
+    """Refuse a stack whose state is elsewhere already: it would deploy everything twice."""
     try:
         backend = prove_backend(file, environment)
         stacks = listed_stacks(Pulumi(folder, backend.url, environment))
-    except SetupError:  # it isn't set, isn't this account's, or nobody can read it
+    except SetupError:  # not set, not this account's, or unreadable
         return
     if file.stack in stacks:
         raise SetupError(
-            f"{BACKEND} is {backend.url}, which holds stack {file.stack!r} already; to move its "
+            f"{BACKEND} is {backend.url}, which already has a stack {file.stack!r}; to move its "
             'state, follow docs/runbook.md, "Move the state"; to start anew without it, run '
             f"`unset {BACKEND}`"
         )
@@ -170,19 +171,19 @@ def _refuse_second_state(file: StackFile, environment: Mapping[str, str], folder
 def _encrypt(
     pulumi: Pulumi, file: StackFile, provider: str, environment: Mapping[str, str]
 ) -> None:
-    """Have config and state encrypted by what is wanted, whatever encrypts them now."""
+    """Encrypt config and state with a provider, whatever encrypts them now."""
     if is_same_key(file.encrypted_by, provider):
         return
-    if provider == PASSPHRASE:  # the CLI writes its salt with the first secret
+    if provider == PASSPHRASE:  # the CLI writes the salt with the first secret
         return
-    say(f"{file.stack}: has {provider} encrypt config and state ...")
-    # Where the file names nothing that encrypts, nothing in it is encrypted: any passphrase does.
+    say(f"{file.stack}: encrypting config and state with {provider} ...")
+    # If the file names no provider, nothing in it is encrypted, and any passphrase works.
     unused = {} if file.encrypted_by or has_passphrase(environment) else {PASSPHRASES[0]: ""}
     pulumi.run("stack", "change-secrets-provider", provider, "--stack", file.stack, **unused)
 
 
 def _check_settings(file: StackFile, environment: Mapping[str, str]) -> tuple[str, str]:
-    """Check all that is needed of the stack's settings, and give the region and the alias."""
+    """Check the settings that are needed here, and return the region and the alias."""
     problems = Problems()
     region = problems.read(parse_region, file.region, file.region_key)
     problems.read(BY_NAME[STATE_BUCKET].read, file.settings)
@@ -191,14 +192,14 @@ def _check_settings(file: StackFile, environment: Mapping[str, str]) -> tuple[st
     alias = problems.read(BY_NAME[KMS_KEY_ALIAS].read, file.settings) or ""
     for key in _SETTINGS_READ:
         if key in file.encrypted:
-            remedy = f"write it in plain text into Pulumi.{file.stack}.yaml"
-            problem = "is set with --secret, but is not a secret"
+            remedy = f"write it in plain text to Pulumi.{file.stack}.yaml"
+            problem = "is set with --secret but is not a secret"
             problems.append(ConfigError(key, problem, remedy))
     needs_passphrase = file.encrypted_by == PASSPHRASE or not (
         file.encrypted_by or file.has(KMS_KEY_ALIAS)
     )
     if needs_passphrase and not has_passphrase(environment):
-        problem = f"is not set, nor is {PASSPHRASES[1]}: it encrypts the secrets of the stack"
+        problem = f"is not set, and neither is {PASSPHRASES[1]}; it encrypts the stack's secrets"
         remedy = f"run `read -rs {PASSPHRASES[0]} && export {PASSPHRASES[0]}`"
         problems.append(ConfigError(PASSPHRASES[0], problem, remedy))
     try:

@@ -1,4 +1,4 @@
-"""The stack's config, read once into one validated value, before any resource is registered."""
+"""Reads and validates the stack's config once, before any resource is registered."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-# Lambda's 4 KB, less what the secret's ARN and version take.
+# Lambda's 4 KB, minus the secret's ARN and version.
 MOST_ENVIRONMENT_BYTES = 3800
 
 # Secrets Manager's ("Quotas").
@@ -50,25 +50,25 @@ MOST_SECRET_BYTES = 65536
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackConfig:
-    """What a stack is deployed with.
+    """The config of a stack.
 
     Attributes:
         function_settings: the plain settings that are set: environment variables of the function.
         secrets: the secret settings that are set, in plain text.
-        policy: the policy that the settings name, as JSON; empty where they name none.
-        state_bucket: name of the state bucket; None is the default name.
-        state_bucket_managed: whether the stack takes the bucket over (True) or leaves it alone
-            (False); None makes it.
-        state_key_alias: alias of the key that encrypts the state's secrets; None is no key.
-        state_key_id: the id of that key, where `make bootstrap` made or found it.
-        state_key_managed: the same of the key.
+        policy: the policy that the settings name, as JSON; empty without one.
+        state_bucket: name of the state bucket; None means the default name.
+        state_bucket_managed: whether the stack adopts the bucket (True) or leaves it alone
+            (False); None means that it creates the bucket.
+        state_key_alias: alias of the key that encrypts the state's secrets; None means no key.
+        state_key_id: the id of that key, once `make bootstrap` has created or found it.
+        state_key_managed: as for the bucket.
         log_retention_days: how long the decision log is kept.
         memory_mb: the function's memory, in MiB.
-        reserved_concurrency: calls answered at once, at most; None is the account's own limit.
-        alarm_email: whom alarms are mailed to; None is nobody.
-        deploy_repository: whose workflows deploy the stack, as GitHub names it; None is nobody's.
+        reserved_concurrency: the most calls at once; None means the account's limit.
+        alarm_email: where alarms are mailed to; None means nowhere.
+        deploy_repository: the GitHub repository that deploys the stack; None means none.
         callers, providers: the names and ids of those that are switched on.
-        warnings: what is allowed but doubtful, or has no effect, a sentence each.
+        warnings: sentences about settings that are doubtful or have no effect.
     """
 
     function_settings: Mapping[str, str]
@@ -93,12 +93,12 @@ def read_config(root: Path, environment: Mapping[str, str]) -> StackConfig:
     """Read the config of the running program's stack; an empty value counts as unset.
 
     Args:
-        root: the project's folder, from which a policy file is named.
-        environment: the process's, which may say the region.
+        root: the project's folder, to which the path of a policy file is relative.
+        environment: of the process; it may set the region.
 
     Raises:
-        pulumi.RunError: for all wrong values, each in a sentence that names the key and the
-            command that mends it. It never holds the value of a secret.
+        pulumi.RunError: reports all wrong values, each in a sentence with the key and the command
+            that corrects it. It never contains the value of a secret.
     """
     stack, problems = pulumi.get_stack(), Problems()
     config = _read(root, environment, problems)
@@ -115,7 +115,7 @@ def _read(root: Path, environment: Mapping[str, str], problems: Problems) -> Sta
     config = CONFIG.get()
     problems.extend(redirection_errors(config))
     problems.extend(wrong_keys(config, is_config_secret, project, stack))
-    # What is encrypted and need not be may hold a secret all the same, and is not quoted.
+    # A plain setting that is encrypted may contain a secret, so it is not quoted.
     values = {
         key.removeprefix(f"{project}:"): value
         for key, value in config.items()
@@ -164,15 +164,15 @@ def _read(root: Path, environment: Mapping[str, str], problems: Problems) -> Sta
 
 
 def _conflicts(values: Mapping[str, str], stack: str) -> Iterator[SettingsError]:
-    """Find settings that do not go with what else is set, or with the stack's name."""
+    """Find settings that conflict with other settings or with the stack's name."""
     keys = {key for key, value in values.items() if value.strip()}
-    # `make bootstrap` sets both; the switch says nothing without what it is about.
+    # `make bootstrap` sets both; neither switch means anything on its own.
     for key, subject in ((STATE_BUCKET_MANAGED, STATE_BUCKET), (KMS_KEY_MANAGED, KMS_KEY_ID)):
         if key in keys and subject not in keys:
-            problem = f"is set, and {subject} is not; `make bootstrap` sets both"
+            problem = f"is set, but {subject} is not; `make bootstrap` sets both"
             yield SettingsError(key, problem, fixes={key: None})
     if DEPLOY_REPOSITORY in keys and stack.endswith(PREVIEW_SUFFIX):
-        # Whoever previews the other stack could deploy this one.
+        # The role that previews the other stack could deploy this one.
         other = stack.removesuffix(PREVIEW_SUFFIX)
         yield ConfigError(
             DEPLOY_REPOSITORY,
@@ -183,19 +183,19 @@ def _conflicts(values: Mapping[str, str], stack: str) -> Iterator[SettingsError]
 
 
 def _check_size(plain: Mapping[str, str]) -> None:
-    """Refuse what Lambda would refuse in the middle of an update ("Lambda quotas").
+    """Refuse an environment that Lambda would refuse during an update ("Lambda quotas").
 
-    It measures the environment as JSON.
+    Lambda measures it as JSON.
     """
     sizes = {key: len(_as_json({key: value})) for key, value in plain.items()}
     total = len(_as_json(plain))
     if total > MOST_ENVIRONMENT_BYTES:
         key = max(sizes, key=lambda name: sizes[name])
         problem = (
-            f"takes {sizes[key]} of the {MOST_ENVIRONMENT_BYTES} bytes that the settings may take "
-            f"together in a function's environment; they take {total}"
+            f"has {sizes[key]} bytes; together, the settings have {total} bytes, and the most in a "
+            f"function's environment is {MOST_ENVIRONMENT_BYTES}"
         )
-        remedy = "shorten it, or write a policy file, which is no part of the environment"
+        remedy = "shorten it, or use a policy file, which is not part of the environment"
         raise ConfigError(key, problem, remedy)
 
 
@@ -204,8 +204,8 @@ def _check_secret_size(secrets: Mapping[str, str]) -> None:
     if size > MOST_SECRET_BYTES:
         key = max(secrets, key=lambda name: len(secrets[name]))
         problem = (
-            f"takes {len(json.dumps(secrets[key]))} of the {MOST_SECRET_BYTES} bytes that the "
-            f"secrets may take together; they take {size}"
+            f"has {len(json.dumps(secrets[key]))} bytes; together, the secrets have {size} bytes, "
+            f"and the most is {MOST_SECRET_BYTES}"
         )
         raise SettingsError(key, problem)
 

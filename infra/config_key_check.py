@@ -1,4 +1,4 @@
-"""The keys of a stack's config: which there are, and which is meant by one that there isn't."""
+"""Checks the keys of a stack's config, and suggests the right key for an unknown one."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from policy.remedies import ConfigError, config_rm, config_set
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-# Those of the aws provider (`pulumi_aws.config`; a test compares them).
+# The keys of the aws provider (`pulumi_aws.config`; a test compares them).
 AWS_KEYS = frozenset(
     {
         *("accessKey", "allowedAccountIds", "assumeRoleWithWebIdentity", "assumeRoles"),
@@ -64,7 +64,7 @@ _OF_PROVIDERS = {
     for ending in endings
     if f"{name}_{ending}" not in KEYS
 }
-# What one would call a setting who does not know its name. In capitals, with _ between the words.
+# Names that people might guess for a setting, in capitals, with _ between the words.
 SYNONYMS = MappingProxyType(
     {
         **_OF_PROVIDERS,
@@ -105,14 +105,14 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 def wrong_keys(
     config: Mapping[str, str], is_secret: Callable[[str], bool], project: str, stack: str
 ) -> Iterator[ConfigError]:
-    """Find keys that nothing reads, and secrets and plain values in each other's place.
+    """Find keys that nothing reads, plain secrets, and encrypted plain values.
 
-    Of keys of other namespaces, those that are all but ours or the aws provider's. No value is
-    quoted, but a region: it may be a secret under a misspelt name.
+    In other namespaces, find keys that resemble ours or the aws provider's. Except for a region, no
+    value is quoted: it may be a secret under a misspelt name.
 
     Args:
-        config: by the whole keys, such as `oncall-approvals:MEMORY_MB`.
-        is_secret: whether the value of a whole key is encrypted.
+        config: with qualified keys, such as `oncall-approvals:MEMORY_MB`.
+        is_secret: whether the value of a qualified key is encrypted.
         project: the project's name.
         stack: the stack's name.
     """
@@ -120,10 +120,10 @@ def wrong_keys(
         namespace, _, name = key.partition(":")
         if namespace == project and name in KEYS:
             if name in SECRET_KEYS and config[key] and not is_secret(key):
-                problem = "is a secret, but is set in plain text"
+                problem = "is a secret but is set in plain text"
                 yield ConfigError(name, problem, f"run {config_set(name, stack)}")
             elif name not in SECRET_KEYS and is_secret(key):
-                problem = "is set with --secret, but is not a secret: AWS keeps it in plain text"
+                problem = "is set with --secret but is not a secret: AWS stores it in plain text"
                 command = config_set(name, stack, plaintext=True)
                 yield ConfigError(name, problem, f"run {command}")
         elif namespace == project:
@@ -133,7 +133,7 @@ def wrong_keys(
             if name not in AWS_KEYS:
                 yield _unknown(key, _nearest_aws_key(name), config, project, stack)
             elif name == "region" and is_secret(key):
-                problem = "is set with --secret, but is not a secret"
+                problem = "is set with --secret but is not a secret"
                 command = config_set(key, stack, plaintext=True)
                 yield ConfigError(key, problem, f"run {command}")
         elif (nearest := _setting_of_namespace(namespace, name, project)) and namespace != "pulumi":
@@ -150,7 +150,7 @@ def _unknown(
         return ConfigError(key, problem, f"{remove}, and export AWS_PROFILE instead")
     if not nearest:
         return ConfigError(key, problem, remove)
-    problem = f"{problem}; the nearest is {nearest}"
+    problem = f"{problem}; did you mean {nearest}?"
     value = ""
     if nearest == REGION:
         try:
@@ -161,7 +161,7 @@ def _unknown(
 
 
 def nearest_setting(name: str) -> str:
-    """Find the setting that is meant by another name, or the nearest; empty where there is none."""
+    """Return the setting that another name means or resembles, or ""."""
     words = _words(name)
     if words in KEYS or words in SYNONYMS:
         return SYNONYMS.get(words, words)
@@ -179,7 +179,7 @@ def _nearest_aws_key(name: str) -> str:
 
 
 def _setting_of_namespace(namespace: str, name: str, project: str) -> str:
-    """Find what is meant by a key of a namespace that is neither ours nor the provider's."""
+    """Return the setting that a key of another namespace means, or ""."""
     words = _words(name)
     if difflib.get_close_matches(_words(namespace), [_words(project)], n=1, cutoff=0.75):
         return nearest_setting(name)

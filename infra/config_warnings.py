@@ -1,4 +1,4 @@
-"""Warnings of a preview: what a stack's config may hold, but is doubtful or has no effect."""
+"""Warns of settings that are valid but doubtful or without effect."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from infra.config import StackConfig
     from policy.loader import Loaded
 
-# AWS's default quota for a region, and what Lambda keeps of it for functions that reserve nothing.
+# AWS's default quota for a region, and the part that Lambda keeps for other functions.
 USUAL_CONCURRENCY, UNRESERVED = 1000, 100
 # The callers that read a plain setting.
 _SETTINGS_OF_CALLERS = {
@@ -53,12 +53,12 @@ _SETTINGS_OF_CALLERS = {
 def config_warnings(
     config: StackConfig, settings: Settings, policy: Loaded | None, region: str, stack: str
 ) -> Iterator[str]:
-    """Give them, a sentence each.
+    """Yield the warnings, in sentences.
 
     Args:
         config: the config.
-        settings: what the function makes of it.
-        policy: the policy file that it names, if any.
+        settings: the function's settings, parsed.
+        policy: the policy file that the config names, if any.
         region: the stack's region.
         stack: the stack's name.
     """
@@ -76,16 +76,16 @@ def config_warnings(
     yield from _region_warnings(region, stack)
     if (config.reserved_concurrency or 0) > USUAL_CONCURRENCY - UNRESERVED:
         yield (
-            f"{RESERVED_CONCURRENCY} is {config.reserved_concurrency}: AWS leaves {UNRESERVED} of "
-            f"an account's concurrent executions unreserved, so that one with the usual quota of "
-            f"{USUAL_CONCURRENCY} refuses more than {USUAL_CONCURRENCY - UNRESERVED} in the middle "
-            "of a deploy, and a new one, whose quota may be 10, refuses any; look at Lambda's "
-            'quota "Concurrent executions" in this region first'
+            f"{RESERVED_CONCURRENCY} is {config.reserved_concurrency}: AWS keeps {UNRESERVED} of "
+            "an account's concurrent executions unreserved; with the usual quota of "
+            f"{USUAL_CONCURRENCY}, more than {USUAL_CONCURRENCY - UNRESERVED} fail during a "
+            "deploy, and in a new account, whose quota may be 10, any number fails; check "
+            'Lambda\'s quota "Concurrent executions" in this region first'
         )
 
 
 def _ineffective_secrets(secrets: Mapping[str, str], stack: str) -> Iterator[str]:
-    """Find previous secrets that let nobody in, since there is no current one."""
+    """Find previous secrets that have no effect next to the current one."""
     for current, previous in CALLER_SECRETS:
         if previous in secrets and current not in secrets:
             yield (
@@ -108,7 +108,7 @@ def _settings_of_unused_callers(config: StackConfig, stack: str) -> Iterator[str
 
 
 def _open_rules(settings: Settings, stack: str) -> Iterator[str]:
-    """Find where any duty opens what is requested, and where the shift's end shuts roles out."""
+    """Find rules that accept any duty, and duties that never count."""
     on = [PROVIDER_BY_ID[id_].name for id_ in settings.providers]
     tests = EXAMPLE.replace(SUFFIX, TEST_SUFFIX)
     for rule in open_rules(settings.policy, on):
@@ -128,30 +128,30 @@ def _ineffective_settings(plain: Mapping[str, str], stack: str) -> Iterator[str]
     reporter = next((role for role in roles if role.lower() == "reporter"), None)
     if reporter and not parse_switch(SELF_DECLARED, plain.get(SELF_DECLARED, "")):
         yield (
-            f"{reporter!r} in {ROLES} has no effect: the reporter is who declared the incident, "
-            f"which counts only where {SELF_DECLARED} is true; leave {reporter!r} out"
+            f"{reporter!r} in {ROLES} has no effect: the reporter declared the incident, and "
+            f"self-declared incidents only count if {SELF_DECLARED} is true; remove {reporter!r}"
         )
     if POLICY in plain:
         if BY_NAME[DURATION].read(plain) != BY_NAME[DURATION].read({}):
             yield (
-                f"{DURATION} has no effect: each rule of {plain[POLICY]} says how long; "
+                f"{DURATION} has no effect: each rule in {plain[POLICY]} has its own duration; "
                 f"run {config_rm(DURATION, stack)}"
             )
         if participants:
             yield (
-                f"{PARTICIPANTS} has no effect: a policy file, such as {plain[POLICY]}, counts "
-                f"shifts and roles; run {config_rm(PARTICIPANTS, stack)}"
+                f"{PARTICIPANTS} has no effect: a policy file, such as {plain[POLICY]}, only "
+                f"accepts shifts and roles; run {config_rm(PARTICIPANTS, stack)}"
             )
     if participants and any(plain.get(key) for key in (SCHEDULES, OLDER_SCHEDULES, ROLES)):
         yield (
-            f"{PARTICIPANTS} has no effect: with {SCHEDULES} or {ROLES} set, only duties named "
-            "there count, and taking part in an incident has no name; "
+            f"{PARTICIPANTS} has no effect: with {SCHEDULES} or {ROLES} set, only the schedules "
+            "and roles that they name count; "
             f"run {config_rm(PARTICIPANTS, stack)}"
         )
 
 
 def _settings_of_unused_providers(config: StackConfig, stack: str) -> Iterator[str]:
-    """Find settings of providers that are not asked."""
+    """Find settings of providers without a key."""
     plain = config.function_settings
     for provider in PROVIDERS:
         if provider.key in config.secrets:
@@ -163,13 +163,13 @@ def _settings_of_unused_providers(config: StackConfig, stack: str) -> Iterator[s
             keys += [ROLES] if plain.get(ROLES) else []
         for key in keys:
             yield (
-                f"{key} has no effect: {provider.name} is not asked, as {provider.key} is not "
-                f"set; run {config_set(provider.key, stack)} or {config_rm(key, stack)}"
+                f"{key} has no effect: {provider.key} is not set, so {provider.name} is not asked; "
+                f"run {config_set(provider.key, stack)} or {config_rm(key, stack)}"
             )
 
 
 def _schedules_without_provider(config: StackConfig, stack: str) -> Iterator[str]:
-    """Find where a schedule of that name at any of several providers would do."""
+    """Find named schedules that may be at any of several providers."""
     plain = config.function_settings
     key = SCHEDULES if SCHEDULES in plain else OLDER_SCHEDULES
     providers = [PROVIDER_BY_ID[id_] for id_ in config.providers]
@@ -181,14 +181,14 @@ def _schedules_without_provider(config: StackConfig, stack: str) -> Iterator[str
     if schedules and len(providers) > 1:
         names = " and ".join(provider.name for provider in providers)
         yield (
-            f"{key} names {schedules[0]!r} without its provider, and {names} are on: a schedule of "
-            f"that name at either counts; run {config_set(key, stack)} and give its id, or name "
-            "the provider in a policy file"
+            f"{key} names {schedules[0]!r} without its provider, so a schedule with this name "
+            f"counts at {names}; run {config_set(key, stack)} and enter its id, or name the "
+            "provider in a policy file"
         )
 
 
 def _spelling(plain: Mapping[str, str]) -> Iterator[str]:
-    """Find quotes and dashes that editors put in: names and labels are compared exactly."""
+    """Find quotes and dashes that editors insert, since names are compared exactly."""
     for key in (SCHEDULES, OLDER_SCHEDULES, ROLES, LABELS):
         for entry in parse_list(key, plain.get(key, "")):
             for text in entry.split("=") if key == LABELS else (entry,):
@@ -199,14 +199,14 @@ def _spelling(plain: Mapping[str, str]) -> Iterator[str]:
 def _region_warnings(region: str, stack: str) -> Iterator[str]:
     if region in WITHOUT_FUNCTION_URLS:
         yield (
-            f"{REGION} is {region!r}, where AWS had no Lambda function URLs when this version was "
-            f"made: the deploy would fail at the URL; in another region it works, for example "
-            f"after {config_set(REGION, stack, 'eu-west-1')}"
+            f"{REGION} is {region!r}, which had no Lambda function URLs when this version was "
+            "released, so the deploy would fail at the URL; use another region, for example with "
+            f"{config_set(REGION, stack, 'eu-west-1')}"
         )
     elif region not in REGIONS:
         nearest = nearest_region(region)
         meant = f"; if you mean {nearest}, run {config_set(REGION, stack, nearest)}"
         yield (
-            f"{REGION} is {region!r}, which is not among the regions that this version knows"
+            f"{REGION} is {region!r}, which isn't a region that this version knows"
             f"{meant if nearest else ''}"
         )

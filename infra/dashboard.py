@@ -1,4 +1,4 @@
-"""The dashboard: is it up, who decides, how fast, and which provider is down. Plain values only."""
+"""The dashboard: is it up, who decides, how fast, and which provider is down."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def dashboard_body(
     alarms: Sequence[str],
     providers: Sequence[Provider],
 ) -> dict[str, Any]:
-    """Lay it out; each title is the question that its widget answers.
+    """Return the dashboard's body; each title is the question that its widget answers.
 
     Args:
         namespace: of the stack's own metrics.
-        region: where all of it lies.
+        region: of all of them.
         function_name: of the function.
-        log_group: its log.
+        log_group: of the function.
         alarms: the ARNs of the stack's alarms.
         providers: those that are switched on.
     """
@@ -57,7 +57,7 @@ def dashboard_body(
             graphs.at(
                 _HALF,
                 9,
-                "Which provider is down? (share of the decisions that went without it)",
+                "Which provider is down? (share of decisions without its complete answer)",
                 [graphs.own(failing(provider).name, label=provider.name) for provider in providers],
                 stat="Average",
                 yAxis={"left": {"min": 0, "max": 1}},
@@ -77,7 +77,7 @@ class _Graphs:
         self._function = function_name
 
     def calls(self) -> list[list[Any]]:
-        """All calls, and those that went wrong, whoever says so."""
+        """All calls, and those that failed, by Lambda's and our metrics."""
         return [
             self.of_lambda("Invocations", label="calls"),
             self.of_lambda("Errors", label="without an answer"),
@@ -87,34 +87,34 @@ class _Graphs:
         ]
 
     def deciders(self) -> list[list[Any]]:
-        """Every decision, by whether humans are left to make it."""
+        """All decisions, by who makes them."""
         return [
             self.own(APPROVED.name, label="approved"),
             self.own(LEFT_TO_HUMANS.name, label="left to humans"),
-            self.own(SELF_MADE.name, label="by a self-made duty", yAxis="right"),
+            self.own(SELF_MADE.name, label="approved for a self-made duty", yAxis="right"),
         ]
 
     def times(self) -> list[list[Any]]:
-        """What the access system waits for, a start included, and what of it the providers take."""
+        """The time of whole calls, including starts, and of decisions (mostly the providers')."""
         return [
-            self.of_lambda("UrlRequestLatency", label="whole call, half of them"),
-            self.of_lambda("UrlRequestLatency", label="whole call, 99 %", stat="p99"),
-            self.own(DECISION_TIME.name, label="deciding, half of them"),
-            self.own(DECISION_TIME.name, label="deciding, 99 %", stat="p99"),
+            self.of_lambda("UrlRequestLatency", label="whole call, median"),
+            self.of_lambda("UrlRequestLatency", label="whole call, p99", stat="p99"),
+            self.own(DECISION_TIME.name, label="decision, median"),
+            self.own(DECISION_TIME.name, label="decision, p99", stat="p99"),
         ]
 
     def own(self, metric: str, **how: str) -> list[Any]:
-        """Name one of our metrics."""
+        """Reference one of our metrics."""
         return [self._namespace, metric, how]
 
     def of_lambda(self, metric: str, **how: str) -> list[Any]:
-        """Name one of Lambda's."""
+        """Reference one of Lambda's metrics."""
         return ["AWS/Lambda", metric, "FunctionName", self._function, how]
 
     def at(
         self, x: int, y: int, title: str, metrics: list[list[Any]], **how: object
     ) -> dict[str, Any]:
-        """Draw metrics over time, on half the width."""
+        """Return a graph of metrics over time, half as wide as the dashboard."""
         properties = {
             "title": title,
             "region": self._region,

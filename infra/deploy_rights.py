@@ -1,9 +1,9 @@
-"""Which steps of a deploy CI may take: the deploy role is made from this, and so is the preview.
+"""The steps of a deploy that CI may take; the deploy role and the preview are based on them.
 
-CI changes what is there. What would outlast a stolen token (a role or its trust, a resource policy,
-another retention of the log) is for a person, and so is each step that no row names.
+CI changes existing resources. A person deploys what would outlast a stolen token (a role or its
+trust, a resource policy, another log retention), and every step that isn't listed here.
 
-The actions are those that the pinned provider calls for such a step, its reads included; names,
+The actions are those that the pinned provider calls for such a step, including its reads; names,
 resources and condition keys are in AWS's Service Authorization Reference.
 """
 
@@ -23,10 +23,10 @@ class Right:
     Attributes:
         sid: the statement's name in the deploy role.
         type: the resources' type token.
-        name: the logical name of the only one of this type that is meant; empty means each.
-        operations: what may be done with them; a replacement is a creation and a deletion.
-        inputs: those that an update may change.
-        actions: what IAM calls it all.
+        name: the logical name of one resource; empty means all of the type.
+        operations: what CI may do; a replacement is a creation and a deletion.
+        inputs: the inputs that an update may change.
+        actions: the IAM actions.
     """
 
     sid: str
@@ -54,7 +54,7 @@ FUNCTION = Right(
         *("lambda:PutFunctionConcurrency", "lambda:DeleteFunctionConcurrency"),
     ),
 )
-# Another value is another version: the new one is put, the old one loses its stage.
+# A new value is a new version: it is put, and the old one loses its stage.
 SECRET_VALUE = Right(
     sid="ReplaceSecretValue",
     type="aws:secretsmanager/secretVersion:SecretVersion",
@@ -65,7 +65,7 @@ SECRET_VALUE = Right(
         "secretsmanager:UpdateSecretVersionStage",
     ),
 )
-# Only while the role carries the boundary.
+# Only while the role has the boundary.
 FUNCTION_RIGHTS = Right(
     sid="UpdateFunctionRights",
     type="aws:iam/rolePolicy:RolePolicy",
@@ -106,7 +106,7 @@ DASHBOARD = Right(
 )
 RIGHTS = (FUNCTION, SECRET_VALUE, FUNCTION_RIGHTS, METRIC_FILTERS, ALARMS, DASHBOARD)
 
-# What no policy that somebody attaches to the role beside ours may add: it would outlast the token.
+# Denied even if another policy allows it: it would outlast the token.
 LASTING = (
     *("iam:Attach*", "iam:Create*", "iam:Delete*", "iam:Detach*", "iam:Tag*", "iam:Untag*"),
     *("iam:Update*", "iam:PutRolePermissionsBoundary"),
@@ -121,7 +121,7 @@ LASTING = (
     *("secretsmanager:Replicate*", "secretsmanager:RotateSecret", "secretsmanager:UpdateSecret"),
     *("sns:*Permission", "sns:Set*", "sns:Subscribe", "sns:Unsubscribe", "sns:*Topic"),
 )
-# Of the state's key only: AWS's own services make grants of other keys in the caller's name.
+# Only for the state's key: AWS services create grants for other keys on the caller's behalf.
 LASTING_FOR_A_KEY = (
     *("kms:CreateGrant", "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "kms:DisableKey"),
     *("kms:CreateAlias", "kms:UpdateAlias", "kms:DeleteAlias"),
@@ -129,7 +129,7 @@ LASTING_FOR_A_KEY = (
 
 
 def ci_may(type_: str, name: str, operation: Operation, changed: frozenset[str]) -> bool:
-    """Tell whether CI may take a step.
+    """Whether CI may take a step.
 
     Args:
         type_: the resource's type token.

@@ -1,6 +1,6 @@
-"""The roles that CI takes: one deploys, one previews.
+"""The roles of CI: one deploys, one previews.
 
-They trust GitHub's identity provider, of which an account has one: `make bootstrap` makes it.
+They trust GitHub's identity provider, which `make bootstrap` creates once per account.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 PREVIEW_SUFFIX = "-preview"
 ISSUER, AUDIENCE = "token.actions.githubusercontent.com", "sts.amazonaws.com"
-# The files of one stack, as Pulumi's own backend names them below `.pulumi/`.
+# The files of one stack below `.pulumi/`, as Pulumi's own backend names them.
 STATE_FILES = (
     *(f"stacks/{{0}}{ending}" for ending in (".json", ".json.bak", ".json.gz", ".json.gz.bak")),
     *(f"stacks/{{0}}{ending}" for ending in (".json.zst", ".json.zst.bak", ".pulumi-tags")),
@@ -45,16 +45,16 @@ STATE_FILES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeployRoleArgs:
-    """Whose workflows take the roles, and what these reach.
+    """Who may take the roles, and what they reach.
 
     Attributes:
-        repository: GitHub's, as its tokens name it.
+        repository: on GitHub, as its tokens name it.
         state_bucket: the name of the bucket with the stack's state.
-        state_key_arn: the key that encrypts the state's secrets; None is no key.
+        state_key_arn: of the key that encrypts the state's secrets, or None.
         secret: the function's secret.
         webhook: the function with its role, its boundary and its log.
         monitoring: the alarms and the dashboard.
-        tags: put on both roles.
+        tags: of both roles.
     """
 
     repository: str
@@ -69,8 +69,8 @@ class DeployRoleArgs:
 class DeployRole(pulumi.ComponentResource):
     """A role that may update this stack, and one that may read its state, each for one subject.
 
-    Neither reaches its own policies, the other's or the boundary of the function's role: those a
-    person deploys. GitHub's identity provider is the account's, and is there before.
+    Neither can change the roles' policies or the boundary of the function's role: a person deploys
+    those. GitHub's identity provider belongs to the account, and exists before.
 
     Attributes:
         arn: of the role that deploys.
@@ -148,12 +148,12 @@ class DeployRole(pulumi.ComponentResource):
         files = [
             pulumi.Output.concat(bucket, "/.pulumi/", file.format(stack)) for file in STATE_FILES
         ]
-        # A bucket of this name that is another account's would get the state, and give another.
+        # A bucket with this name in another account could steal the state or replace it.
         ours = {"StringEquals": {"aws:ResourceAccount": self._account}}
         meta = pulumi.Output.concat(bucket, "/.pulumi/meta.yaml")
         writing = ["s3:PutObject", "s3:DeleteObject"] if writes else []
         statements = [
-            # By the tags, the program knows the stack's own bucket.
+            # The program recognises the stack's own bucket by its tags.
             _allow("FindState", ["s3:ListBucket", "s3:GetBucketTagging"], [bucket], ours),
             _allow("ReadStateVersion", ["s3:GetObject"], [meta], ours),
             _allow("KeepState" if writes else "ReadState", ["s3:GetObject", *writing], files, ours),
@@ -168,10 +168,10 @@ class DeployRole(pulumi.ComponentResource):
         role, log = webhook.role_arn, webhook.log_group_arn
         bounded = {"StringEquals": {"iam:PermissionsBoundary": webhook.boundary_arn}}
         to_lambda = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
-        # An alarm could also stop machines, or write to topics of others.
+        # An alarm could also stop machines, or write to other topics.
         topic = monitoring.topic_arn or "none"
         our_topic = {"ForAllValues:StringEquals": {"cloudwatch:AlarmActions": topic}}
-        # CloudWatch asks for this right on all alarms, whichever it is asked about.
+        # CloudWatch requires this right for all alarms.
         any_alarm = monitoring.alarm_arns[0].apply(lambda arn: f"{arn.rpartition(':')[0]}:*")
         return [
             _right(FUNCTION, [webhook.function_arn]),
@@ -187,7 +187,7 @@ class DeployRole(pulumi.ComponentResource):
 
 
 def _denials(args: DeployRoleArgs) -> list[dict[str, Any]]:
-    """Deny what outlasts the token, for whatever is attached to the role beside our policy."""
+    """Deny what outlasts the token, even if other policies of the role allow it."""
     unbounded = {"StringNotEquals": {"iam:PermissionsBoundary": args.webhook.boundary_arn}}
     giving = ["iam:CreateRole", "iam:PutRolePolicy"]
     denials = [
@@ -239,10 +239,10 @@ def _deny(
 
 
 def ensure_oidc_provider(account: AwsAccount, report_step: Callable[[str], None]) -> None:
-    """Make the account's identity provider for GitHub, of which there can be one; or leave it.
+    """Create the account's only identity provider for GitHub, unless it exists.
 
     Raises:
-        SetupError: it is there, for others only.
+        SetupError: it exists without our audience.
     """
     iam = account.client("iam")
     providers = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
@@ -252,7 +252,7 @@ def ensure_oidc_provider(account: AwsAccount, report_step: Callable[[str], None]
         if provider["Arn"].endswith(f":oidc-provider/{ISSUER}")
     ]
     if not arns:
-        report_step(f"makes the identity provider {ISSUER}")
+        report_step(f"creating the identity provider {ISSUER}")
         try:
             iam.create_open_id_connect_provider(Url=f"https://{ISSUER}", ClientIDList=[AUDIENCE])
         except ClientError as error:

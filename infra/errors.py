@@ -1,4 +1,4 @@
-"""The errors of the commands here, and how they are printed."""
+"""The errors of these commands, and how they are printed."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from policy.terminal import say
 
 
 class SetupError(Exception):
-    """The project, the environment or the account isn't ready; says what to do about it."""
+    """The project, the environment or the account isn't ready; the message says what to do."""
 
 
 class ReportError(SetupError):
-    """Several things aren't ready; a line for each, made safe."""
+    """Several things aren't ready; the message has a safe line for each."""
 
 
 def say_error(error: SetupError) -> None:
-    """Print an error: as one line, whatever it quotes, unless it is a report."""
+    """Print an error on one line, whatever it quotes, unless it is a report."""
     first, *others = str(error).split("\n") if isinstance(error, ReportError) else [str(error)]
     say(f"error: {first}", sys.stderr)
     for line in others:

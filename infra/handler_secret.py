@@ -1,4 +1,4 @@
-"""The one secret that the function reads when it starts."""
+"""The secret that the function reads when it starts."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandlerSecretArgs:
-    """What goes into the secret.
+    """The contents of the secret.
 
     Attributes:
         values: the secret settings that are set, in plain text.
-        tags: put on the secret.
+        tags: of the secret.
     """
 
     values: Mapping[str, str]
     tags: Mapping[str, str]
 
     def __repr__(self) -> str:
-        """Hide the values, wherever the arguments are printed."""
+        """Hide the values when the arguments are printed."""
         return f"HandlerSecretArgs(keys={sorted(self.values)})"
 
 
 class HandlerSecret(pulumi.ComponentResource):
-    """A Secrets Manager secret that holds a JSON object of the secret settings.
+    """A Secrets Manager secret with a JSON object of the secret settings.
 
-    Its name is Pulumi's choice: a deleted secret keeps its name for the 7 days in which it can be
-    recovered, and a fixed one would block the next deployment for as long.
+    Pulumi chooses its name: a deleted secret keeps its name for 7 days, in which it can be
+    recovered, so a fixed name would block the next deployment that long.
 
     Attributes:
-        arn: of the secret, the same in all of its versions.
-        version_id: of the current version, so that a changed value is a changed function.
+        arn: of the secret, the same for all versions.
+        version_id: of the current version, so that a changed value changes the function.
     """
 
     arn: pulumi.Output[str]

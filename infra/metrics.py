@@ -1,8 +1,8 @@
-"""What is counted in the handler's log: custom metrics, made by CloudWatch from its JSON lines.
+"""Custom metrics, which CloudWatch makes from the JSON lines of the handler's log.
 
-Patterns are in "Filter pattern syntax for metric filters" of the CloudWatch Logs user guide. A line
-that they do not match costs nothing; each metric costs the same whether it counts much or little,
-which is why there are few, and none has a dimension: each value of one would be another metric.
+For the patterns, see "Filter pattern syntax for metric filters" in the CloudWatch Logs user guide.
+Each metric has a fixed price, so there are few of them and none has a dimension, of which each
+value would be another metric.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ MILLISECONDS = "Milliseconds"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """A custom metric, and the log lines that it is made from.
+    """A custom metric, and the log lines from which it is made.
 
     Attributes:
-        name: its name in the stack's namespace.
-        pattern: which lines count.
-        value: what a line counts: 1, or the number in one of its fields.
-        default: what is reported while lines come in, but none that counts; None is nothing.
-        unit: of its values.
+        name: in the stack's namespace.
+        pattern: of the lines that count.
+        value: of a line: 1, or the number in one of its fields.
+        default: the value while other lines are logged; None means no value.
+        unit: of the values.
     """
 
     name: str
@@ -56,7 +56,7 @@ SELF_MADE = Metric(
         "&& $.self_made IS TRUE }"
     ),
 )
-# Once for each call: all of its decisions tell the same time.
+# Once per call, as all its decisions have the same time.
 DECISION_TIME = Metric(
     name="DecisionTime",
     pattern='{ $.message = "decision" && $.number = 0 && $.milliseconds >= 0 }',
@@ -67,10 +67,10 @@ DECISION_TIME = Metric(
 
 
 def failing(provider: Provider) -> Metric:
-    """Make the metric that is 1 for a decision for which a provider failed, and 0 for another.
+    """Return the metric that is 1 for decisions in which a provider failed, and 0 for others.
 
-    Its mean is the share of decisions that went without this provider, and no data means that
-    nobody asked it.
+    Its mean is the share of decisions without this provider's complete answer; no data means that
+    the provider was not asked.
     """
     return Metric(
         name=f"Failing-{provider.id}",
@@ -81,7 +81,7 @@ def failing(provider: Provider) -> Metric:
 
 
 def metrics_for(providers: Iterable[Provider]) -> tuple[Metric, ...]:
-    """Give all metrics of a stack with these providers: six, and one for each of them."""
+    """Return the metrics of a stack with these providers: six, and one per provider."""
     return (
         *(APPROVED, LEFT_TO_HUMANS, FAILED, SIGNATURES_REFUSED, SELF_MADE, DECISION_TIME),
         *(failing(provider) for provider in providers),

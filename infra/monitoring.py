@@ -1,4 +1,4 @@
-"""What is counted, who is told, and where one looks: metrics, alarms, their topic, a dashboard."""
+"""Metrics, alarms, the topic that mails them, and a dashboard."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
     from handler.providers.registry import Provider
 
-# SNS takes no longer display name, and a stack's may have 100 characters itself.
+# SNS's limit for a display name; the name of a stack may have 100 characters itself.
 MOST_DISPLAYED = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonitoringArgs:
-    """What is watched, and who is told.
+    """What is monitored, and who gets mail.
 
     Attributes:
         function_name: the function.
-        log_group: its log, by name.
+        log_group: the name of its log group.
         providers: those that are switched on.
-        alarm_email: whom the alarms are mailed to; None is nobody.
-        ready_for_all: whether the topic takes the alarms of all providers that there are, so that
-            switching one on does not change who may write to it.
-        tags: put on all that takes tags.
+        alarm_email: where the alarms are mailed to; None means nowhere.
+        ready_for_all: whether the topic accepts the alarms of all existing providers, so that
+            switching one on does not change the topic's policy.
+        tags: for all resources that can have tags.
     """
 
     function_name: pulumi.Input[str]
@@ -46,14 +46,14 @@ class MonitoringArgs:
 
 
 class Monitoring(pulumi.ComponentResource):
-    """Metrics of the log, alarms on them and a dashboard; with an address, a topic that mails.
+    """Metrics of the log, alarms and a dashboard; with an address, a topic that mails.
 
-    Without an address there is no topic, since nobody would subscribe to it. The alarms are there
-    all the same: the dashboard shows their state, and other tools can read it.
+    Without an address there is no topic, since nobody would subscribe to it. The alarms exist
+    anyway: the dashboard shows their state, and other tools can read it.
 
     Attributes:
-        alarm_arns: of the alarms of all providers that there are, switched on or not.
-        topic_arn: of the topic; None is none.
+        alarm_arns: of the alarms of all existing providers, switched on or not.
+        topic_arn: of the topic, or None.
         dashboard_arn: of the dashboard.
     """
 
@@ -68,7 +68,7 @@ class Monitoring(pulumi.ComponentResource):
         self._name = name
         self._args = args
         self._stack = f"{pulumi.get_project()}-{pulumi.get_stack()}"
-        # Two stacks of an account must not count together.
+        # Per stack, so that stacks of one account are counted apart.
         self._namespace = f"{pulumi.get_project()}/{pulumi.get_stack()}"
         self._child = pulumi.ResourceOptions(parent=self)
         self._metric_filters()
@@ -101,8 +101,8 @@ class Monitoring(pulumi.ComponentResource):
             )
 
     def _topic(self, alarms: Sequence[Alarm], email: str) -> pulumi.Output[str]:
-        # With AWS's own key for topics, CloudWatch could not write to it; one of our own would cost
-        # more than all else here, for words that leave by mail.
+        # Not encrypted: CloudWatch can't write to a topic with AWS's own key, and a key of our own
+        # would cost more than everything else here, for text that is sent by mail.
         topic = sns.Topic(
             f"{self._name}-alarms",
             display_name=self._stack[:MOST_DISPLAYED],
@@ -131,7 +131,7 @@ class Monitoring(pulumi.ComponentResource):
         function = {"FunctionName": self._args.function_name} if alarm.of_lambda else None
         return cloudwatch.MetricAlarm(
             f"{self._name}-{alarm.name}",
-            # Whoever gets the mail has to see of which stack it is.
+            # The name tells readers of the mail which stack it is.
             name=self._alarm_name(alarm),
             alarm_description=alarm.description,
             namespace="AWS/Lambda" if alarm.of_lambda else self._namespace,
@@ -175,9 +175,9 @@ class Monitoring(pulumi.ComponentResource):
 
 
 def dashboard_name(stack: str) -> str:
-    """Name a stack's dashboard: a stack's name may have dots, a dashboard's may not.
+    """Return the name of a stack's dashboard, which can't contain dots, unlike a stack's name.
 
-    With a dash for each, `a.b` and `a-b` would have one in common; a digest tells them apart.
+    Dots become dashes; a digest distinguishes `a.b` from `a-b`.
     """
     if "." not in stack:
         return stack
@@ -186,7 +186,7 @@ def dashboard_name(stack: str) -> str:
 
 
 def _policy_for_alarms(topic: str, names: Sequence[str]) -> dict[str, object]:
-    """Let CloudWatch write to a topic for alarms of its own account and region, by their names."""
+    """Allow CloudWatch to publish to a topic for these alarms of its account and region."""
     _, partition, _, region, account, _ = topic.split(":")
     alarms = [f"arn:{partition}:cloudwatch:{region}:{account}:alarm:{name}" for name in names]
     return {

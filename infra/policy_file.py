@@ -1,4 +1,4 @@
-"""The policy file that a stack may name: a file of the project, whose tests have to pass."""
+"""Reads the policy file that a stack names: a file of the project whose tests must pass."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from policy.loader import Loaded
 
 EXAMPLE, STARTER = "policy/prod.yaml", Path("policy/example.yaml")
-# What neither make nor a shell takes for more than a name.
+# A name that needs no quotes in make and shells.
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9._/][A-Za-z0-9._/-]*")
 
 
@@ -37,11 +37,10 @@ def read_tested_policy(root: Path, settings: Mapping[str, str]) -> Loaded:
 
     Args:
         root: the project's folder.
-        settings: those that are set, secret ones too.
+        settings: those that are set, including secrets.
 
     Raises:
-        SettingsError: the setting names no file of the project, the file cannot be used, or its
-            tests do not pass.
+        SettingsError: it isn't a file of the project, the file is invalid, or its tests fail.
     """
     name = settings[POLICY]
     file = _in_project(name, root)
@@ -51,29 +50,29 @@ def read_tested_policy(root: Path, settings: Mapping[str, str]) -> Loaded:
         self_declared = False
     if not (root / file).exists():
         raise ConfigError(
-            POLICY, f"is {name!r}, and there is no such file", _starter_remedy(file, root)
+            POLICY, f"is {name!r}, but there is no such file", _starter_remedy(file, root)
         )
     try:
         run = run_policy_tests(file, root, self_declared=self_declared)
     except FileError as error:
         missing = not (root / tests_of(file)).exists()
-        remedy = _starter_remedy(file, root) if missing else "make it a file that can be read"
+        remedy = _starter_remedy(file, root) if missing else "make the file readable"
         raise ConfigError(POLICY, f"is {name!r}: {error}", remedy) from None
     if run.failures:
         more = len(run.failures) - 1
         also = f" (and {more} more)" if more else ""
-        problem = f"is {name!r}, which its tests do not let pass: {run.failures[0]}{also}"
+        problem = f"is {name!r}, which does not pass its tests: {run.failures[0]}{also}"
         remedy = f"run `{_command(file, self_declared=self_declared)}`"
         raise ConfigError(POLICY, problem, remedy)
     return run.policy
 
 
 def policy_notes(policy: Loaded, settings: Mapping[str, str], stack: str) -> Iterator[str]:
-    """Say what is doubtful about a policy file, by itself and beside the settings.
+    """Yield warnings about a policy file, on its own and together with the settings.
 
     Args:
-        policy: the file that the settings name, read.
-        settings: those that are set, secret ones too.
+        policy: the file that the settings name.
+        settings: those that are set, including secrets.
         stack: the stack's name.
     """
     file = Path(settings[POLICY])
@@ -81,7 +80,7 @@ def policy_notes(policy: Loaded, settings: Mapping[str, str], stack: str) -> Ite
     for provider in map(BY_ID.__getitem__, providers_of(policy.policy)):
         if not settings.get(provider.key):
             yield (
-                f"{file} counts duties of {provider.name}, which is not asked: "
+                f"{file} needs duties from {provider.name}, but {provider.key} is not set: "
                 f"run {config_set(provider.key, stack)}"
             )
     on = [provider for provider in PROVIDERS if settings.get(provider.key)]
@@ -91,20 +90,20 @@ def policy_notes(policy: Loaded, settings: Mapping[str, str], stack: str) -> Ite
         names = " and ".join(provider.name for provider in on)
         yield (
             f"{file}:{policy.lines[rules[0]]}: {quoted(rules[0])}{more} names schedules without "
-            f"their provider, and {names} are on: one of that name at either counts; "
-            f"write `provider: {on[0].id}`, or whose they are, beside `schedules`"
+            f"their provider, so a schedule with such a name counts at {names}; add the "
+            f"provider next to `schedules`, for example `provider: {on[0].id}`"
         )
 
 
 def _starter_remedy(file: Path, root: Path) -> str:
-    """Say how to make what is missing of a policy and its tests: by a copy of the example's."""
+    """Return how to create a missing policy or its tests: by copying the example."""
     commands = [] if (root / file.parent).is_dir() else [["mkdir", "-p", _argument(file.parent)]]
     commands += [
         ["cp", str(source), _argument(target)]
         for source, target in ((STARTER, file), (tests_of(STARTER), tests_of(file)))
         if not (root / target).exists()
     ]
-    return f"to begin with the example, run `{' && '.join(map(shlex.join, commands))}`"
+    return f"to start with the example, run `{' && '.join(map(shlex.join, commands))}`"
 
 
 def _argument(path: Path) -> str:
@@ -112,20 +111,20 @@ def _argument(path: Path) -> str:
 
 
 def _in_project(name: str, root: Path) -> Path:
-    """Check that a path stays in the project, links followed, and may be a policy's."""
+    """Check that a path is inside the project, after following links, and may be a policy."""
     path = PurePosixPath(name)
     is_policy = path.name.endswith(SUFFIX) and not path.name.endswith(TEST_SUFFIX)
     inside = not path.is_absolute() and ".." not in path.parts and "\\" not in name
     inside = inside and name.isprintable()
     if not (is_policy and inside and (root / path).resolve().is_relative_to(root.resolve())):
-        allowed = f"the path of a {SUFFIX} file in the project, seen from its folder"
+        allowed = f"the path of a {SUFFIX} file, relative to the project's folder and inside it"
         raise SettingsError(POLICY, f"is {name!r}: must be {allowed}", EXAMPLE)
     return Path(path)
 
 
 def _command(file: Path, *, self_declared: bool) -> str:
     if not _PLAIN_NAME.fullmatch(str(file)):
-        # As an argument of make it would have to be quoted twice.
+        # As an argument of make it would need to be quoted twice.
         option = ["--self-declared"] if self_declared else []
         return shlex.join([".venv/bin/python", "-m", "policy", "test", *option, "--", str(file)])
     usual = file.parent == Path(EXAMPLE).parent

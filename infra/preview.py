@@ -1,4 +1,4 @@
-"""A stack's preview as a comment: for a pull request, a job's summary, or the terminal."""
+"""Writes a stack's preview for a pull request, a job's summary, or the terminal."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from infra.errors import SetupError, say_error
 from infra.pulumi_cli import INTERRUPTED, InterruptedCommandError, Pulumi
 from policy.terminal import safe, safe_lines
 
-# GitHub takes 65,536 characters.
+# GitHub's limit is 65,536 characters.
 MOST_CHARACTERS = 60_000
 MOST_STEPS, MOST_OF_A_STEP = 30, 150
-UNKNOWN = "Whether a person has to deploy this is not known: `pulumi preview --json` failed.\n\n"
+UNKNOWN = "It is unknown if a person has to deploy this: `pulumi preview --json` failed.\n\n"
 ROLE_TYPE, ROLE_NAME = "aws:iam/role:Role", "deploy-role"
-# What the engine calls them, and what it does then.
+# The engine's names for steps, and the operations of each.
 OPERATIONS: Mapping[str, tuple[Operation, ...]] = {
     "same": (),
     "read": (),
@@ -35,7 +35,7 @@ OPERATIONS: Mapping[str, tuple[Operation, ...]] = {
 
 
 def steps_for_a_person(steps: Iterable[Mapping[str, Any]]) -> list[str]:
-    """List the steps that the deploy role cannot take; none where the stack has no such role.
+    """List the steps that the deploy role cannot take; none if the stack has no such role.
 
     Args:
         steps: of `pulumi preview --json --show-sames`.
@@ -46,7 +46,7 @@ def steps_for_a_person(steps: Iterable[Mapping[str, Any]]) -> list[str]:
     descriptions = []
     for step, type_, name in named:
         changed = _changed_inputs(step)
-        # CI has no right to an operation that isn't known here.
+        # CI has no right to an unknown operation.
         operations = OPERATIONS.get(step["op"])
         is_allowed = operations is not None and all(
             ci_may(type_, name, operation, changed) for operation in operations
@@ -58,13 +58,13 @@ def steps_for_a_person(steps: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def comment(stack: str, printed: str, status: int, steps: Iterable[str] | None = ()) -> str:
-    """Write the Markdown: the outcome, who has to deploy it, and what Pulumi printed, or its end.
+    """Write the Markdown: the outcome, who has to deploy it, and Pulumi's output or its end.
 
     Args:
         stack: the stack.
-        printed: what Pulumi printed.
+        printed: Pulumi's output.
         status: its exit status.
-        steps: those that a person has to deploy; None is not known.
+        steps: the steps that a person has to deploy; None if unknown.
     """
     printed = safe_lines(printed)
     outcome = "" if status == 0 else f" failed (exit code {status})"
@@ -75,9 +75,9 @@ def comment(stack: str, printed: str, status: int, steps: Iterable[str] | None =
 
 
 def write_comment(text: str, output: str | None, summary: str | None) -> None:
-    """Write it where GitHub reads a step's output and a job's summary, or print it."""
+    """Write the comment to GitHub's files for outputs and summaries, or print it."""
     if output:
-        # What was previewed must not be able to end its own value and begin another.
+        # With a random end, the previewed text cannot end the value and begin another.
         end = f"end-{secrets.token_hex(16)}"
         _append(output, f"comment<<{end}\n{text}{end}\n")
     if summary:
@@ -87,7 +87,7 @@ def write_comment(text: str, output: str | None, summary: str | None) -> None:
 
 
 def main(stack: str) -> int:
-    """Preview a stack, hand the comment over, and end as the preview ended."""
+    """Preview a stack, write the comment, and return the preview's exit status."""
     try:
         pulumi = Pulumi(Path.cwd(), "", os.environ)
         preview = pulumi.result("preview", "--stack", stack, "--diff", errors_in_output=True)
@@ -121,7 +121,7 @@ def _type_and_name(urn: str) -> tuple[str, str]:
 
 
 def _changed_inputs(step: Mapping[str, Any]) -> frozenset[str]:
-    """Give the inputs that differ: what the provider alone says of a resource is none."""
+    """Return the inputs that differ, without outputs of the provider."""
     inputs: set[str] = set()
     for state in (step.get("oldState"), step.get("newState")):
         inputs |= set((state or {}).get("inputs") or {})
@@ -129,7 +129,7 @@ def _changed_inputs(step: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _reaches_aws(type_: str) -> bool:
-    """Whether it is more than a component, the stack itself or the settings of a provider."""
+    """Whether it is not a component, the stack itself or a provider."""
     return not type_.startswith(("pulumi:", "oncall-approvals:"))
 
 
@@ -138,12 +138,12 @@ def _by_a_person(stack: str, steps: list[str]) -> str:
         return ""
     if len(steps) > MOST_STEPS:
         steps = [*steps[:MOST_STEPS], f"and {len(steps) - MOST_STEPS} more"]
-    # Names come from the code that is previewed: on a line of their own each, and fenced.
+    # Names come from the previewed code, so each gets its own, fenced line.
     lines = map(safe, steps)
     return (
-        "**A person has to deploy this.** The role that CI takes cannot take these steps:\n\n"
+        "**A person has to deploy this.** The role of CI has no right to these steps:\n\n"
         f"{_fenced(chr(10).join(line[:MOST_OF_A_STEP] for line in lines))}\n"
-        f"Run `make deploy STACK={stack}` from this commit, with AWS credentials of your own. "
+        f"Run `make deploy STACK={stack}` from this commit, with your own AWS credentials. "
         "CI deploys the rest.\n\n"
     )
 

@@ -1,4 +1,4 @@
-"""How the program ends where it refuses to deploy."""
+"""Ends the program when it refuses to deploy."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import pulumi
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# By this status Pulumi's language host knows that the program has said what is wrong. The update
-# fails as by any other error; only the line "an unhandled error occurred" is left out.
+# With this status, Pulumi's language host knows that the program has reported the error. The update
+# fails like with any other error, but without the line "an unhandled error occurred".
 EXIT_STATUS = 32
 
 
 @contextmanager
 def exit_on_refusal() -> Iterator[None]:
-    """End the program where it raises what is meant for the user, before it registers anything.
+    """End the program on an error that is meant for the user, before it registers anything.
 
     Raises:
-        SystemExit: it was refused; it never returns as if the stack were empty.
+        SystemExit: there was such an error; the program never continues with an empty stack.
     """
     try:
         yield

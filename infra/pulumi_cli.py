@@ -1,4 +1,4 @@
-"""The one way to run Pulumi's own command. No argument of it holds a secret."""
+"""Runs Pulumi's command. No argument contains a secret."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BACKEND = "PULUMI_BACKEND_URL"
-# The engine installs and starts the plugins that a state names, from wherever the state says. With
-# this it takes those that `pulumi install` put there, which are the program's own.
+# The engine installs and starts the plugins that a state names, from any place that it names. With
+# this setting it uses only those of the program, which `pulumi install` has installed.
 NO_PLUGINS_OF_A_STATE = "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"
 PASSPHRASES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
-INTERRUPTED = 130  # the exit status, as a shell has it
-PRIVATE = 0o077  # what it writes is for its user alone
+INTERRUPTED = 130  # the exit status in shells
+PRIVATE = 0o077  # only its user can read its files
 _LOCKED = "currently locked by"
 
 
 class InterruptedCommandError(Exception):
-    """Somebody asked this program to end, and it let Pulumi end first."""
+    """This program was asked to end, and has let Pulumi end first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandResult:
-    """How a command ended. What it printed may be a secret.
+    """The result of a command. Its output may be a secret.
 
     Attributes:
-        command: its first words, for a sentence.
+        command: its first words, for messages.
         status: its exit status.
-        output: what it printed.
-        errors: what it printed to standard error, whatever its encoding.
+        output: its standard output.
+        errors: its standard error, whatever its encoding.
     """
 
     command: str
@@ -50,7 +50,7 @@ class CommandResult:
 
     @property
     def text(self) -> str:
-        """Give what it printed.
+        """The output as text.
 
         Raises:
             SetupError: it isn't text.
@@ -62,18 +62,18 @@ class CommandResult:
 
 
 class Pulumi:
-    """The command, in a project's folder, with its state at one place."""
+    """The command, for the folder of a project and a backend."""
 
     def __init__(self, folder: Path, backend: str, environment: Mapping[str, str]) -> None:
-        """Find it on PATH.
+        """Find the command on PATH.
 
         Args:
-            folder: the project's.
-            backend: the state's address; if empty, the environment's.
-            environment: the process's.
+            folder: of the project.
+            backend: the URL of the state; if empty, that of the environment.
+            environment: of the process.
 
         Raises:
-            SetupError: it isn't there.
+            SetupError: it isn't installed.
         """
         self._folder = folder
         self._backend = backend or environment.get(BACKEND, "")
@@ -90,10 +90,10 @@ class Pulumi:
         }
 
     def run(self, *arguments: str, **variables: str) -> str:
-        """Run a command to its end, and give what it printed.
+        """Run a command to its end, and return its output.
 
         Raises:
-            SetupError: it failed; the sentence quotes what it printed.
+            SetupError: it failed; the message quotes its output.
             InterruptedCommandError: somebody pressed Ctrl-C meanwhile; it has ended, too.
         """
         result = self.result(*arguments, variables=variables)
@@ -114,8 +114,8 @@ class Pulumi:
         Args:
             arguments: its words.
             errors_in_output: whether standard error goes where the output goes.
-            seconds: how long it may take.
-            variables: of the environment, beside the process's.
+            seconds: the longest time that it may take.
+            variables: additional environment variables.
 
         Raises:
             SetupError: it can't be run, or took too long.
@@ -132,7 +132,7 @@ class Pulumi:
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT if errors_in_output else subprocess.PIPE,
                     umask=PRIVATE,
-                    # Out of the terminal's reach: a second Ctrl-C would end it amid a change.
+                    # In its own process group: a second Ctrl-C would kill it during a change.
                     process_group=0,
                 )
             except OSError as error:
@@ -159,27 +159,27 @@ class Pulumi:
             settings = {BACKEND: self._backend, NO_PLUGINS_OF_A_STATE: "true"}
             prefix = " ".join(f"{key}={shlex.quote(value)}" for key, value in settings.items())
             return (
-                f"the stack is locked at {self._backend}: {lines[-1]}; once nothing else deploys "
-                f"it, run `{prefix} pulumi cancel --yes`"
+                f"the stack is locked at {self._backend}: {lines[-1]}; if nothing else is "
+                f"deploying it, run `{prefix} pulumi cancel --yes`"
             )
         return f"`{command}` failed at {self._backend}: {' '.join(lines)}"
 
 
 class _Interruptions:
-    """What asks this program to end meanwhile; Pulumi heeds Ctrl-C with care, so it gets that."""
+    """Receives signals to end, and sends Ctrl-C to Pulumi instead, which ends safely."""
 
     def __init__(self) -> None:
         self.received: list[int] = []
         self._child: subprocess.Popen[bytes] | None = None
 
     def hand_on_to(self, child: subprocess.Popen[bytes]) -> None:
-        """Hand on all that comes, and once what came before."""
+        """Forward all signals from now on, and one for those received before."""
         self._child = child
         if self.received:
             child.send_signal(signal.SIGINT)
 
     def receive(self, number: int, _frame: object) -> None:
-        """Note it, and hand it on."""
+        """Record a signal, and forward it."""
         self.received.append(number)
         if self._child is not None:
             self._child.send_signal(signal.SIGINT)
@@ -198,5 +198,5 @@ def _interruptions() -> Iterator[_Interruptions]:
 
 
 def has_passphrase(environment: Mapping[str, str]) -> bool:
-    """Tell whether Pulumi will find one: it can't ask for it when others run it."""
+    """Whether Pulumi will find a passphrase: it can't ask for one when it runs here."""
     return any(key in environment for key in PASSPHRASES)

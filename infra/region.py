@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 REGION = "aws:region"
-# Where the aws provider looks, where the stack doesn't say.
+# Where the aws provider looks if the stack doesn't set it.
 REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 EXAMPLE = "eu-west-1"
-# Of partition aws, China, Europe's sovereign cloud, and the governments' (a test compares them with
-# those of `pulumi_aws`, which takes too long to import for a command).
+# Of the partitions aws, China, European sovereign cloud, and governments. A test compares them with
+# `pulumi_aws`, whose import takes too long for a command.
 REGIONS = frozenset(
     {
         *("af-south-1", "ap-east-1", "ap-east-2", "ap-northeast-1", "ap-northeast-2"),
@@ -31,7 +31,7 @@ REGIONS = frozenset(
         *("eu-isoe-west-1", "us-isof-east-1", "us-isof-south-1"),
     }
 )
-# AWS Lambda developer guide, "Function URLs": not supported there. The list gets shorter.
+# Not supported there (AWS Lambda developer guide, "Function URLs"). The list gets shorter.
 WITHOUT_FUNCTION_URLS = frozenset(
     {
         *("ap-south-2", "ap-southeast-4", "ap-southeast-5", "ap-southeast-6", "ap-southeast-7"),
@@ -43,11 +43,11 @@ _NO_LETTER = re.compile(r"[^a-z0-9]+")
 
 
 def parse_region(value: str, source: str = REGION) -> str:
-    """Check a region's name by its form: there are more of them each year.
+    """Check the form of a region's name, as there are new regions each year.
 
     Args:
         value: the name.
-        source: the setting or the variable that holds it.
+        source: the setting or the variable that sets it.
 
     Raises:
         SettingsError: it isn't set, or can't be a region.
@@ -56,7 +56,7 @@ def parse_region(value: str, source: str = REGION) -> str:
         raise SettingsError(REGION, "is not set", EXAMPLE)
     if _REGION.fullmatch(value) is None:
         meant = _meant(value)
-        by = "" if source == REGION else f" by {source}"
+        by = "" if source == REGION else f" (from {source})"
         problem = f"is {value!r}{by}, which isn't a region"
         if meant in REGIONS:
             raise SettingsError(REGION, problem, fixes={REGION: meant})
@@ -65,20 +65,20 @@ def parse_region(value: str, source: str = REGION) -> str:
 
 
 def region_of(config: Mapping[str, str], environment: Mapping[str, str]) -> tuple[str, str]:
-    """Give the region, and the name of the setting or the variable that holds it."""
+    """Return the region, and the name of the setting or variable that sets it."""
     candidates = [(config.get(REGION, "").strip(), REGION)]
     candidates += [(environment.get(name, ""), name) for name in REGION_VARIABLES]
     return next((candidate for candidate in candidates if candidate[0]), ("", REGION))
 
 
 def nearest_region(name: str) -> str:
-    """Give the region whose name is nearest, the first of several; empty where none is near."""
+    """Return the region with the most similar name, or ""."""
     near = difflib.get_close_matches(name, REGIONS, n=len(REGIONS))
     likeness = {region: difflib.SequenceMatcher(None, region, name).ratio() for region in near}
     return min(near, key=lambda region: (-likeness[region], region), default="")
 
 
 def _meant(value: str) -> str:
-    """Take away quotes, blanks, capitals, and the letter of an availability zone."""
+    """Remove quotes, spaces, capitals, and the letter of an availability zone."""
     plain = _NO_LETTER.sub("-", value.lower()).strip("-")
     return plain if plain in REGIONS else plain.rstrip("abcdef")

@@ -1,4 +1,4 @@
-"""The key that encrypts a stack's secrets, by its address in the stack's file."""
+"""The URL of the key that encrypts a stack's secrets, in the stack's file."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _ACCOUNT = re.compile(r"arn:[^:]*:kms:[^:]*:([^:]*):")
 
 
 def key_address(alias: str, region: str) -> str:
-    """Write the address of a key by its alias, which is always of the caller's own account."""
+    """Return the URL of a key by its alias, which is always in the caller's account."""
     return f"{SCHEME}://alias/{alias}?region={region}&awssdk=v2"
 
 
 def is_same_key(address: str, other: str) -> bool:
-    """Tell whether both are the same key: an alias in another region is another key's."""
+    """Whether both are the same key; an alias in another region is another key."""
     parts, others = _parts(address), _parts(other)
     return parts[0] == others[0] and len({parts[1], others[1]} - {""}) <= 1
 
@@ -32,8 +32,8 @@ def is_same_key(address: str, other: str) -> bool:
 def prove_key(file: StackFile, environment: Mapping[str, str]) -> None:
     """Prove that the key that encrypts the stack's secrets, or will, is this account's.
 
-    Whoever has the key reads what is encrypted from then on. An id or an alias is the caller's own;
-    an ARN says whose it is.
+    The owner of the key can read the secrets. An id or an alias is always in the caller's account;
+    an ARN names its account.
 
     Raises:
         SetupError: it isn't.
@@ -41,8 +41,8 @@ def prove_key(file: StackFile, environment: Mapping[str, str]) -> None:
     if not file.secrets_provider.lower().startswith(f"{SCHEME}:"):
         return
     remedy = (
-        f"take secretsprovider and encryptedkey out of Pulumi.{file.stack}.yaml, run `make "
-        f"bootstrap STACK={file.stack}`, and set the secrets anew"
+        f"remove secretsprovider and encryptedkey from Pulumi.{file.stack}.yaml, run `make "
+        f"bootstrap STACK={file.stack}`, and set the secrets again"
     )
     endpoint = _parts(file.secrets_provider)[2]
     if endpoint not in {"", environment.get(ENDPOINT), environment.get(f"{ENDPOINT}_KMS")}:
@@ -53,13 +53,13 @@ def prove_key(file: StackFile, environment: Mapping[str, str]) -> None:
     account = current_account(file.checked_region())
     if match[1] != account.id:
         raise SetupError(
-            f"secretsprovider is a key of account {match[1]}, not of {account.id}, whose owner "
-            f"can read the stack's secrets; {remedy}"
+            f"secretsprovider is a key of account {match[1]}, not {account.id}, so that account "
+            f"could read the stack's secrets; {remedy}"
         )
 
 
 def _parts(address: str) -> tuple[str, str, str]:
-    """Split an address into the key, its region and where KMS answers."""
+    """Split a URL into the key, its region and the KMS endpoint."""
     try:
         parts = urlsplit(address)
         query = parse_qs(parts.query)

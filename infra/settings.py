@@ -1,7 +1,7 @@
-"""The table of the settings that only the program reads, and the table of all settings.
+"""The settings that only the program reads, and the table of all settings.
 
-`handler/settings.py` has the rows of the function's settings, of which the program passes the
-values on. Names of S3 buckets are here, too: which S3 takes, and the state bucket's default.
+`handler/settings.py` has the function's settings, whose values the program passes on. The rules for
+S3 bucket names and the state bucket's default name are here as well.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LOG_RETENTION_DAYS, MEMORY_MB = "LOG_RETENTION_DAYS", "MEMORY_MB"
 RESERVED_CONCURRENCY, ALARM_EMAIL = "RESERVED_CONCURRENCY", "ALARM_EMAIL"
 DEPLOY_REPOSITORY = "DEPLOY_REPOSITORY"
 
-# What CloudWatch's PutRetentionPolicy takes. "Never" is no length of time.
+# The values of CloudWatch's PutRetentionPolicy, without "never".
 LOG_RETENTIONS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
     *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
@@ -32,7 +32,7 @@ BUCKET_EXAMPLE = "my-company-pulumi-state"
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _IP_ADDRESS = re.compile(r"[0-9]+(\.[0-9]+){3}")
 _RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
-# `-an` is for names of the account's own namespace, which are asked for in another way.
+# `-an` is for names in the account's own namespace, which need another API call.
 _RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3", "-an")
 _ANY_ACCOUNT = "0" * 12
 _LONGEST_EMAIL = 254
@@ -51,12 +51,12 @@ _T = TypeVar("_T")
 
 
 def _optional(parse: Callable[[str, str], _T]) -> Callable[[str, str], _T | None]:
-    """Read an empty text as None."""
+    """Parse an empty text as None."""
     return lambda key, value: parse(key, value) if value else None
 
 
 def default_bucket_name(account: str, stack: str) -> str:
-    """Name the bucket of a stack that sets no `STATE_BUCKET`."""
+    """Return the bucket's name for a stack without `STATE_BUCKET`."""
     return f"{BUCKET_PREFIX}-{account}-{stack}"
 
 
@@ -75,29 +75,29 @@ def _parse_bucket(key: str, value: str) -> str:
     """Check a bucket's name.
 
     Raises:
-        SettingsError: S3 takes no bucket of that name.
+        SettingsError: S3 doesn't allow the name.
     """
     if not is_bucket_name(value):
-        allowed = "3 to 63 lower-case letters, digits, dots and hyphens, by S3's naming rules"
+        allowed = "3 to 63 lower-case letters, digits, dots and hyphens (S3's naming rules)"
         problem = _reserved_part(value) or f": must be {allowed}"
         raise SettingsError(key, f"is {value!r}{problem}", BUCKET_EXAMPLE)
     return value
 
 
 def check_default_bucket(key: str, stack: str) -> None:
-    """Check that a stack that names no bucket can have the default one.
+    """Check that the default bucket's name is valid for a stack.
 
     Raises:
-        SettingsError: the stack's name can't be part of a bucket's.
+        SettingsError: the stack's name can't be part of a bucket's name.
     """
     name = default_bucket_name(_ANY_ACCOUNT, stack)
     if not is_bucket_name(name):
-        problem = f"is not set, and stack name {stack!r} can't be part of a bucket's name"
+        problem = f"is not set, and the stack's name {stack!r} can't be part of a bucket's name"
         raise SettingsError(key, problem + _reserved_part(name), BUCKET_EXAMPLE)
 
 
 def _reserved_part(name: str) -> str:
-    """Say which part of a name S3 reserves, after a colon; empty where none is."""
+    """Say which part of a name S3 reserves, after a colon, or return ""."""
     for part in _RESERVED_PREFIXES:
         if name.startswith(part):
             return f": S3 reserves names that begin with {part}"
@@ -110,14 +110,14 @@ def _reserved_part(name: str) -> str:
 def _parse_alias(key: str, value: str) -> str:
     """Check a key's alias by KMS's rules (API reference, "CreateAlias")."""
     if _ALIAS.fullmatch(value) is None or _RESERVED_ALIAS.fullmatch(value) is not None:
-        allowed = "up to 250 letters, digits, /, _ and -, without alias/ and not aws/ before them"
+        allowed = "up to 250 letters, digits, /, _ and -, and must not begin with alias/ or aws/"
         raise SettingsError(key, f"is {value!r}: must be {allowed}", "oncall-state")
     return value
 
 
 def _parse_key_id(key: str, value: str) -> str:
     if _KEY_ID.fullmatch(value) is None:
-        problem = f"is {value!r}, which isn't the id of a key; `make bootstrap` sets it"
+        problem = f"is {value!r}, which isn't a key id; `make bootstrap` sets it"
         raise SettingsError(key, problem, fixes={key: None})
     return value
 
@@ -140,8 +140,8 @@ def _parse_repository(key: str, value: str) -> str:
     match = _REPOSITORY.fullmatch(value)
     if match is None or bool(match["owner_id"]) != bool(match["name_id"]):
         problem = (
-            f"is {value!r}: must be OWNER/REPO, or OWNER@OWNERID/REPO@REPOID where GitHub's tokens "
-            "hold the ids, too"
+            f"is {value!r}: must be OWNER/REPO, or OWNER@OWNERID/REPO@REPOID if GitHub's tokens "
+            "contain the ids"
         )
         raise SettingsError(key, problem, "acme/oncall-approvals")
     return value

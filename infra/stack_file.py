@@ -1,4 +1,4 @@
-"""The one reader of `Pulumi.yaml` and `Pulumi.<stack>.yaml`: as the Pulumi CLI reads them."""
+"""Reads `Pulumi.yaml` and `Pulumi.<stack>.yaml` like the Pulumi CLI does."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from policy.terminal import safe
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-PASSPHRASE = "passphrase"  # noqa: S105 - what Pulumi calls it
-# These make the aws provider use other credentials, or another AWS, than those whose account,
-# bucket and key were proven; `aws:endpoints` would send the secrets there, too.
+PASSPHRASE = "passphrase"  # noqa: S105 - Pulumi's name for it
+# These make the aws provider use other credentials or endpoints than those that were proven;
+# `aws:endpoints` would also send the secrets there.
 REDIRECTING_KEYS = frozenset(
     {
         *("aws:accessKey", "aws:secretKey", "aws:token", "aws:profile", "aws:sharedConfigFiles"),
@@ -37,19 +37,19 @@ _STACK = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackFile:
-    """What matters of a stack's two files.
+    """The relevant contents of a stack's two files.
 
     Attributes:
         project: the name of the project.
         stack: the name of the stack.
-        folder: where the files are.
-        region: `aws:region`, else the environment's; empty where neither is set.
-        region_key: the setting or the variable that holds it.
-        settings: the project's plain settings that are set, by their names without the project's.
-        encrypted: the names of those that are encrypted.
-        encrypted_by: what encrypts the secrets of the stack's file: "passphrase", or a key's
-            address; empty where the file doesn't say.
-        secrets_provider: the key's address that the file names, even if it encrypts nothing yet.
+        folder: of the files.
+        region: `aws:region`, or the environment's; empty if neither is set.
+        region_key: the setting or the variable that sets it.
+        settings: the project's plain settings that are set, by unqualified name.
+        encrypted: the names of the encrypted ones.
+        encrypted_by: what encrypts the secrets of the stack's file: "passphrase", or the URL of a
+            key; empty if the file doesn't say.
+        secrets_provider: the URL of a key in the file, even if it encrypts nothing yet.
     """
 
     project: str
@@ -64,14 +64,14 @@ class StackFile:
 
     @property
     def tags(self) -> dict[str, str]:
-        """The tags that everything of this stack has."""
+        """The tags of everything in this stack."""
         return {"project": self.project, "stack": self.stack}
 
     def checked_region(self) -> str:
-        """Give the region.
+        """Return the region.
 
         Raises:
-            SetupError: it isn't set, or can't be one.
+            SetupError: it isn't set, or isn't valid.
         """
         try:
             return parse_region(self.region, self.region_key)
@@ -79,20 +79,20 @@ class StackFile:
             raise SetupError(self.reported(error)) from None
 
     def has(self, key: str) -> bool:
-        """Whether a setting is there, in plain text or encrypted."""
+        """Whether a setting is set, in plain text or encrypted."""
         return key in self.encrypted or bool(self.settings.get(key))
 
     def reported(self, error: SettingsError) -> str:
-        """Report what is wrong with the stack's settings."""
+        """Report the problems of the stack's settings."""
         file = f"Pulumi.{self.stack}.yaml"
         return report(file, error, lambda problem: in_file(problem, self.stack, self.project))
 
 
 def read_stack_file(folder: Path, stack: str, environment: Mapping[str, str]) -> StackFile:
-    """Read them.
+    """Read both files of a stack.
 
     Raises:
-        SetupError: the name can't be a stack's, there is no such file, or it can't be read.
+        SetupError: the stack's name isn't valid, or a file is missing or unreadable.
     """
     path = check_stack_file(folder, stack)
     project, stack_file = load_file(folder / "Pulumi.yaml"), load_file(path)
@@ -120,7 +120,7 @@ def read_stack_file(folder: Path, stack: str, environment: Mapping[str, str]) ->
 
 
 def is_stack_name(text: str) -> bool:
-    """Whether a stack may have this name: `Pulumi.<stack>.yaml` is a file of the project then."""
+    """Whether a text is a valid name of a stack, and so safe as part of a file name."""
     return _STACK.fullmatch(text) is not None
 
 
@@ -128,7 +128,7 @@ def check_stack_file(folder: Path, stack: str) -> Path:
     """Find a stack's file.
 
     Raises:
-        SetupError: the name can't be a stack's, or there is no such file.
+        SetupError: the stack's name isn't valid, or there is no such file.
     """
     if not is_stack_name(stack):
         raise SetupError(
@@ -137,9 +137,9 @@ def check_stack_file(folder: Path, stack: str) -> Path:
     path = folder / f"Pulumi.{stack}.yaml"
     if not path.exists():
         names = stack_names(folder)
-        others = f" (there is {', '.join(names)})" if names else ""
+        others = f" (existing stacks: {', '.join(names)})" if names else ""
         raise SetupError(
-            f"there is no {path.name}{safe(others)}; for a new stack, write one with its "
+            f"there is no {path.name}{safe(others)}; for a new stack, create it with the "
             f"region: `printf 'config:\\n  aws:region: eu-west-1\\n' > {path.name}`"
         )
     return path
@@ -153,11 +153,11 @@ def stack_names(folder: Path) -> list[str]:
 def read_stack_config(root: Path, stack: str) -> tuple[dict[str, str], frozenset[str]]:
     """Read the defaults of `Pulumi.yaml`, then `Pulumi.<stack>.yaml`, as the program sees them.
 
-    Keys are qualified (`oncall-approvals:MEMORY_MB`). Numbers and booleans become the strings that
-    the CLI makes of them, lists and maps become JSON. Encrypted values are left out.
+    Keys are qualified (`oncall-approvals:MEMORY_MB`). Numbers and booleans become the same strings
+    as in the CLI, lists and maps become JSON. Encrypted values are left out.
 
     Returns:
-        The config, and the keys whose values the stack file holds encrypted.
+        The config, and the keys with encrypted values.
 
     Raises:
         SetupError: a file can't be read.
@@ -173,7 +173,7 @@ def config_of(
     """Merge the contents of both files as `read_stack_config` does.
 
     Raises:
-        SetupError: a list or a map holds itself.
+        SetupError: a list or a map contains itself.
     """
     name = str(project.get("name") or "")
     config = {
@@ -187,7 +187,7 @@ def config_of(
         try:
             encrypted, text = _is_encrypted(value), _cli_text(value)
         except (ValueError, RecursionError):
-            raise SetupError(f"{key} is a list or a map that holds itself; take it out") from None
+            raise SetupError(f"{key} is a list or a map that contains itself; remove it") from None
         if encrypted:
             secret_keys.add(key)
             config.pop(key, None)
@@ -197,7 +197,7 @@ def config_of(
 
 
 def load_file(path: Path) -> dict[str, Any]:
-    """Load one of the files, its plain values as Go reads them.
+    """Load one of the files, with plain values like Go reads them.
 
     Raises:
         SetupError: it can't be read.
@@ -207,7 +207,7 @@ def load_file(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeError, ValueError, yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f" in line {mark.line + 1}" if mark else ""
-        problem = next(iter(str(error).splitlines()), "it is nested too deep")
+        problem = next(iter(str(error).splitlines()), "it is nested too deeply")
         raise SetupError(f"{path.name} can't be read{place}: {safe(problem)}") from None
     return _mapping(loaded)
 
@@ -218,7 +218,7 @@ def _mapping(value: object) -> dict[str, Any]:
 
 
 def _is_encrypted(value: object) -> bool:
-    """Whether a value is encrypted, or a list or map that holds one, as `--path` makes it."""
+    """Whether a value is encrypted, or a list or map with one, as `--path` writes it."""
     if isinstance(value, dict):
         return set(value) == {"secure"} or any(map(_is_encrypted, value.values()))
     return isinstance(value, list) and any(map(_is_encrypted, value))
@@ -230,7 +230,7 @@ def _qualified(key: str, project: str) -> str:
 
 
 def _default(declared: Any) -> Any:  # noqa: ANN401 - whatever YAML holds
-    """Take the value of `KEY: value`, of `KEY: {value: ...}` or of `KEY: {default: ...}`."""
+    """Return the value of `KEY: value`, `KEY: {value: ...}` or `KEY: {default: ...}`."""
     if not isinstance(declared, dict):
         return declared
     return declared.get("value", declared.get("default"))
@@ -247,20 +247,20 @@ def _cli_text(value: Any) -> str:  # noqa: ANN401 - whatever YAML holds
 
 
 def redirection_errors(config: Iterable[str]) -> Iterator[ConfigError]:
-    """Find the keys by which the deploy would reach another AWS than the one that is checked."""
-    # Pulumi takes `aws:config:endpoints`, too.
+    """Find keys that would send the deploy to another AWS account than the checked one."""
+    # Pulumi also accepts `aws:config:endpoints`.
     for key in sorted(config):
         if key.replace("aws:config:", "aws:") in REDIRECTING_KEYS:
             yield ConfigError(
                 key,
-                "would have the deploy reach another AWS than the one whose account is checked",
-                "take it out, and give credentials by the environment (AWS_PROFILE, or "
+                "could send the deploy to another AWS account than the one that is checked",
+                "remove it, and set credentials in the environment (AWS_PROFILE, or "
                 "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)",
             )
 
 
 def _encryption(stack_file: Mapping[str, Any]) -> str:
-    """Tell what encrypts; an address without its encrypted key encrypts nothing yet."""
+    """Return what encrypts; a URL without its encrypted key encrypts nothing yet."""
     provider = _text(stack_file.get("secretsprovider"))
     if provider not in {"", "default", PASSPHRASE}:
         return provider if stack_file.get("encryptedkey") else ""
@@ -272,9 +272,9 @@ def _text(value: object) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's plain values, as Go reads them: `yes` and `1:30` are strings."""
+    """Reads plain values like Go, as YAML 1.2: `yes` and `1:30` are strings."""
 
-    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own way to state it
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own way
         first: [(tag, pattern) for tag, pattern in resolvers if tag not in _OF_YAML_1_1]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }

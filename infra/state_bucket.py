@@ -1,6 +1,6 @@
-"""The bucket that holds Pulumi's own state: `make bootstrap` makes it, the program keeps it up.
+"""The bucket for Pulumi's own state: `make bootstrap` creates it, the program maintains it.
 
-Every call names the account that has to own the bucket, so that none reaches anybody else's.
+Every call names the account that must own the bucket, so that none reaches another account's.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 
 OLD_VERSION_DAYS = 90
 ABORTED_UPLOAD_DAYS = 7
-# S3 takes no location constraint for its oldest region.
+# S3 accepts no location constraint for its oldest region.
 _OLDEST_REGION = "us-east-1"
 
 
 def prove_adoptable(bucket: str, tags: Mapping[str, str]) -> None:
-    """Make sure that a bucket is this account's, and tagged as this stack's.
+    """Prove that a bucket is this account's, and has this stack's tags.
 
     Raises:
-        pulumi.RunError: it isn't, in one sentence.
+        pulumi.RunError: it isn't or doesn't, in one sentence.
     """
     try:
         with aws_errors():
@@ -52,23 +52,23 @@ def _prove_own(bucket: str, tags: Mapping[str, str]) -> None:
     remedy = f"run `make bootstrap STACK={pulumi.get_stack()}`"
     account = current_account(pulumi.Config("aws").get("region") or "")
     if owned_bucket_region(account, bucket) is None:
-        raise SetupError(f"{STATE_BUCKET} is {bucket!r}, and there is no such bucket; {remedy}")
+        raise SetupError(f"{STATE_BUCKET} is {bucket!r}, but there is no such bucket; {remedy}")
     if not tags.items() <= bucket_tags(account, bucket).items():
         wanted = ", ".join(f"{key}={value}" for key, value in tags.items())
         raise SetupError(
-            f"{STATE_BUCKET_MANAGED} is true, and bucket {bucket} doesn't have the tags {wanted}, "
-            f"so it may be somebody else's; {remedy}"
+            f"{STATE_BUCKET_MANAGED} is true, but bucket {bucket} doesn't have the tags {wanted}, "
+            f"so it may belong to something else; {remedy}"
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateBucketArgs:
-    """What the bucket is called.
+    """The arguments of the bucket.
 
     Attributes:
-        bucket: its name; without one, `indent-deploy-state-<account>-<stack>`.
-        tags: put on the bucket.
-        adopted: whether `make bootstrap` made it, so that the stack takes it over.
+        bucket: its name; `indent-deploy-state-<account>-<stack>` by default.
+        tags: of the bucket.
+        adopted: whether `make bootstrap` created it, so that the stack imports it.
     """
 
     bucket: str | None
@@ -77,11 +77,11 @@ class StateBucketArgs:
 
 
 class StateBucket(pulumi.ComponentResource):
-    """A private, versioned, encrypted bucket that no `pulumi destroy` takes along.
+    """A private, versioned, encrypted bucket that `pulumi destroy` keeps.
 
-    The state in it may be that of this very stack, so the bucket and all that protects it are
-    protected, and kept when the stack goes. Each resource says so itself: what a component's
-    options hand down differs from option to option.
+    It may contain the state of this very stack, so the bucket and its settings are protected, and
+    retained when the stack is destroyed. Each resource sets these options itself, since a component
+    passes on only some of its own.
 
     Attributes:
         bucket: its name.
@@ -137,7 +137,7 @@ class StateBucket(pulumi.ComponentResource):
                     },
                 },
             ],
-            # S3 takes a rule about old versions only of a bucket that keeps them.
+            # S3 accepts a rule about old versions only if the bucket has versioning.
             opts=self._kept(versioning),
         )
 
@@ -174,7 +174,7 @@ class StateBucket(pulumi.ComponentResource):
             f"{self._name}-policy",
             bucket=self.bucket,
             policy=pulumi.Output.json_dumps(_tls_only(self._bucket.arn)),
-            # Both change who may reach the bucket, and S3 refuses two such changes at once.
+            # Both change the access to the bucket, and S3 refuses two such changes at once.
             opts=self._kept(closed),
         )
 
@@ -182,8 +182,8 @@ class StateBucket(pulumi.ComponentResource):
 def _adoption(args: StateBucketArgs) -> pulumi.ResourceOptions:
     if not args.adopted:
         return pulumi.ResourceOptions()
-    # An import has to find what the program says, and organisations add tags of their own. Ours are
-    # on it: without them it isn't adopted (prove_adoptable).
+    # An import must match the program, but organisations add their own tags. Ours are on it,
+    # or it isn't adopted (prove_adoptable).
     return pulumi.ResourceOptions(import_=args.bucket, ignore_changes=["tags", "tagsAll"])
 
 
@@ -213,64 +213,64 @@ def _tls_only(arn: pulumi.Output[str]) -> dict[str, object]:
 def ensure_bucket(
     account: AwsAccount, file: StackFile, name: str, report_step: Callable[[str], None]
 ) -> bool:
-    """Make the bucket before there is a stack, or take it over where it is the stack's own.
+    """Create the bucket before there is a stack, or adopt it if it is the stack's own.
 
-    Each call can be made again.
+    Each call can be repeated.
 
     Returns:
-        Whether the stack manages it; else it serves as it is.
+        Whether the stack manages the bucket, or uses it as it is.
 
     Raises:
-        SetupError: it isn't this account's, or not for this stack.
+        SetupError: it isn't this account's, or isn't for this stack.
     """
     region = owned_bucket_region(account, name)
     if region is None:
-        report_step(f"makes the state bucket {name}")
+        report_step(f"creating the state bucket {name}")
         _create(account, name)
         region = owned_bucket_region(account, name)
     if region is None:
         raise SetupError(
-            f"bucket {name} was made, but AWS doesn't show it yet; "
+            f"bucket {name} was created, but AWS doesn't list it yet; "
             f"run `make bootstrap STACK={file.stack}` again"
         )
     if region != account.region:
         raise SetupError(
-            f"bucket {name} is in {region}, and aws:region is {account.region}; "
+            f"bucket {name} is in {region}, but aws:region is {account.region}; "
             f"set aws:region to {region}, or {STATE_BUCKET} to the name of another bucket"
         )
     tags = bucket_tags(account, name)
     if file.tags.items() <= tags.items() or _is_empty(account, name):
-        report_step(f"closes, encrypts and versions the state bucket {name}")
+        report_step(f"making the state bucket {name} private, encrypted and versioned")
         _put_settings(account, name, tags | file.tags)
         return True
     _check_shared(file, name)
     report_step(
-        f"uses the bucket {name} as it is: others keep things in it, so nothing of it is changed"
+        f"using the bucket {name} as it is: it has other contents, so its settings stay unchanged"
     )
     return False
 
 
 def _check_shared(file: StackFile, name: str) -> None:
-    """Accept a bucket with other things in it only where somebody has named it."""
+    """Accept a bucket with other contents only if the settings name it."""
     wanted = ", ".join(f"{key}={value}" for key, value in file.tags.items())
     if file.settings.get(STATE_BUCKET) != name:
         raise SetupError(
             f"your account has a bucket {name}, which isn't empty and doesn't have the tags "
-            f"{wanted}; to keep the state in it all the same, write "
-            f"`{file.project}:{STATE_BUCKET}: {name}` into Pulumi.{file.stack}.yaml"
+            f"{wanted}; to keep the state in it anyway, write "
+            f"`{file.project}:{STATE_BUCKET}: {name}` to Pulumi.{file.stack}.yaml"
         )
     if file.settings.get(STATE_BUCKET_MANAGED) == "true":
         raise SetupError(
-            f"{STATE_BUCKET_MANAGED} is true, and bucket {name} isn't empty and doesn't have the "
-            f"tags {wanted}; put the tags back, or, if it is another bucket than before, take "
-            f"{STATE_BUCKET_MANAGED} out of Pulumi.{file.stack}.yaml"
+            f"{STATE_BUCKET_MANAGED} is true, but bucket {name} isn't empty and doesn't have the "
+            f"tags {wanted}; restore the tags, or, if it isn't the same bucket as before, remove "
+            f"{STATE_BUCKET_MANAGED} from Pulumi.{file.stack}.yaml"
         )
 
 
 def _create(account: AwsAccount, name: str) -> None:
     place = {"CreateBucketConfiguration": {"LocationConstraint": account.region}}
     try:
-        # The one call that can't name the owner: who has made it is asked afterwards.
+        # The only call that can't name the owner, which is checked afterwards.
         account.client("s3").create_bucket(
             Bucket=name,
             ObjectOwnership="BucketOwnerEnforced",
@@ -291,7 +291,7 @@ def _is_empty(account: AwsAccount, name: str) -> bool:
 
 
 def _put_settings(account: AwsAccount, name: str, tags: dict[str, str]) -> None:
-    """Put what `StateBucket` keeps up, the tags last: they say that it is done."""
+    """Apply the settings of `StateBucket`; the tags come last, as they mark completion."""
     s3 = account.client("s3")
     owned = {"Bucket": name, "ExpectedBucketOwner": account.id}
     s3.put_public_access_block(

@@ -1,6 +1,6 @@
-"""The key that encrypts the secrets in the stack's config and state, where one is wanted.
+"""The optional key that encrypts the secrets in the stack's config and state.
 
-`make bootstrap` makes it before there is a stack, and the program keeps it up.
+`make bootstrap` creates it before there is a stack, and the program maintains it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from infra.aws_account import AwsAccount
     from infra.stack_file import StackFile
 
-# What the provider makes, reads, changes and deletes a key with: nothing that reads or writes data.
+# What the provider needs to maintain a key, without any right to data.
 KEEPING = (
     *("kms:DescribeKey", "kms:GetKeyPolicy", "kms:PutKeyPolicy", "kms:UpdateKeyDescription"),
     *("kms:GetKeyRotationStatus", "kms:EnableKeyRotation", "kms:EnableKey", "kms:DisableKey"),
@@ -31,7 +31,7 @@ KEEPING = (
     *("kms:CreateAlias", "kms:UpdateAlias", "kms:DeleteAlias"),
     *("kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion"),
 )
-# What Pulumi does with it: it wraps and unwraps the one data key in the stack's file.
+# What Pulumi needs to wrap and unwrap the data key in the stack's file.
 USING = ("kms:Encrypt", "kms:Decrypt")
 _ENCRYPTS = "ENCRYPT_DECRYPT"
 DESCRIPTION = "Encrypts the secrets in the config and state of a Pulumi stack."
@@ -39,13 +39,13 @@ DESCRIPTION = "Encrypts the secrets in the config and state of a Pulumi stack."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateKeyArgs:
-    """What the key is called.
+    """The arguments of the key.
 
     Attributes:
         alias: its alias, without `alias/`.
-        tags: put on the key; the alias takes none.
-        adopted: the id of the key that `make bootstrap` made, for the stack to take over; else
-            the stack makes one.
+        tags: of the key; an alias can't have any.
+        adopted: the id of the key that `make bootstrap` created, which the stack imports; without
+            it, the stack creates a key.
     """
 
     alias: str
@@ -54,14 +54,14 @@ class StateKeyArgs:
 
 
 class StateKey(pulumi.ComponentResource):
-    """A key of its own, turned over each year, that no `pulumi destroy` takes along.
+    """A key that is rotated yearly and that `pulumi destroy` keeps.
 
-    Without it the state and the config cannot be read any more, so it is protected, and kept when
-    the stack goes, as the state bucket is. Its policy names the account: who of it may use the key
-    is said by IAM. Whatever the policy leaves out, such as grants, nobody may.
+    Without it, the state and the config are unreadable, so it is protected, and retained when the
+    stack is destroyed, like the state bucket. Its policy leaves the use of the key to the account's
+    IAM, and allows nobody what it doesn't list, such as grants.
 
     Attributes:
-        alias: with `alias/`, as Pulumi's address of the key has it.
+        alias: with `alias/`, as in Pulumi's URL of the key.
         arn: of the key.
     """
 
@@ -75,7 +75,7 @@ class StateKey(pulumi.ComponentResource):
         retained = pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True)
         of_key, of_alias = pulumi.ResourceOptions(), pulumi.ResourceOptions()
         if args.adopted:
-            # An import has to find what the program says, and organisations add their own tags.
+            # An import must match the program, but organisations add their own tags.
             of_key = pulumi.ResourceOptions(
                 import_=args.adopted, ignore_changes=["tags", "tagsAll"]
             )
@@ -99,7 +99,7 @@ class StateKey(pulumi.ComponentResource):
 
 
 def key_policy(account: str, partition: str) -> str:
-    """Write the key's policy, as JSON: the account's IAM says who may do what is listed."""
+    """Return the key's policy as JSON: the account's IAM controls the listed actions."""
     policy = {
         "Version": "2012-10-17",
         "Statement": [
@@ -117,11 +117,11 @@ def key_policy(account: str, partition: str) -> str:
 
 
 def key_arn_of(key_id: str, neighbour: pulumi.Output[str]) -> pulumi.Output[str]:
-    """Write the ARN of a key that the stack need not manage.
+    """Return the ARN of a key that the stack may not manage.
 
     Args:
         key_id: its id.
-        neighbour: the ARN of something in the stack's account and region, which is where it is.
+        neighbour: the ARN of something in the same account and region.
     """
 
     def beside(arn: str) -> str:
@@ -141,11 +141,11 @@ def _policy() -> pulumi.Output[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackKey:
-    """The key that the alias names.
+    """The key of an alias.
 
     Attributes:
         id: its id.
-        managed: whether the stack manages it; else it serves as it is.
+        managed: whether the stack manages it, or uses it as it is.
     """
 
     id: str
@@ -155,26 +155,26 @@ class StackKey:
 def ensure_key(
     account: AwsAccount, file: StackFile, alias: str, report_step: Callable[[str], None]
 ) -> StackKey:
-    """Make the key and its alias, or find them.
+    """Create the key and its alias, or find them.
 
     Raises:
-        SetupError: the alias names a key that can't encrypt the state.
+        SetupError: the alias belongs to a key that can't encrypt the state.
     """
-    # Each call once: if the answer to CreateKey is lost, a second call would make a second key. The
-    # next run finds the first.
+    # No retries: if the response to CreateKey is lost, a retry would create a second key. The next
+    # run finds the first.
     client = account.client("kms", attempts=1)
     key = _describe(client, f"alias/{alias}")
     if key is not None:
         _check_usable(account, key, alias)
         managed = file.tags.items() <= _tags(client, key["KeyId"]).items()
         if not managed:
-            report_step(f"uses the key alias/{alias} as it is: it isn't this stack's")
+            report_step(f"using the key alias/{alias} as it is: it isn't this stack's")
     else:
-        # A run that was cut short may have made it.
+        # An interrupted run may have created it.
         key = next(_unnamed_keys(client, file.tags), None)
         managed = True
         if key is None:
-            report_step(f"makes the key alias/{alias}")
+            report_step(f"creating the key alias/{alias}")
             key = client.create_key(
                 Description=DESCRIPTION,
                 Policy=key_policy(account.id, account.partition),
@@ -182,7 +182,7 @@ def ensure_key(
             )["KeyMetadata"]
         client.create_alias(AliasName=f"alias/{alias}", TargetKeyId=key["KeyId"])
     if managed:
-        report_step(f"has the key alias/{alias} rotated each year")
+        report_step(f"turning on yearly rotation of the key alias/{alias}")
         policy = key_policy(account.id, account.partition)
         client.put_key_policy(KeyId=key["KeyId"], PolicyName="default", Policy=policy)
         client.enable_key_rotation(KeyId=key["KeyId"])
@@ -206,19 +206,19 @@ def _check_usable(account: AwsAccount, key: dict[str, Any], alias: str) -> None:
             key["AWSAccountId"] != account.id
         ),
         f"is {key['KeyState']}, not Enabled": key["KeyState"] != "Enabled",
-        "is one of AWS's own": key["KeyManager"] != "CUSTOMER",
+        "is managed by AWS": key["KeyManager"] != "CUSTOMER",
         f"is for {use}, not {_ENCRYPTS}": use != _ENCRYPTS,
     }
     for problem, applies in problems.items():
         if applies:
             raise SetupError(
                 f"{KMS_KEY_ALIAS} is {alias!r}, whose key {problem}; "
-                f"mend the key, or set {KMS_KEY_ALIAS} to another alias"
+                f"correct the key, or set {KMS_KEY_ALIAS} to another alias"
             )
 
 
 def _unnamed_keys(client: Any, tags: dict[str, str]) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - boto3 has no types
-    """Find usable keys with these tags that no alias names yet."""
+    """Find usable keys with these tags and no alias."""
     named = {
         alias.get("TargetKeyId")
         for page in client.get_paginator("list_aliases").paginate()
@@ -234,7 +234,7 @@ def _unnamed_keys(client: Any, tags: dict[str, str]) -> Iterator[dict[str, Any]]
 
 
 def _tags(client: Any, key: str) -> dict[str, str]:  # noqa: ANN401 - boto3 has no types
-    """Read a key's tags; a key whose policy hides them has none of ours."""
+    """Read a key's tags; if its policy hides them, it isn't ours."""
     try:
         pages = client.get_paginator("list_resource_tags").paginate(KeyId=key)
         return {tag["TagKey"]: tag["TagValue"] for page in pages for tag in page["Tags"]}

@@ -115,7 +115,7 @@ def test_every_provider(sandbox: Sandbox, oncall: Command) -> None:
         policy.write_text(POLICY.replace(f"[{name}]", f"[{name.lower()}s]"), encoding="utf-8")
         answer = oncall("preflight", "--policy", policy)
         assert answer.status == 1
-        assert f'the nearest is "{name}"' in answer.out
+        assert f'did you mean "{name}"?' in answer.out
 
 
 def _without_times(text: str) -> str:

@@ -184,7 +184,7 @@ def test_settings_that_name_nothing(oncall: Command, command: list[str]) -> None
     assert said() == [OPEN]
     assert said(DRY_RUN="true") == [OPEN.replace("opens any", "would open any")]
     assert said(DRY_RUN="", RESOURCE_LABELS="Env=Prod") == [
-        OPEN.replace("any resource", "every resource that carries Env=Prod")
+        OPEN.replace("any resource", "every resource labelled Env=Prod")
     ]
     assert said(RESOURCE_LABELS="Env=Dev") == []
     assert said(RESOURCE_LABELS="", INCIDENTIO_ROLES="lead") == []

@@ -121,10 +121,10 @@ def test_names_that_are_not_there(oncall: Command) -> None:
     assert answer.lines[1:-1] == [
         f'problem  rule "R": {missing}'
         for missing in (
-            'no schedule "production" at incident.io; the nearest is "Production"',
+            'no schedule "production" at incident.io; did you mean "Production"?',
             f'no schedule "Nightwatch" {there} Production',
-            'no role "incident lead" at incident.io; the nearest is "Incident Lead"',
-            'no severity "Mayor" at incident.io; the nearest is "Major"',
+            'no role "incident lead" at incident.io; did you mean "Incident Lead"?',
+            'no severity "Mayor" at incident.io; did you mean "Major"?',
             f'no type of incidents "Prod" {there} Production, Security',
         )
     ]

@@ -81,7 +81,7 @@ def test_without_a_backend_the_cli_is_not_asked(stack: Stack) -> None:
     del stack.environment["PULUMI_BACKEND_URL"]
     answer = stack.check()
     assert answer.status == 2
-    assert "PULUMI_BACKEND_URL is not set" in answer.err
+    assert "PULUMI_BACKEND_URL, the place of the state, is not set" in answer.err
     assert "`make bootstrap STACK=dev` prints" in answer.err
     assert stack.pulumi_calls == []
 

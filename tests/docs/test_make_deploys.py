@@ -60,10 +60,10 @@ def cli(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("target", ["preview", "deploy", "preview-comment"])
 def test_what_is_missing_is_said(target: str, tmp_path: Path, cli: Path) -> None:
     """Without a backend, the stack in it, or a CLI, one sentence says so, and nothing is run."""
-    assert "PULUMI_BACKEND_URL is not set" in _make(target, cli)[1]
+    assert "PULUMI_BACKEND_URL, the place of the state, is not set" in _make(target, cli)[1]
     assert not (cli / "told").exists()
     said = _make(target, cli, PULUMI_BACKEND_URL=FOLDER, HELD="prod")[1]
-    assert "file:///nowhere holds no stack 'dev' (it holds prod)" in said
+    assert "file:///nowhere has no stack 'dev' (it has prod)" in said
     assert "create" not in said
     (cli / "pulumi").unlink()
     code, said = _make(target, tmp_path, PULUMI_BACKEND_URL=FOLDER)

@@ -61,7 +61,7 @@ def test_plaintext_secret_is_one_sentence(project: PulumiProject) -> None:
     """The key and the command, and never its value."""
     project.run_pulumi("config", "set", "--plaintext", "INCIDENTIO_API_KEY", "key-of-a-test")
     refusal = _refusal(project)
-    assert "INCIDENTIO_API_KEY is a secret, but is set in plain text" in refusal
+    assert "INCIDENTIO_API_KEY is a secret but is set in plain text" in refusal
     assert "key-of-a-test" not in refusal
     project.run_pulumi("config", "set", "--secret", "INCIDENTIO_API_KEY", stdin="key-of-a-test")
 

@@ -8,10 +8,19 @@ import pytest
 
 from handler.duty import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty, Failure, ProviderSnapshot
 from handler.request import Request, Resource
-from handler.rules.conditions import NOT_LISTED, AnyOf, IncidentRole, OnCall, PostedUpdate
+from handler.rules.conditions import (
+    NOT_LISTED,
+    AllOf,
+    AnyOf,
+    IncidentRole,
+    OnCall,
+    PostedUpdate,
+    Requester,
+)
 from handler.rules.evaluate import (
     DENIED,
     DENIES_OTHERS,
+    NEEDS_ANOTHER_DUTY,
     NO_DUTY,
     OTHER_RESOURCES,
     RuleResult,
@@ -126,6 +135,18 @@ def test_trace_says_what_became_of_each_rule() -> None:
         RuleResult("labelled", "no", OTHER_RESOURCES),
         RuleResult("never the vault", "no", DENIES_OTHERS),
     )
+
+
+def test_trace_of_a_rule_that_needs_another_duty() -> None:
+    """One of its two duties counts, so the rule says that the other one is missing."""
+    both = Rule("both", Selector(), AllOf((SHIFTS, LEADS)), HOUR)
+    (result,) = decide(ASKED, ProviderSnapshot((SHIFT,)), Policy((both,)), NOW).rule_results
+    assert (result.verdict, result.why) == ("no", NEEDS_ANOTHER_DUTY)
+    assert (SHIFT, "") in result.duties
+    of_few = AllOf((SHIFTS, Requester(emails=("rita@example.com",))))
+    named = Rule("named", Selector(), of_few, HOUR)
+    (result,) = decide(ASKED, ProviderSnapshot((SHIFT,)), Policy((named,)), NOW).rule_results
+    assert result.why == "the requester is not one of the people or domains that it names"
 
 
 def test_trace_of_a_denial() -> None:

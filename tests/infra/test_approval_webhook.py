@@ -92,7 +92,7 @@ def test_function_is_exact(registered: Mapping[str, Registration]) -> None:
     inputs = dict(registered[FUNCTION].inputs)
     del inputs["code"]
     assert inputs == {
-        "description": "Approves access requests of whoever is on call, and of nobody else.",
+        "description": "Approves access requests of people who are on call or lead an incident.",
         "runtime": "python3.13",
         "architectures": ["arm64"],
         "handler": "handler.app.handle",

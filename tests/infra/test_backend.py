@@ -76,7 +76,7 @@ def test_stack_in_a_bucket_of_ours(project: BootstrapProject) -> None:
     """All is well, and the endpoint of this machine is warned of, with what takes it away."""
     assert _check(project) == 0
     (warning,) = project.capsys.readouterr().err.splitlines()
-    assert "calls go to an AWS on this machine, not to your account" in warning
+    assert "AWS calls go to this machine, not to your account" in warning
     assert warning.endswith("run `unset AWS_ENDPOINT_URL`")
     ((words, (_, no_plugins)),) = project.pulumi_calls()
     assert words[:2] == ["stack", "export"]
@@ -96,8 +96,8 @@ def test_state_in_a_folder(project: BootstrapProject) -> None:
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("", "PULUMI_BACKEND_URL is not set"),
-        ("ours", "PULUMI_BACKEND_URL is 'ours', which isn't an address"),
+        ("", "PULUMI_BACKEND_URL, the place of the state, is not set"),
+        ("ours", "PULUMI_BACKEND_URL is 'ours', which isn't the URL"),
         ("ftp://ours", "PULUMI_BACKEND_URL is 'ftp://ours', which isn't"),
         ("s3://", "PULUMI_BACKEND_URL is 's3://', which isn't"),
         ("s3://[ours", "PULUMI_BACKEND_URL is 's3://[ours', which isn't"),
@@ -195,7 +195,7 @@ def test_config_that_leads_elsewhere(project: BootstrapProject, key: str) -> Non
     with project.file.open("a", encoding="utf-8") as file:
         file.write(f"  {key}: [{{s3: https://evil.example}}]\n")
     shown = key.replace("config:", "")
-    assert f"{shown} would have the deploy reach another AWS" in _error(project)
+    assert f"{shown} could send the deploy to another AWS account" in _error(project)
     assert project.run() == 1
     assert shown in project.capsys.readouterr().err
     assert project.pulumi_calls() == []
@@ -223,7 +223,7 @@ def test_profile_that_needs_a_code(project: BootstrapProject) -> None:
     for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         project.monkeypatch.delenv(key)
     line = _error(project)
-    assert "needs a code of an MFA device" in line
+    assert "needs an MFA code" in line
     assert '`eval "$(aws configure export-credentials --format env)"`' in line
     with pytest.raises(SetupError, match="credentials --profile ops --format env"):
         current_account("us-west-2", "ops")
@@ -247,31 +247,31 @@ def test_stacks_that_may_not_be_listed(project: BootstrapProject, proxy: AwsProx
     )
     (project.folder / "bin" / "stacks").write_text("prod")
     line = _error(project)
-    assert f"{_url(proxy)} holds no stack 'dev'; export the PULUMI_BACKEND_URL" in line
+    assert f"{_url(proxy)} has no stack 'dev'; export the PULUMI_BACKEND_URL" in line
 
 
 def test_bucket_that_is_gone(project: BootstrapProject, proxy: AwsProxy) -> None:
     """The address is stale: what prints the right one is named."""
     project.monkeypatch.setenv("PULUMI_BACKEND_URL", _url(proxy, "gone"))
     line = _error(project)
-    assert "names the bucket gone, and there is none; run `make bootstrap STACK=dev`" in line
+    assert "names the bucket gone, which does not exist; run `make bootstrap STACK=dev`" in line
 
 
 def test_region_that_is_not_the_buckets(project: BootstrapProject, proxy: AwsProxy) -> None:
     """Both are named."""
     project.monkeypatch.setenv("PULUMI_BACKEND_URL", _url(proxy, region="eu-west-1"))
     line = _error(project)
-    assert "the bucket ours is in us-west-2, and PULUMI_BACKEND_URL says eu-west-1" in line
+    assert "the bucket ours is in us-west-2, not in eu-west-1; in PULUMI_BACKEND_URL" in line
 
 
-@pytest.mark.parametrize(("held", "told"), [("prod qa", "it holds prod, qa"), ("", "it is empty")])
+@pytest.mark.parametrize(("held", "told"), [("prod qa", "it has prod, qa"), ("", "it is empty")])
 def test_stack_that_it_does_not_hold(
     project: BootstrapProject, proxy: AwsProxy, held: str, told: str
 ) -> None:
     """Which backend was looked at, what it holds, and what prints the right one."""
     (project.folder / "bin" / "stacks").write_text(held)
     line = _error(project)
-    assert f"{_url(proxy)} holds no stack 'dev' ({told})" in line
+    assert f"{_url(proxy)} has no stack 'dev' ({told})" in line
     assert "`make bootstrap STACK=dev`" in line
 
 
@@ -282,7 +282,7 @@ def test_address_steers_no_terminal(project: BootstrapProject, url: str) -> None
     project.monkeypatch.setenv("PULUMI_BACKEND_URL", url)
     line = _error(project)
     assert "\x1b" not in line
-    assert r"\x1b[2J holds no stack 'dev'" in line
+    assert r"\x1b[2J has no stack 'dev'" in line
 
 
 def test_arguments_steer_no_terminal(project: BootstrapProject) -> None:
@@ -295,7 +295,7 @@ def test_arguments_steer_no_terminal(project: BootstrapProject) -> None:
 
 def test_stack_without_a_file(project: BootstrapProject) -> None:
     """A misspelt STACK."""
-    assert "there is no Pulumi.nope.yaml (there is dev)" in _error(project, "nope")
+    assert "there is no Pulumi.nope.yaml (existing stacks: dev)" in _error(project, "nope")
 
 
 def test_no_credentials(project: BootstrapProject) -> None:
@@ -318,7 +318,7 @@ def test_credentials_that_aws_refuses(project: BootstrapProject, code: str) -> N
     """AWS's own word for it, and how to sign in."""
     _answers(project, "GetCallerIdentity", "403 Forbidden", code)
     line = _error(project)
-    assert f"AWS doesn't accept the credentials ({code}), they are wrong or expired" in line
+    assert f"AWS rejected the credentials ({code}): they are wrong or expired" in line
 
 
 def test_what_aws_says_is_escaped(project: BootstrapProject) -> None:

@@ -84,7 +84,7 @@ def test_bucket_is_closed_encrypted_and_versioned(project: BootstrapProject) -> 
     said = project.capsys.readouterr()
     assert f"  export PULUMI_BACKEND_URL='{url}&s3ForcePathStyle=true'\n" in said.out
     assert "  export PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true\n" in said.out
-    assert "calls go to an AWS on this machine" in said.err
+    assert "AWS calls go to this machine" in said.err
     assert said.out.endswith(
         f"  pulumi config set AUTO_APPROVAL_SCHEDULES Production --stack {project.stack}\n"
     )
@@ -114,7 +114,7 @@ def test_stack_whose_state_is_elsewhere_is_not_made_anew(project: BootstrapProje
     project.hold_stacks(project.stack, folder=True)
     project.monkeypatch.setenv("PULUMI_BACKEND_URL", "file://~")
     line = project.error()
-    assert f"PULUMI_BACKEND_URL is file://~, which holds stack {project.stack!r} already" in line
+    assert f"PULUMI_BACKEND_URL is file://~, which already has a stack {project.stack!r}; " in line
     assert 'docs/runbook.md, "Move the state"' in line
     assert line.endswith("run `unset PULUMI_BACKEND_URL`")
     assert not [words for words, _ in project.pulumi_calls() if words[:2] == ["stack", "init"]]
@@ -150,7 +150,7 @@ def test_stack_that_is_not_narrowed_is_told(project: BootstrapProject, key: str)
     """Whatever says whom it lets in takes the warning away; labels alone say for what."""
     project.write_settings(**{key: "DBA"})
     assert project.run() == 0
-    open_ = "anybody on duty will open any resource" in project.capsys.readouterr().out
+    open_ = "anybody on duty could open any resource" in project.capsys.readouterr().out
     assert open_ is (key == "AUTO_APPROVAL_RESOURCE_LABELS")
 
 
@@ -199,7 +199,7 @@ def test_managed_bucket_that_lost_its_tags_is_refused(project: BootstrapProject)
     """The program would let go of it; which of the two is meant, a person says."""
     project.make_bucket(keeps="state")
     project.write_settings(STATE_BUCKET=project.bucket, STATE_BUCKET_MANAGED="true")
-    assert "STATE_BUCKET_MANAGED is true, and bucket" in project.error()
+    assert "STATE_BUCKET_MANAGED is true, but bucket" in project.error()
 
 
 class TestForeignBucket:
@@ -243,7 +243,7 @@ def test_bucket_of_another_region(project: BootstrapProject) -> None:
     project.make_bucket()
     project.write_settings(region="eu-west-1")
     said = project.error()
-    assert f"bucket {project.bucket} is in us-west-2, and aws:region is eu-west-1" in said
+    assert f"bucket {project.bucket} is in us-west-2, but aws:region is eu-west-1" in said
 
 
 class TestKey:
@@ -440,13 +440,13 @@ def test_setting_that_is_encrypted_is_refused(project: BootstrapProject, key: st
         "config:\n  aws:region: us-west-2\n"
         f"  oncall-approvals:{key}:\n    secure: v1:abc\nencryptionsalt: v1:x\n"
     )
-    assert f"{key} is set with --secret, but is not a secret" in project.error()
+    assert f"{key} is set with --secret but is not a secret" in project.error()
 
 
 @pytest.mark.parametrize(
     ("stack", "said"),
     [
-        ("nope", "there is no Pulumi.nope.yaml (there is stack"),
+        ("nope", "there is no Pulumi.nope.yaml (existing stacks: stack"),
         ("../dev", "STACK is '../dev'; use letters, digits"),
         ("dev;id", "STACK is 'dev;id'; use letters, digits"),
         ("", "STACK is ''; use letters, digits"),
@@ -514,7 +514,10 @@ def test_stack_whose_name_makes_no_bucket(project: BootstrapProject) -> None:
     project.stack = "Dev"
     project.write_settings(region="us west 2")  # which hides no other problem
     said = project.error()
-    assert "STATE_BUCKET is not set, and stack name 'Dev' can't be part of a bucket's name" in said
+    assert (
+        "STATE_BUCKET is not set, and the stack's name 'Dev' can't be part of a bucket's name"
+        in said
+    )
 
 
 def test_all_that_is_wrong_is_told_at_once(project: BootstrapProject) -> None:
@@ -559,7 +562,5 @@ def test_ctrl_c_says_how_to_go_on(project: BootstrapProject) -> None:
 
     watch_calls(project.monkeypatch, interrupt)
     assert project.run() == 130
-    assert (
-        f"`make bootstrap STACK={project.stack}` goes on from there"
-        in project.capsys.readouterr().err
-    )
+    error = project.capsys.readouterr().err
+    assert f"; to continue, run `make bootstrap STACK={project.stack}`" in error

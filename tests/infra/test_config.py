@@ -199,7 +199,7 @@ def test_wrong_or_missing_secret(secrets: dict[str, str], problem: str, key: str
 def test_encrypted_value_under_a_misspelt_key() -> None:
     """It may be a secret, and is not quoted; empty ones in plain text hide nothing."""
     assert refusal({}, {**GOOD, "memory-mb": "hunter2"}) == (
-        "memory-mb is not a setting of oncall-approvals; the nearest is MEMORY_MB; run `pulumi "
+        "memory-mb is not a setting of oncall-approvals; did you mean MEMORY_MB? Run `pulumi "
         "config rm memory-mb --stack dev`, then `pulumi config set MEMORY_MB --stack dev`"
     )
     read({"INDENT_WEBHOOK_SECRET_PREVIOUS": ""})
@@ -208,8 +208,8 @@ def test_encrypted_value_under_a_misspelt_key() -> None:
 def test_stack_name_that_no_bucket_may_have_is_refused(program: Program) -> None:
     """The default name is checked before the account is known; STATE_BUCKET is the way out."""
     assert refusal(stack="Prod") == (
-        "STATE_BUCKET is not set, and stack name 'Prod' can't be part of a bucket's name; for "
-        "example, run `pulumi config set STATE_BUCKET my-company-pulumi-state --stack Prod`"
+        "STATE_BUCKET is not set, and the stack's name 'Prod' can't be part of a bucket's name; "
+        "for example, run `pulumi config set STATE_BUCKET my-company-pulumi-state --stack Prod`"
     )
     assert program.run({"STATE_BUCKET": "ours"}, stack="Prod").outputs["state_bucket"] == "ours"
 
@@ -227,11 +227,9 @@ def test_settings_that_lambda_would_refuse_are_refused_before() -> None:
     """A function's environment holds 4 KB: the sentence names the setting that takes the most."""
     schedules = ", ".join(f"Schedule number {number}" for number in range(200))
     said = refusal({"AUTO_APPROVAL_SCHEDULES": schedules}, GOOD)
-    assert said.startswith("AUTO_APPROVAL_SCHEDULES takes ")
-    assert "of the 3800 bytes" in said
-    assert said.endswith(
-        "; shorten it, or write a policy file, which is no part of the environment"
-    )
+    assert said.startswith("AUTO_APPROVAL_SCHEDULES has ")
+    assert "the most in a function's environment is 3800" in said
+    assert said.endswith("; shorten it, or use a policy file, which is not part of the environment")
 
 
 def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
@@ -267,7 +265,7 @@ def test_plain_settings_that_are_encrypted() -> None:
     first, *lines = refusal({}, {**GOOD, **dict.fromkeys(keys, "'hunter2'")}).splitlines()
     assert "hunter2" not in f"{first}{lines}"
     assert sorted(lines) == sorted(
-        f"- {key} is set with --secret, but is not a secret: AWS keeps it in plain text; "
+        f"- {key} is set with --secret but is not a secret: AWS stores it in plain text; "
         f"run `pulumi config set --plaintext {key} --stack dev`"
         for key in keys
     )
@@ -279,7 +277,7 @@ def test_secrets_in_plain_text() -> None:
     assert "plain-secret" not in said
     for key in SECRET_KEYS:
         assert (
-            f"{key} is a secret, but is set in plain text; run `pulumi config set --secret" in said
+            f"{key} is a secret but is set in plain text; run `pulumi config set --secret" in said
         )
 
 

@@ -75,7 +75,7 @@ def test_key_that_means_another(key: str, meant: str) -> None:
     """The two commands that mend it; the value, which may be a secret, is not said."""
     said = sentence(key, "hunter2")
     option = "--secret " if meant in SECRET_KEYS else ""
-    assert re.match(rf"{key} is not a setting of [a-z -]+; the nearest is {meant}; ", said)
+    assert re.match(rf"{key} is not a setting of [a-z -]+; did you mean {meant}\?; ", said)
     assert said.endswith(
         f"; run `pulumi config rm {key} --stack dev`, "
         f"then `pulumi config set {option}{meant} --stack dev`"

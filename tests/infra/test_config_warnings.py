@@ -15,13 +15,13 @@ NO_END = (
     "end_with_shift can give them a duration, for example `without_end: 1h`"
 )
 NO_NAMES = (
-    f"{PARTICIPANTS} has no effect: with {SCHEDULES} or {ROLES} set, only duties named there "
-    "count, and taking part in an incident has no name; "
+    f"{PARTICIPANTS} has no effect: with {SCHEDULES} or {ROLES} set, only the schedules and "
+    "roles that they name count; "
     f"run `pulumi config rm {PARTICIPANTS} --stack dev`"
 )
 REPORTER = (
-    f"'Reporter' in {ROLES} has no effect: the reporter is who declared the incident, which counts "
-    f"only where {SELF_DECLARED} is true; leave 'Reporter' out"
+    f"'Reporter' in {ROLES} has no effect: the reporter declared the incident, and self-declared "
+    f"incidents only count if {SELF_DECLARED} is true; remove 'Reporter'"
 )
 POSTED = OPEN.replace(
     "any schedule opens", "any schedule or has posted an update to a live incident opens"
@@ -70,9 +70,9 @@ def test_schedule_without_its_provider(key: str) -> None:
     two = {**SECRETS, "PAGERDUTY_KEY": "key"}
     assert read({key: "PIJ90N7, DBA, API"}, two).warnings == (
         (
-            f"{key} names 'DBA' without its provider, and incident.io and PagerDuty are on: a "
-            f"schedule of that name at either counts; run `pulumi config set {key} --stack dev` "
-            "and give its id, or name the provider in a policy file"
+            f"{key} names 'DBA' without its provider, so a schedule with this name counts at "
+            f"incident.io and PagerDuty; run `pulumi config set {key} --stack dev` and enter its "
+            "id, or name the provider in a policy file"
         ),
     )
     assert read({key: "PIJ90N7"}, two).warnings == ()
@@ -98,7 +98,7 @@ def test_setting_of_a_provider_that_is_not_asked(
     every = {**SECRETS, "OPSGENIE_KEY": "o", "PAGERDUTY_KEY": "p", "JSM_API_TOKEN": "j"}
     jsm = {"JSM_SITE": "acme", "JSM_EMAIL": "bot@acme.io"}
     warning = (
-        f"{key} has no effect: {name} is not asked, as {secret} is not set; run "
+        f"{key} has no effect: {secret} is not set, so {name} is not asked; run "
         f"`pulumi config set --secret {secret} --stack dev` or "
         f"`pulumi config rm {key} --stack dev`"
     )

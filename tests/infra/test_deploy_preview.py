@@ -85,9 +85,9 @@ def test_comment_begins_with_what_a_person_has_to_deploy() -> None:
     text = comment("dev", "+ a role", 0, ["create a", "update b (c)"])
     assert text == (
         "### Preview of dev\n\n"
-        "**A person has to deploy this.** The role that CI takes cannot take these steps:\n\n"
+        "**A person has to deploy this.** The role of CI has no right to these steps:\n\n"
         "```text\ncreate a\nupdate b (c)\n```\n\n"
-        "Run `make deploy STACK=dev` from this commit, with AWS credentials of your own. "
+        "Run `make deploy STACK=dev` from this commit, with your own AWS credentials. "
         "CI deploys the rest.\n\n"
         "```text\n+ a role\n```\n"
     )

@@ -126,13 +126,13 @@ def test_environment_of_a_function(program: Program) -> None:
     arn = f"arn:aws-us-gov:secretsmanager:ap-southeast-1:123456789012:{secret}"
     real = {"HANDLER_SECRET_ARN": arn, "HANDLER_SECRET_VERSION": f"terraform-{'0' * 36}"}
     assert len(json.dumps({**environment_of(run), **real})) <= 4096
-    with pytest.raises(pulumi.RunError, match=r"^AUTO_APPROVAL_SCHEDULES takes"):
+    with pytest.raises(pulumi.RunError, match=r"^AUTO_APPROVAL_SCHEDULES has"):
         program.run({"AUTO_APPROVAL_SCHEDULES": f"{fits}x"})
 
 
 def test_environment_is_measured_in_bytes(program: Program) -> None:
     """A letter may be several of them."""
-    with pytest.raises(pulumi.RunError, match=r"^AUTO_APPROVAL_SCHEDULES takes"):
+    with pytest.raises(pulumi.RunError, match=r"^AUTO_APPROVAL_SCHEDULES has"):
         program.run({"AUTO_APPROVAL_SCHEDULES": "ü" * (MOST_ENVIRONMENT_BYTES // 2)})
 
 
@@ -143,7 +143,7 @@ def test_size_of_the_secret(program: Program) -> None:
     program.run(secrets={**SECRETS, "PAGERDUTY_KEY": most})
     with pytest.raises(pulumi.RunError) as refused:
         program.run(secrets={**SECRETS, "PAGERDUTY_KEY": f"{most}k"})
-    assert str(refused.value).startswith("PAGERDUTY_KEY takes ")
+    assert str(refused.value).startswith("PAGERDUTY_KEY has ")
     assert "kk" not in str(refused.value)
 
 

@@ -35,11 +35,11 @@ ON_HIS_OWN = f"""\
     expect: {{approved: false}}
 """
 MISSING = "cannot be read: No such file or directory"
-NOT_PASSED = f"{KEY} is 'policy/prod.yaml', which its tests do not let pass:"
+NOT_PASSED = f"{KEY} is 'policy/prod.yaml', which does not pass its tests:"
 PATH = (
-    "AUTO_APPROVAL_POLICY is {!r}: must be the path of a .yaml file in the project, seen from "
-    "its folder; for example, run `pulumi config set AUTO_APPROVAL_POLICY policy/prod.yaml "
-    "--stack dev`"
+    "AUTO_APPROVAL_POLICY is {!r}: must be the path of a .yaml file, relative to the "
+    "project's folder and inside it; for example, run "
+    "`pulumi config set AUTO_APPROVAL_POLICY policy/prod.yaml --stack dev`"
 )
 
 
@@ -135,12 +135,12 @@ def test_missing_files_are_named(root: Path) -> None:
     (root / "policy" / "prod.test.yaml").unlink()
     assert refusal(root, NAMED) == (
         f"{KEY} is 'policy/prod.yaml': policy/prod.test.yaml {MISSING}; a policy needs tests "
-        "in this file; to begin with the example, run "
+        "in this file; to start with the example, run "
         "`cp policy/example.test.yaml policy/prod.test.yaml`"
     )
     (root / "policy" / "prod.yaml").unlink()
     assert refusal(root, NAMED) == (
-        f"{KEY} is 'policy/prod.yaml', and there is no such file; to begin with the example, run "
+        f"{KEY} is 'policy/prod.yaml', but there is no such file; to start with the example, run "
         "`cp policy/example.yaml policy/prod.yaml && "
         "cp policy/example.test.yaml policy/prod.test.yaml`"
     )
@@ -152,7 +152,7 @@ def test_remedy_shows_what_the_stack_lets_count(program: Program, root: Path) ->
     write_policy(root / "access", tests=TESTS + ON_HIS_OWN)
     plain = {KEY: "access/prod.yaml", "INCIDENTIO_APPROVE_SELF_DECLARED": "true"}
     assert refusal(root, plain) == (
-        f"{KEY} is 'access/prod.yaml', which its tests do not let pass: access/prod.test.yaml:18: "
+        f"{KEY} is 'access/prod.yaml', which does not pass its tests: access/prod.test.yaml:18: "
         '"own": expected not approved, got approved by "DBAs" for 1 hour; '
         "run `make policy-test FILES=access/prod.yaml SELF_DECLARED=1`"
     )
@@ -221,12 +221,12 @@ def test_settings_without_effect_are_noted(root: Path) -> None:
     beside = {"AUTO_APPROVAL_DURATION": "3", "INCIDENTIO_APPROVE_PARTICIPANTS": "true"}
     assert read({**NAMED, **beside}, root=root).warnings == (
         (
-            "AUTO_APPROVAL_DURATION has no effect: each rule of policy/prod.yaml says how long; "
-            "run `pulumi config rm AUTO_APPROVAL_DURATION --stack dev`"
+            "AUTO_APPROVAL_DURATION has no effect: each rule in policy/prod.yaml has its own "
+            "duration; run `pulumi config rm AUTO_APPROVAL_DURATION --stack dev`"
         ),
         (
             "INCIDENTIO_APPROVE_PARTICIPANTS has no effect: a policy file, such as "
-            "policy/prod.yaml, counts shifts and roles; "
+            "policy/prod.yaml, only accepts shifts and roles; "
             "run `pulumi config rm INCIDENTIO_APPROVE_PARTICIPANTS --stack dev`"
         ),
     )
@@ -259,7 +259,7 @@ def test_provider_that_is_not_asked_is_noted(root: Path) -> None:
     write_policy(root / "policy", policy, tests)
     assert read(NAMED, root=root).warnings == (
         (
-            "policy/prod.yaml counts duties of Opsgenie, which is not asked: "
+            "policy/prod.yaml needs duties from Opsgenie, but OPSGENIE_KEY is not set: "
             "run `pulumi config set --secret OPSGENIE_KEY --stack dev`"
         ),
     )
@@ -271,9 +271,9 @@ def test_schedule_without_its_provider_is_noted(root: Path) -> None:
     two = {**SECRETS, "PAGERDUTY_KEY": "key"}
     (note,) = read(NAMED, two, root=root).warnings
     assert note == (
-        'policy/prod.yaml:2: "DBAs" names schedules without their provider, and incident.io and '
-        "PagerDuty are on: one of that name at either counts; write `provider: incidentio`, or "
-        "whose they are, beside `schedules`"
+        'policy/prod.yaml:2: "DBAs" names schedules without their provider, so a schedule with '
+        "such a name counts at incident.io and PagerDuty; add the provider next to `schedules`, "
+        "for example `provider: incidentio`"
     )
     write_policy(root / "policy", POLICY.replace("schedules: any", "schedules: [DBA]"))
     (more,) = read(NAMED, two, root=root).warnings
@@ -322,4 +322,4 @@ def test_policy_that_cannot_be_read_is_refused(root: Path) -> None:
     (root / "policy" / "prod.yaml").mkdir()
     said = refusal(root, NAMED)
     assert said.startswith(f"{KEY} is 'policy/prod.yaml': policy/prod.yaml cannot be read: ")
-    assert said.endswith("; make it a file that can be read")
+    assert said.endswith("; make the file readable")

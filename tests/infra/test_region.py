@@ -58,7 +58,7 @@ def test_region_that_is_not_set() -> None:
     """Neither by the stack nor by the environment; a variable that is wrong is named."""
     with pytest.raises(SettingsError, match=r"^aws:region is not set$"):
         parse_region(*region_of({}, {}))
-    with pytest.raises(SettingsError, match="is 'x' by AWS_REGION, which isn't a region"):
+    with pytest.raises(SettingsError, match=r"is 'x' \(from AWS_REGION\), which isn't a region"):
         parse_region(*region_of({"aws:region": " "}, {"AWS_REGION": "x"}))
     both = {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-2"}
     assert region_of({"aws:region": "us-east-1"}, both)[0] == "us-east-1"
@@ -82,7 +82,7 @@ def test_region_that_is_encrypted_is_not_quoted(program: Program) -> None:
     with pytest.raises(pulumi.RunError) as refused:
         program.run({}, {**SECRETS, "aws:region": "hunter2"})
     assert str(refused.value) == (
-        "aws:region is set with --secret, but is not a secret; "
+        "aws:region is set with --secret but is not a secret; "
         "run `pulumi config set --plaintext aws:region --stack dev`"
     )
 
@@ -92,9 +92,9 @@ def test_region_that_is_encrypted_is_not_quoted(program: Program) -> None:
     [
         ("eu-west-1", ""),
         ("us-gov-west-1", ""),
-        ("eu-west-9", "is 'eu-west-9', which is not among the regions that this version knows; if"),
-        ("xx-nowhere-1", "is 'xx-nowhere-1', which is not among the regions that this version"),
-        ("il-central-1", "is 'il-central-1', where AWS had no Lambda function URLs when this"),
+        ("eu-west-9", "is 'eu-west-9', which isn't a region that this version knows; if"),
+        ("xx-nowhere-1", "is 'xx-nowhere-1', which isn't a region that this version"),
+        ("il-central-1", "is 'il-central-1', which had no Lambda function URLs when this"),
     ],
 )
 def test_region_that_is_doubtful(value: str, note: str) -> None:

@@ -40,23 +40,20 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
             *("192.168.5.4", "s3://bucket"),
         ),
         (
-            ": must be 3 to 63 lower-case letters, digits, dots and hyphens, by S3's naming rules; "
+            ": must be 3 to 63 lower-case letters, digits, dots and hyphens (S3's naming rules); "
             f"{EXAMPLE.format('STATE_BUCKET', 'my-company-pulumi-state')}"
         ),
     ),
     "KMS_KEY_ALIAS": (
         ("alias/oncall", "aws/s3", "aws", "/oncall", "on call", "a?region=x", "a" * 251),
         (
-            ": must be up to 250 letters, digits, /, _ and -, without alias/ and not aws/ before "
-            f"them; {EXAMPLE.format('KMS_KEY_ALIAS', 'oncall-state')}"
+            ": must be up to 250 letters, digits, /, _ and -, and must not begin "
+            f"with alias/ or aws/; {EXAMPLE.format('KMS_KEY_ALIAS', 'oncall-state')}"
         ),
     ),
     "KMS_KEY_ID": (
         ("alias/oncall",),
-        (
-            ", which isn't the id of a key; `make bootstrap` sets it; "
-            "run `pulumi config rm KMS_KEY_ID"
-        ),
+        (", which isn't a key id; `make bootstrap` sets it; run `pulumi config rm KMS_KEY_ID"),
     ),
     "STATE_BUCKET_MANAGED": (
         ("yes",),
@@ -88,8 +85,8 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
             ),
         ),
         (
-            ": must be OWNER/REPO, or OWNER@OWNERID/REPO@REPOID where GitHub's tokens hold the "
-            f"ids, too; {EXAMPLE.format('DEPLOY_REPOSITORY', 'acme/oncall-approvals')}"
+            ": must be OWNER/REPO, or OWNER@OWNERID/REPO@REPOID if GitHub's tokens contain "
+            f"the ids; {EXAMPLE.format('DEPLOY_REPOSITORY', 'acme/oncall-approvals')}"
         ),
     ),
 }
@@ -199,5 +196,5 @@ def test_bucket_names(name: str, *, good: bool) -> None:
 def test_stack_that_leads_to_a_bad_bucket_name(stack: str) -> None:
     """The default name ends with the stack's, which may have 30 characters."""
     check_default_bucket(STATE_BUCKET, "s" * 30)
-    with pytest.raises(SettingsError, match=f"stack name '{stack}' can't be part of a bucket's"):
+    with pytest.raises(SettingsError, match=f"stack's name '{stack}' can't be part of a bucket's"):
         check_default_bucket(STATE_BUCKET, stack)

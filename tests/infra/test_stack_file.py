@@ -119,7 +119,7 @@ def test_value_that_holds_itself(tmp_path: Path) -> None:
     """YAML can say so."""
     (tmp_path / "Pulumi.yaml").write_text(PROJECT, encoding="utf-8")
     (tmp_path / "Pulumi.dev.yaml").write_text("config:\n  SIZE: &a [*a]\n", encoding="utf-8")
-    with pytest.raises(SetupError, match=r"^shop:SIZE is a list or a map that holds itself"):
+    with pytest.raises(SetupError, match=r"^shop:SIZE is a list or a map that contains itself"):
         read_stack_config(tmp_path, "dev")
 
 

@@ -76,7 +76,7 @@ def test_region_of_the_environment_is_taken(
 @pytest.mark.parametrize(
     ("tags", "said"),
     [
-        (None, "STATE_BUCKET is 'acme-state', and there is no such bucket"),
+        (None, "STATE_BUCKET is 'acme-state', but there is no such bucket"),
         ({}, "bucket acme-state doesn't have the tags project=oncall-approvals, stack=dev"),
         ({**TAGS, "stack": "prod"}, "bucket acme-state doesn't have the tags"),
     ],
@@ -135,7 +135,9 @@ def test_config_that_leads_elsewhere_is_refused(key: str) -> None:
     program = Program()
     config |= {f"{PROJECT}:{name}": value for name, value in SECRETS.items()} | {key: "elsewhere"}
     secrets = {f"{PROJECT}:{name}" for name in SECRETS}
-    with pytest.raises(pulumi.RunError, match=f"^{key} would have the deploy reach another AWS"):
+    with pytest.raises(
+        pulumi.RunError, match=f"^{key} could send the deploy to another AWS account"
+    ):
         run_program(config, secrets, program.mocks, root=ROOT, stack="dev")
     assert program.mocks.requests == []
 
@@ -146,14 +148,14 @@ def test_config_that_leads_elsewhere_is_refused(key: str) -> None:
         (
             {"STATE_BUCKET_MANAGED": "true"},
             (
-                "STATE_BUCKET_MANAGED is set, and STATE_BUCKET is not; `make bootstrap` sets both; "
+                "STATE_BUCKET_MANAGED is set, but STATE_BUCKET is not; `make bootstrap` sets both; "
                 "run `pulumi config rm STATE_BUCKET_MANAGED --stack dev`"
             ),
         ),
         (
             {"KMS_KEY_MANAGED": "true", "KMS_KEY_ALIAS": "oncall-state"},
             (
-                "KMS_KEY_MANAGED is set, and KMS_KEY_ID is not; `make bootstrap` sets both; "
+                "KMS_KEY_MANAGED is set, but KMS_KEY_ID is not; `make bootstrap` sets both; "
                 "run `pulumi config rm KMS_KEY_MANAGED --stack dev`"
             ),
         ),

@@ -276,7 +276,7 @@ class TestRefusals:
             ),
             (
                 ["up", "--stack", "none"],
-                "there is no Pulumi.none.yaml (there is dev); for a new stack, write one",
+                "there is no Pulumi.none.yaml (existing stacks: dev); for a new stack, create it",
             ),
             (
                 ["up", "--policy", "none.yaml"],

@@ -72,7 +72,7 @@ def test_what_it_is_answered(tenant: Tenant, sandbox: Sandbox) -> None:
     day = policy_step(JANE, 24 * HOUR, entitlement="e-1")
     http, left = answer(day)
     assert http == 200
-    assert left["approve"]["comment"].startswith("Left to humans: the policy allows")
+    assert left["approve"]["comment"].startswith("Left to humans: access for 24 hours")
     assert answer(day, signed=hour)[0] == 401
     assert answer(button_test()) == (200, {"version": "v1"})
     with Tenant() as other:
