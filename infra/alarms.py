@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from handler.providers.registry import Provider
 
-RUNBOOK = "docs/runbook.md"
+RUNBOOK = "docs/operate.md"
 # So many within an hour, and so many within 15 minutes.
 APPROVALS_THAT_RING = 20
 REFUSALS_THAT_RING = 5

@@ -207,7 +207,7 @@ PROGRAM_SETTINGS = (
         DEPLOY_REPOSITORY,
         _optional(_parse_repository),
         "The GitHub repository whose workflows deploy this stack, such as `acme/oncall-approvals`: "
-        "makes [the roles that CI takes](docs/deploy-role.md). Empty means none.",
+        "makes [the roles that CI takes](docs/deploy-from-ci.md). Empty means none.",
     ),
 )
 ALL_SETTINGS = (*SETTINGS, *PROGRAM_SETTINGS)

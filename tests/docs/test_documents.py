@@ -11,7 +11,7 @@ import pytest
 from infra.settings import BY_NAME, DEPLOY_REPOSITORY
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMED = re.findall(r"`(tests/[\w/.]+)::(\w+)`", (ROOT / "docs/threat-model.md").read_text())
+NAMED = re.findall(r"`(tests/[\w/.]+)::(\w+)`", (ROOT / "docs/security.md").read_text())
 
 
 @pytest.mark.parametrize(("file", "name"), NAMED)
@@ -23,13 +23,13 @@ def test_a_test_that_is_named_exists(file: str, name: str) -> None:
 
 def test_each_threat_names_a_test() -> None:
     """No row of the threat model claims a defence that nothing shows."""
-    lines = (ROOT / "docs/threat-model.md").read_text(encoding="utf-8").splitlines()
+    lines = (ROOT / "docs/security.md").read_text(encoding="utf-8").splitlines()
     rows = [line for line in lines if line.startswith("| ")][1:]
     assert len(rows) >= 15
     assert all("::test_" in row for row in rows)
 
 
-DEPLOY_ROLE = (ROOT / "docs/deploy-role.md").read_text(encoding="utf-8")
+DEPLOY_ROLE = (ROOT / "docs/deploy-from-ci.md").read_text(encoding="utf-8")
 
 
 def test_how_to_use_the_role_is_as_the_program_has_it() -> None:

@@ -36,7 +36,7 @@ def test_documents_are_looked_at() -> None:
         for each in DOCUMENTS
         if COMMAND.search("\n".join(BLOCK.findall(each.read_text(encoding="utf-8"))))
     ]
-    assert {"README.md", "runbook.md", "deploy-role.md"} <= set(found)
+    assert {"README.md", "operate.md", "deploy-from-ci.md"} <= set(found)
 
 
 def test_the_makefile_switches_it_off_for_all_targets() -> None:

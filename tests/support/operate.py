@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-FILE = Path(__file__).resolve().parents[2] / "docs" / "runbook.md"
+FILE = Path(__file__).resolve().parents[2] / "docs" / "operate.md"
 _HEADING = re.compile(r"^(#{2,3}) (.+)$", flags=re.MULTILINE)
 _BLOCK = re.compile(r"^( *)```sh\n(.*?)^ *```$", flags=re.MULTILINE | re.DOTALL)
 

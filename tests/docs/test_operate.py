@@ -14,7 +14,7 @@ from handler.providers.registry import PROVIDERS
 from infra.alarms import APPROVALS_THAT_RING, Alarm, alarms_for
 from infra.settings import KEYS
 from tests.support.filter_pattern import matches
-from tests.support.runbook import FILE, SECTIONS, slug
+from tests.support.operate import FILE, SECTIONS, slug
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = FILE.read_text(encoding="utf-8")
