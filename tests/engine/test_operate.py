@@ -15,7 +15,7 @@ from sandbox.local_aws.resources.awslambda import PUBLIC_STATEMENTS
 from tests.e2e.webhook_calls import request_of
 from tests.engine.aws_proxy import AwsProxy
 from tests.engine.runbook_project import RunbookProject
-from tests.support.operate import SECTIONS
+from tests.support.documents import SECTIONS
 
 SECRET, NEXT_SECRET = "wks0-the-first-secret-of-a-test", "wks0-the-second-secret-of-a-test"
 INFO = {"info": True}
