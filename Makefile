@@ -101,7 +101,7 @@ policy-test: $(BIN)/oncall ## Test each policy/*.yaml (or FILES=...; SELF_DECLAR
 	@$(if $(strip $(value FILES)),printf '%s' $(call quote,FILES) | xargs) \
 	  $(BIN)/python -m policy test $(if $(value SELF_DECLARED),--self-declared) --
 
-settings: .venv/dev.stamp ## Write the table of settings into Pulumi.yaml and docs/settings.md
+settings: .venv/dev.stamp ## Write the settings into Pulumi.yaml and docs/settings.md
 	@$(BIN)/python -m infra.settings_reference
 
 mutate: .venv/dev.stamp ## Change what decides, bit by bit: tests must notice (minutes)
