@@ -111,7 +111,7 @@ format: .venv/dev.stamp ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix --quiet .
 
-settings: .venv/dev.stamp ## Write the table of settings into Pulumi.yaml and the README
+settings: .venv/dev.stamp ## Write the settings into Pulumi.yaml and docs/settings.md
 	@$(BIN)/python -m infra.settings_reference
 
 mutate: .venv/dev.stamp ## Check that tests notice changes to what decides (minutes)

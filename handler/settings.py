@@ -60,34 +60,34 @@ SETTINGS = (
     Setting(
         SIGNING_SECRET,
         parse_signing_secret,
-        "Switches [Indent](docs/callers.md#indent) on: its webhook's signing secret, of at least "
-        "16 characters. At least one caller has to be on.",
+        "Turns on [Indent's protocol](callers.md#indent): the webhook's signing secret, at least "
+        "16 characters.",
         secret=True,
     ),
     Setting(
         PREVIOUS_SIGNING_SECRET,
         parse_signing_secret,
-        "Accepted beside the current one while it is set.",
+        "Accepted beside the current one while it is set, to rotate it without downtime.",
         secret=True,
     ),
     Setting(
         AUTHZEN_TOKEN,
         parse_token,
-        "Switches [AuthZEN](docs/callers.md#authzen) on: its callers' bearer token, of at least 32 "
+        "Turns on [AuthZEN](callers.md#authzen): the bearer token of its callers, at least 32 "
         "characters.",
         secret=True,
     ),
     Setting(
         PREVIOUS_AUTHZEN_TOKEN,
         parse_token,
-        "Accepted beside the current one while it is set.",
+        "Accepted beside the current one while it is set, to rotate it without downtime.",
         secret=True,
     ),
     *(
         Setting(
             provider.key,
             parse_api_key,
-            f"Switches {provider.name} on. At least one provider's key is needed.",
+            f"Turns on {provider.name}: its API key.",
             secret=True,
         )
         for provider in PROVIDERS
@@ -95,81 +95,87 @@ SETTINGS = (
     Setting(
         DURATION,
         parse_duration,
-        "How long an approval lasts: hours (`3`, `1.5`) or units (`90m`, `1h30m`), at most 168 h.",
+        "How long access lasts at most: hours (`3`, `1.5`) or units (`90m`, `1h30m`), up to 168 "
+        "hours.",
         "6",
     ),
     Setting(
         POLICY,
         parse_text,
-        "A [policy file](#policy-files), such as `policy/prod.yaml`, instead of the next five.",
+        "A [policy file](policy.md), such as `policy/prod.yaml`. It replaces the next five "
+        "settings.",
     ),
     Setting(
         SCHEDULES,
         parse_list,
-        "On-call schedules that count, by name or id: `DBA, API`. Empty means any.",
+        "Schedules whose people on call are approved, by name or id: `DBA, API`. Empty means any "
+        "schedule, or none if roles are named.",
     ),
     Setting(OLDER_SCHEDULES, parse_list, f"The older name of `{SCHEDULES}`. Set one of the two."),
     Setting(
         ROLES,
         parse_list,
-        "incident.io roles that count, by name, shortform or id. Empty means any but the reporter.",
+        "incident.io roles that are approved, by name, short form or id. Empty means any role "
+        "except the reporter's, or none if schedules are named.",
     ),
     Setting(
         LABELS,
         parse_labels,
-        "Labels that every requested resource must carry: `Env=Prod, Team=DB`.",
+        "Labels that every requested resource must have: `Env=Prod, Team=DB`.",
     ),
     Setting(
         END_WITH_SHIFT,
         parse_shift_end,
-        "`true` ends access with the shift, a grace such as `15m` (at most 24h) that much later; "
-        "what has no end, such as incident roles, opens nothing then.",
+        "`true` ends access with the shift; a time such as `15m` (at most 24 hours) ends it that "
+        "much later. A duty without an end, such as an incident role, then opens nothing.",
         "false",
     ),
     Setting(DRY_RUN, parse_switch, "`true` decides and logs, but approves nothing.", "false"),
     Setting(
         PARTICIPANTS,
         parse_switch,
-        "`true` counts whoever posted an update to a live incident.",
+        "`true` also approves whoever posted an update to a live incident, while neither schedules "
+        "nor roles are named.",
         "false",
     ),
     Setting(
         SELF_DECLARED,
         parse_switch,
-        "`true` counts duties in an incident that the requester declared. Anybody can declare one.",
+        "`true` also approves roles in incidents that are self-declared by the requester. Anybody "
+        "can declare one.",
         "false",
     ),
     Setting(
         MAX_AGE,
         # A stolen call can be replayed for this long.
         partial(parse_whole, least=1, most=3600, example="300"),
-        "Seconds by which a signed call may be old, or ahead of our clock; at most 3600.",
+        "Maximum clock difference for a signed call of Indent's protocol, in seconds; at most "
+        "3600.",
         "300",
     ),
     Setting(
         AUTHZEN_DEADLINE,
         # The function is ended after 15 s.
         partial(parse_seconds, least=0.5, most=12, example="2.5"),
-        "Seconds within which AuthZEN's callers get their answer, from when AWS took the call; a "
-        "cold start is in them.",
+        "Seconds within which AuthZEN's callers get their answer, cold start included.",
         "6",
     ),
     Setting(
         PUBLIC_URL,
         parse_public_url,
-        "Where callers reach the function, if you put a domain of your own in front of its URL: "
-        "`https://oncall.example.com`.",
+        "The address at which callers reach the function, if you put your own domain in front of "
+        "its URL: `https://oncall.example.com`.",
     ),
     Setting(
         CONDUCTORONE_TENANT,
         parse_tenant,
-        "Switches [ConductorOne](docs/callers.md#conductorone) on: the name in the tenant's "
-        "address, such as `acme` in `acme.conductor.one`.",
+        "Turns on [ConductorOne](callers.md#conductorone): the tenant's name, which is `acme` in "
+        "`acme.conductor.one`.",
     ),
     Setting(
         CONDUCTORONE_BASE_URL,
         partial(parse_base_url, example="https://acme.conductor.one"),
-        "Where the tenant's public keys are, where that is not `https://<tenant>.conductor.one`.",
+        "Where the tenant's public keys are, if not at `https://<tenant>.conductor.one`.",
     ),
     *(row for provider in PROVIDERS for row in provider.settings),
 )

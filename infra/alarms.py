@@ -1,6 +1,6 @@
-"""The alarms: when somebody is mailed, what it means, and where the runbook says what to do.
+"""The alarms: when somebody is mailed, what it means, and where docs/operate.md says what to do.
 
-None of them is for a no: that humans decide is what happens without this webhook, too.
+None of them fires for a no: without this function, humans decide as well.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from handler.providers.registry import Provider
 
-RUNBOOK = "docs/runbook.md"
+PAGE = "docs/operate.md"
 # So many within an hour, and so many within 15 minutes.
 APPROVALS_THAT_RING = 20
 REFUSALS_THAT_RING = 5
@@ -30,7 +30,7 @@ class Alarm:
 
     Attributes:
         name: its name, after the stack's.
-        section: the heading of the runbook's section.
+        section: the heading of its section in docs/operate.md.
         means: what it means, in one sentence.
         metric: the metric's name.
         of_lambda: whether it is Lambda's own metric of the function, not one of ours.
@@ -57,28 +57,31 @@ class Alarm:
 
     @property
     def description(self) -> str:
-        """What whoever gets the mail reads."""
-        return f'{self.means} What to do: {RUNBOOK}, "{self.section}".'
+        """The text of the mail."""
+        return f'{self.means} What to do: {PAGE}, "{self.section}".'
 
 
 ALARMS = (
     Alarm(
         name="function-broken",
         section="Function broken",
-        means="The function ended without an answer: it did not start, raised or ran out of time.",
+        means=(
+            "The function ended without an answer: it didn't start, raised an error or ran out of "
+            "time."
+        ),
         metric="Errors",
         of_lambda=True,
     ),
     Alarm(
         name="calls-failed",
         section="Calls failed",
-        means="The function answered with 503, as it cannot read its secret, or 500.",
+        means="The function answered 503, because it can't read its secret, or 500.",
         metric=FAILED.name,
     ),
     Alarm(
         name="throttled",
         section="Throttled",
-        means="Calls were turned away: more came at once than the function may answer.",
+        means="More calls came at once than the function may answer, and AWS refused some.",
         metric="Throttles",
         of_lambda=True,
     ),
@@ -87,7 +90,7 @@ ALARMS = (
         section="Signatures refused",
         means=(
             f"{REFUSALS_THAT_RING} calls or more within 15 minutes did not prove that they come "
-            "from a caller: by a wrong token, or a signature that is wrong or too old."
+            "from a caller: the token was wrong, or the signature was wrong or too old."
         ),
         metric=SIGNATURES_REFUSED.name,
         minutes=15,
@@ -106,7 +109,7 @@ ALARMS = (
         name="self-made-duty",
         section="Self-made duty",
         means=(
-            "Somebody was approved by a duty that anybody can give himself: he declared the "
+            "Somebody was approved for a duty that people can give themselves: they declared the "
             "incident, or posted an update to it."
         ),
         metric=SELF_MADE.name,
@@ -125,8 +128,8 @@ def provider_failing(provider: Provider) -> Alarm:
         name=f"provider-failing-{provider.id}",
         section="Provider failing",
         means=(
-            f"{provider.name} has failed in every decision of the last 15 minutes that asked it: "
-            "nobody is approved by what it does not say."
+            f"{provider.name} has failed in every decision of the last 15 minutes that asked it, "
+            "so people who are on duty only there are left to humans."
         ),
         metric=failing(provider).name,
         statistic="Minimum",

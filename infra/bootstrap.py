@@ -163,7 +163,7 @@ def _refuse_second_state(file: StackFile, environment: Mapping[str, str], folder
     if file.stack in stacks:
         raise SetupError(
             f"{BACKEND} is {backend.url}, which already has a stack {file.stack!r}; to move its "
-            'state, follow docs/runbook.md, "Move the state"; to start anew without it, run '
+            'state, follow docs/deploy.md, "Move the state"; to start anew without it, run '
             f"`unset {BACKEND}`"
         )
 

@@ -151,63 +151,63 @@ PROGRAM_SETTINGS = (
     Setting(
         STATE_BUCKET,
         _optional(_parse_bucket),
-        "Name of the bucket that holds Pulumi's state; `make bootstrap` writes it here. Empty "
-        "means `indent-deploy-state-<account>-<stack>`.",
+        "The bucket that holds Pulumi's state; `make bootstrap` sets it. Empty means "
+        "`indent-deploy-state-<account>-<stack>`.",
     ),
     Setting(
         STATE_BUCKET_MANAGED,
         _optional(parse_switch),
         "Set by `make bootstrap`. `true` means that the stack manages the bucket, `false` that it "
-        "leaves it alone. Empty means that the stack makes it.",
+        "leaves it alone. Empty means that the stack creates it.",
     ),
     Setting(
         KMS_KEY_ALIAS,
         _optional(_parse_alias),
-        "Alias of the key that encrypts config and state, such as `oncall-state`. "
-        "[`make bootstrap`](#deploy-to-aws) makes it where there is none. Empty means that a "
-        "passphrase encrypts.",
+        "Alias of the [KMS key that encrypts config and "
+        "state](deploy.md#a-kms-key-instead-of-a-passphrase), such as `oncall-state`. Empty means "
+        "that a passphrase encrypts them.",
     ),
     Setting(
         KMS_KEY_ID,
         _optional(_parse_key_id),
-        "Set by `make bootstrap`. The id of the key that has that alias.",
+        "Set by `make bootstrap`. The id of the key with that alias.",
     ),
     Setting(
         KMS_KEY_MANAGED,
         _optional(parse_switch),
         "Set by `make bootstrap`. `true` means that the stack manages the key, `false` that it "
-        "leaves it alone. Empty means that the stack makes it.",
+        "leaves it alone. Empty means that the stack creates it.",
     ),
     Setting(
         LOG_RETENTION_DAYS,
         _parse_retention,
-        "How long the decision log, the audit trail, is kept. `pulumi destroy` leaves it.",
+        "Days for which the decision log, the audit trail, is kept. `pulumi destroy` leaves it.",
         "365",
     ),
     Setting(
         MEMORY_MB,
         partial(parse_whole, least=128, most=10240, example="512"),
-        "Memory of the function. Its share of a processor grows with it.",
+        "Memory of the function. Its share of a processor grows with its memory.",
         "512",
     ),
     Setting(
         RESERVED_CONCURRENCY,
         _optional(partial(parse_whole, least=0, most=1000, example="10")),
-        "Calls answered at once, at most; `0` shuts the URL. Empty means the account's own limit. "
-        "AWS keeps 100 of an account's concurrent executions unreserved, so a usual account (1000) "
-        "can reserve at most 900, and a new one (its limit may be 10) none.",
+        "Most calls that are answered at once; `0` shuts the URL. Empty means the account's "
+        "limit. AWS keeps 100 of an account's concurrent executions unreserved, so a usual "
+        "account (1000) can reserve at most 900, and a new one (its limit may be 10) none.",
     ),
     Setting(
         ALARM_EMAIL,
         _optional(_parse_email),
-        "Whom [alarms](#alarms-and-the-dashboard) are mailed to. Empty means nobody; the dashboard "
-        "shows them in any case.",
+        "The address that [alarms](operate.md#alarms) are mailed to. Empty means nobody; the "
+        "dashboard shows them anyway.",
     ),
     Setting(
         DEPLOY_REPOSITORY,
         _optional(_parse_repository),
         "The GitHub repository whose workflows deploy this stack, such as `acme/oncall-approvals`: "
-        "makes [the roles that CI takes](docs/deploy-role.md). Empty means none.",
+        "makes [the roles that CI takes](deploy-from-ci.md). Empty means none.",
     ),
 )
 ALL_SETTINGS = (*SETTINGS, *PROGRAM_SETTINGS)

@@ -1,6 +1,6 @@
 """`python -m infra.settings_reference`: writes the table of settings into what repeats it.
 
-That is the config section of `Pulumi.yaml`, which Pulumi needs, and the README's table.
+That is the config section of `Pulumi.yaml`, which Pulumi needs, and docs/settings.md.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import yaml
 from infra.settings import ALL_SETTINGS
 
 ROOT = Path(__file__).resolve().parent.parent
-PROJECT, DOCUMENT = ROOT / "Pulumi.yaml", ROOT / "README.md"
+PROJECT, DOCUMENT = ROOT / "Pulumi.yaml", ROOT / "docs/settings.md"
 BEGIN, END = "<!-- settings: `make settings` writes this table -->\n", "<!-- end of settings -->\n"
 _LINK = re.compile(r"\[([^]]*)\]\([^)]*\)")
 

@@ -126,8 +126,9 @@ def _without_times(text: str) -> str:
 
 
 def _shown() -> list[tuple[str, str]]:
-    """The README's commands, and what it shows of their answers."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Why was that?")[2]
+    """The commands in docs/operate.md, and what it shows of their answers."""
+    document = (ROOT / "docs/operate.md").read_text(encoding="utf-8")
+    text = document.partition("## Explain decisions\n")[2]
     block = text.partition("```console\n$ ")[2].partition("```")[0]
     return [
         (command, answer.strip())
@@ -137,8 +138,8 @@ def _shown() -> list[tuple[str, str]]:
 
 @pytest.mark.usefixtures("everywhere")
 @pytest.mark.parametrize(("command", "answer"), _shown(), ids=lambda text: text[:24])
-def test_the_readme(oncall: Command, command: str, answer: str) -> None:
-    """What the README shows is what the command says."""
+def test_the_document(oncall: Command, command: str, answer: str) -> None:
+    """What docs/operate.md shows is what the command says."""
     oncall.encoding = "utf-8"
     words = shlex.split(command)
     at = words.index("oncall")

@@ -125,9 +125,10 @@ def _without_what_varies(text: str) -> str:
     return re.sub(r"it asks .+, and has", "it asks ..., and has", text)
 
 
-def test_the_readme(deployed_stack: Stack) -> None:
-    """What the README shows of it is what it says."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8").partition("**7. Confirm")[2]
+def test_the_document(deployed_stack: Stack) -> None:
+    """What docs/deploy.md shows of it is what it says."""
+    document = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
+    text = document.partition("### Confirm that it works\n")[2]
     command, _, shown = text.partition("```console\n$ ")[2].partition("```")[0].partition("\n")
     words = shlex.split(command)
     assert words[:4] == [".venv/bin/oncall", "check", "--stack", "dev"]

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import ast
 import re
-from pathlib import Path
+from datetime import timedelta
 
 import pytest
 
+from handler.audit import MOST_LINE_BYTES
+from handler.callers.base import (
+    BUDGET_SECONDS,
+    MOST_BODY_BYTES,
+    MOST_CHARACTERS,
+    MOST_LABELS,
+    MOST_REASON,
+    MOST_RESOURCES,
+)
+from handler.callers.conductorone import TOKEN_SECONDS
+from handler.http import MAX_BODY_BYTES
+from handler.rules.model import LONGEST_APPROVAL, LONGEST_GRACE
 from infra.settings import BY_NAME, DEPLOY_REPOSITORY
+from tests.support.documents import ROOT, read_sections
 
-ROOT = Path(__file__).resolve().parents[2]
-NAMED = re.findall(r"`(tests/[\w/.]+)::(\w+)`", (ROOT / "docs/threat-model.md").read_text())
+SECURITY = ROOT / "docs/security.md"
+MIB = 1024 * 1024
+NAMED = re.findall(r"`(tests/[\w/.]+)::(\w+)`", SECURITY.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(("file", "name"), NAMED)
@@ -23,13 +37,39 @@ def test_a_test_that_is_named_exists(file: str, name: str) -> None:
 
 def test_each_threat_names_a_test() -> None:
     """No row of the threat model claims a defence that nothing shows."""
-    lines = (ROOT / "docs/threat-model.md").read_text(encoding="utf-8").splitlines()
+    lines = read_sections(SECURITY)["Threats"].text.splitlines()
     rows = [line for line in lines if line.startswith("| ")][1:]
     assert len(rows) >= 15
     assert all("::test_" in row for row in rows)
 
 
-DEPLOY_ROLE = (ROOT / "docs/deploy-role.md").read_text(encoding="utf-8")
+def test_limits_are_the_programs() -> None:
+    """Each number in the tables is the code's."""
+    limits = read_sections(SECURITY)["Limits"].text
+    webhook = (ROOT / "infra/approval_webhook.py").read_text(encoding="utf-8")
+    (timeout,) = re.findall(r" timeout=(\d+),", webhook)
+    for row in (
+        f"| resources in a call | {MOST_RESOURCES} |",
+        f"| labels in a call | {MOST_LABELS:,} |",
+        f"| characters of names and labels in a call | {MOST_CHARACTERS:,} |",
+        f"| size of a call | {MOST_BODY_BYTES // MIB} MiB |",
+        f"| time for a decision | {BUDGET_SECONDS:.0f} s, cold start included",
+        f"| time of the function | {timeout} s |",
+        f"| one page of a provider's answer | {MAX_BODY_BYTES // MIB} MiB |",
+        f"| access | {LONGEST_APPROVAL // timedelta(hours=1)} hours |",
+        f"| grace after a shift | {LONGEST_GRACE // timedelta(hours=1)} hours |",
+        f"| {BY_NAME['WEBHOOK_MAX_AGE'].default} s (`WEBHOOK_MAX_AGE`, at most 3,600 s) |",
+        f"| age of ConductorOne's token | {TOKEN_SECONDS // 60} minutes |",
+        f"| reason in an answer | {MOST_REASON} characters |",
+        f"| a line of the log | {MOST_LINE_BYTES:,} bytes |",
+    ):
+        assert row in limits
+    kept = BY_NAME["LOG_RETENTION_DAYS"].default
+    data = read_sections(SECURITY)["Personal data"].text
+    assert f"`LOG_RETENTION_DAYS`, {kept} by default" in data
+
+
+DEPLOY_ROLE = (ROOT / "docs/deploy-from-ci.md").read_text(encoding="utf-8")
 
 
 def test_how_to_use_the_role_is_as_the_program_has_it() -> None:

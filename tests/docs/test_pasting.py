@@ -58,10 +58,10 @@ def test_blocks_can_be_pasted(document: str) -> None:
 
 def test_documents_are_looked_at() -> None:
     """Those of the packages, too."""
-    assert {"README.md", "docs/runbook.md", "sdk/approvals/README.md", "CONTRIBUTING.md"} <= {
+    assert {"README.md", "docs/operate.md", "sdk/approvals/README.md", "CONTRIBUTING.md"} <= {
         *DOCUMENTS
     }
-    runbook = (ROOT / "docs/runbook.md").read_text(encoding="utf-8")
+    runbook = (ROOT / "docs/operate.md").read_text(encoding="utf-8")
     assert len([*blocks(runbook)]) > 20
 
 

@@ -1,83 +1,79 @@
-"""What the README says of targets, settings, costs and places is so."""
+"""What the README says of its own length, of costs and of what there is, is true."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
+from handler import __version__
+from handler.callers import CALLERS
 from handler.providers.registry import PROVIDERS
-from infra.alarms import APPROVALS_THAT_RING, REFUSALS_THAT_RING, alarms_for
+from infra.alarms import alarms_for
 from infra.metrics import metrics_for
-from infra.settings import KEYS
+from tests.docs.test_pasting import DOCUMENTS
+from tests.support.documents import DEPLOY, README, ROOT, read_sections, slug
 
-ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-DOCUMENTS = [
-    str(each.relative_to(ROOT)) for each in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"))
-]
-TARGETS = re.findall(
-    r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE
-)
-
-
-def section(heading: str) -> str:
-    """Take what stands below a heading, up to the next one."""
-    return re.split(r"^#+ ", README.partition(f"{heading}\n")[2], flags=re.MULTILINE)[0]
+TEXT = README.read_text(encoding="utf-8")
+MOST_WORDS = 1300
+LONGEST_LINE = 80
 
 
 def anchors(text: str) -> set[str]:
     """Make the anchors of a document's headings as GitHub does."""
-    headings = re.findall(
-        r"^#+ (.+)$", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE
-    )
-    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+    without_blocks = re.sub(r"^ *```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL)
+    return {slug(heading) for heading in re.findall(r"^#+ (.+)$", without_blocks, re.MULTILINE)}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_lead_somewhere(document: str) -> None:
     """To a file that is there, and to a heading of it."""
     text = (ROOT / document).read_text(encoding="utf-8")
-    for link in re.findall(r"\]\((?!https?:|mailto:)([^)\s]+)\)", text):
+    links = re.findall(r"\]\((?!https?:|mailto:)([^)\s]+)\)|src=\"(?!https?:)([^\"]+)\"", text)
+    for link in (one or other for one, other in links):
         path, _, anchor = link.partition("#")
         to = (ROOT / document).parent / path if path else ROOT / document
         assert to.exists(), link
         assert not anchor or anchor in anchors(to.read_text(encoding="utf-8")), link
 
 
-@pytest.mark.parametrize("document", [each for each in DOCUMENTS if each != "CHANGELOG.md"])
-def test_targets_are_there(document: str) -> None:
-    """Each `make` that a document names is a target; a changelog names those that were, too."""
+@pytest.mark.parametrize("document", [name for name in DOCUMENTS if name.startswith("docs/")])
+def test_every_page_is_found_from_the_readme(document: str) -> None:
+    """And it begins with who needs it."""
+    assert f"]({document})" in TEXT
     text = (ROOT / document).read_text(encoding="utf-8")
-    named = re.findall(
-        r"`(?:\w+=\S+ )*make ([a-z0-9-]+)|^\$? *make ([a-z0-9-]+)", text, re.MULTILINE
-    )
-    assert {one or other for one, other in named} <= set(TARGETS)
+    assert re.match(r"# .+\n\nFor whoever ", text)
 
 
-def test_settings_are_settings() -> None:
-    """Each key that is set or taken away is one, and each key has its row."""
-    named = re.findall(r"pulumi config (?:set|rm) (?:--\w+ )*([A-Z_]+)", README)
-    assert set(named) - {"KEY"} <= set(KEYS)
-    rows = re.findall(r"`([A-Z_]+)`", section("## Settings"))
-    assert set(rows) >= set(KEYS)
+def test_it_is_short() -> None:
+    """Whoever decides whether to try it reads all of it; and consoles fit a terminal."""
+    assert len(TEXT.split()) <= MOST_WORDS
+    for block in re.findall(r"```console\n(.*?)```", TEXT, re.DOTALL):
+        assert max(map(len, block.splitlines())) <= LONGEST_LINE
+
+
+def test_version_is_this_one() -> None:
+    """The status says which version it is about, and the changelog has it on top."""
+    assert f"version {__version__}." in TEXT
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## \[([0-9.]+)\]", changelog, re.MULTILINE)[0] == __version__
+
+
+def test_every_caller_and_provider_is_listed() -> None:
+    """Each caller leads to its section, and each provider has a row."""
+    for caller in CALLERS:
+        assert f"(docs/callers.md#{caller.name})" in TEXT
+    for provider in PROVIDERS:
+        assert f"\n| {provider.name}" in TEXT
 
 
 def test_what_is_counted_costs() -> None:
-    """As many metrics and alarms as one provider and all of them take."""
+    """As many metrics and alarms as one provider and as all providers need."""
+    costs = read_sections(DEPLOY)["What it costs"].text
     for name, of in (("custom metrics", metrics_for), ("alarms", alarms_for)):
         few, many = len(of(PROVIDERS[:1])), len(of(PROVIDERS))
         price = 30 if of is metrics_for else 10
         row = f"| {few} to {many} {name} | {few * price / 100:.2f} to {many * price / 100:.2f} |"
-        assert row in section("### What it costs")
-
-
-def test_alarms_ring_when_the_program_says() -> None:
-    """Each has a row; where it is a number of calls or requests that rings it, with that number."""
-    rows = section("## Alarms and the dashboard")
-    for alarm in alarms_for(PROVIDERS):
-        name = re.sub("(?<=provider-failing-).*", "<provider>", alarm.name)
-        assert f"| `{name}` |" in rows
-    assert f"| {REFUSALS_THAT_RING} calls within 15 minutes did not prove" in rows
-    assert f"| {APPROVALS_THAT_RING} requests were approved within an hour |" in rows
+        assert row in costs
+    (most,) = re.findall(r"\*\*0\.40\*\*, or \*\*[0-9.]+ to ([0-9.]+)\*\*", costs)
+    assert f"0.40 to {most} dollars a month" in TEXT

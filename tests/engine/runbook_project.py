@@ -143,6 +143,15 @@ class RunbookProject(PulumiProject):
         """Keep the state there from now on."""
         self._environment["PULUMI_BACKEND_URL"] = url
 
+    def remember(self, **variables: str) -> None:
+        """Export these variables in every shell from now on."""
+        self._environment |= variables
+
+    def forget(self, *variables: str) -> None:
+        """Set none of these variables in any shell from now on."""
+        for variable in variables:
+            self._environment.pop(variable, None)
+
     def function(self) -> dict[str, Any]:
         """What the function is now, at AWS."""
         configuration: dict[str, Any] = self.aws.client("lambda").get_function_configuration(

@@ -115,7 +115,7 @@ def test_stack_whose_state_is_elsewhere_is_not_made_anew(project: BootstrapProje
     project.monkeypatch.setenv("PULUMI_BACKEND_URL", "file://~")
     line = project.error()
     assert f"PULUMI_BACKEND_URL is file://~, which already has a stack {project.stack!r}; " in line
-    assert 'docs/runbook.md, "Move the state"' in line
+    assert 'docs/deploy.md, "Move the state"' in line
     assert line.endswith("run `unset PULUMI_BACKEND_URL`")
     assert not [words for words, _ in project.pulumi_calls() if words[:2] == ["stack", "init"]]
     project.monkeypatch.delenv("PULUMI_BACKEND_URL")

@@ -93,7 +93,7 @@ def test_a_description_is_one_sentence_and_where_to_read_on(alarm: Any) -> None:
     meaning, what_to_do = alarm.description.split(" What to do: ")
     assert meaning.endswith(".")
     assert ". " not in meaning
-    assert what_to_do == f'docs/runbook.md, "{alarm.section}".'
+    assert what_to_do == f'docs/operate.md, "{alarm.section}".'
     assert len(alarm.description) <= 1024
 
 

@@ -23,7 +23,7 @@ def test_project_declares_the_plain_settings() -> None:
     assert all(schema.keys() == {"description", "default"} for schema in declared.values())
 
 
-def test_readme_lists_the_settings() -> None:
+def test_document_lists_the_settings() -> None:
     """`make settings` changes nothing there, either; a row may hold no end of a cell."""
     text = DOCUMENT.read_text(encoding="utf-8")
     assert updated_document(text) == text

@@ -1,4 +1,4 @@
-"""The runbook, by section: its text, and the commands in it."""
+"""The documents, by section: their text, and the commands in them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-FILE = Path(__file__).resolve().parents[2] / "docs" / "runbook.md"
-_HEADING = re.compile(r"^(#{2,3}) (.+)$", flags=re.MULTILINE)
+ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
+DEPLOY, OPERATE = ROOT / "docs/deploy.md", ROOT / "docs/operate.md"
+_HEADING = re.compile(r"^(#{2,4}) (.+)$", flags=re.MULTILINE)
 _BLOCK = re.compile(r"^( *)```sh\n(.*?)^ *```$", flags=re.MULTILINE | re.DOTALL)
 
 
 class Section(NamedTuple):
-    """A section of the runbook.
+    """A section of a document.
 
     Attributes:
         part: the heading of level 2 that it is under, or its own.
-        text: all of it.
+        text: all of it, up to the next heading.
         blocks: its commands, a shell script each.
     """
 
@@ -27,9 +29,9 @@ class Section(NamedTuple):
     blocks: Sequence[str]
 
 
-def read_sections() -> Mapping[str, Section]:
-    """Read the sections, by their headings."""
-    text = FILE.read_text(encoding="utf-8")
+def read_sections(document: Path) -> Mapping[str, Section]:
+    """Read the sections of a document, by their headings."""
+    text = document.read_text(encoding="utf-8")
     headings = list(_HEADING.finditer(text))
     ends = [*(heading.start() for heading in headings[1:]), len(text)]
     sections: dict[str, Section] = {}
@@ -43,9 +45,6 @@ def read_sections() -> Mapping[str, Section]:
     return sections
 
 
-SECTIONS = read_sections()
-
-
 def slug(heading: str) -> str:
     """Give what GitHub makes of a heading in a link."""
-    return re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-")
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")

@@ -1,4 +1,4 @@
-"""What the README shows of policy files is so."""
+"""What docs/policy.md shows of policy files is true."""
 
 from __future__ import annotations
 
@@ -11,23 +11,18 @@ from policy.__main__ import main
 from policy.loader import load
 from sandbox.local_aws.program import ROOT
 
-_SECTION = (
-    (ROOT / "README.md")
-    .read_text(encoding="utf-8")
-    .partition("\n## Policy files\n")[2]
-    .partition("\n## ")[0]
-)
-POLICY, TESTS = re.findall(r"```yaml\n(.*?)```", _SECTION, re.DOTALL)
-(CONSOLE,) = re.findall(r"```console\n\$ make policy-test\n(.*?)```", _SECTION, re.DOTALL)
+_TEXT = (ROOT / "docs/policy.md").read_text(encoding="utf-8")
+POLICY, TESTS = re.findall(r"```yaml\n(.*?)```", _TEXT, re.DOTALL)
+(CONSOLE,) = re.findall(r"```console\n\$ make policy-test\n(.*?)```", _TEXT, re.DOTALL)
 
 
-def test_policy_of_the_readme_is_right() -> None:
+def test_policy_that_is_shown_is_right() -> None:
     """It has no errors, and nothing in it is doubtful."""
     loaded = load(POLICY.encode())
     assert (loaded.errors, loaded.warnings) == ((), ())
 
 
-def test_red_case_of_the_readme_looks_so(
+def test_red_case_that_is_shown_looks_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """That is what is printed with five minutes less of grace."""

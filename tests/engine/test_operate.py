@@ -1,4 +1,4 @@
-"""Each script of the runbook, run as it stands there, where it would be needed."""
+"""Each script of docs/operate.md, run as it stands there, where it would be needed."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from sandbox.local_aws.resources.awslambda import PUBLIC_STATEMENTS
 from tests.e2e.webhook_calls import request_of
 from tests.engine.aws_proxy import AwsProxy
 from tests.engine.runbook_project import RunbookProject
-from tests.support.runbook import SECTIONS
+from tests.support.documents import DEPLOY, OPERATE, read_sections
 
 SECRET, NEXT_SECRET = "wks0-the-first-secret-of-a-test", "wks0-the-second-secret-of-a-test"
 INFO = {"info": True}
+HERE = Path(__file__)
+# When a stack moves or goes is in docs/deploy.md.
+SECTIONS = {**read_sections(DEPLOY), **read_sections(OPERATE)}
 
 pytestmark = pytest.mark.skipif(shutil.which("aws") is None, reason="no AWS CLI on PATH")
 
@@ -111,6 +114,16 @@ class TestLog:
         assert result.code == 0, result.text
         assert JANE in result.text
         assert "policy/example.yaml, by policy/example.test.yaml" in result.text
+
+
+@pytest.mark.usefixtures("logged")
+def test_explained(project: RunbookProject) -> None:
+    """The keys are tried, and last week's log is replayed by another policy."""
+    (script,) = _blocks("Explain decisions")
+    result = project.try_script(script.replace("example.yaml", "example.yaml || true #"))
+    assert result.code == 0, result.text
+    assert "INCIDENTIO_API_KEY is valid" in result.text
+    assert JANE in result.text
 
 
 def test_secret_that_was_deleted(project: RunbookProject, tmp_path: Path) -> None:
@@ -219,10 +232,12 @@ def test_update_that_was_killed(project: RunbookProject, proxy: AwsProxy) -> Non
 
 
 def test_every_script_is_run() -> None:
-    """Sections with scripts are those that this file names."""
-    named = Path(__file__).read_text(encoding="utf-8")
+    """Each section with scripts is named here, or where the pages are followed step by step."""
+    named = "".join(
+        file.read_text(encoding="utf-8") for file in (HERE, HERE.parent / "test_deploy_pages.py")
+    )
     for title, section in SECTIONS.items():
-        assert not section.blocks or f'_blocks("{title}")' in named, title
+        assert not section.blocks or f'"{title}"' in named, title
 
 
 def test_state_that_moves(project: RunbookProject) -> None:
