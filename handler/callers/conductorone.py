@@ -127,12 +127,14 @@ class ConductorOne:
         id_, now, cache = token.key_id, self._call.received_at, self._services.cache
         known: KnownKeys | None = cache.get(KEYS_PATH)
         failed_at: datetime = cache.get(_FAILED_AT, _NEVER)
-        if known is None or not _is_within(KEYS_LAST, known.fetched_at, now):
-            if _is_within(FAILURE_LASTS, failed_at, now):
-                raise Refusal(503, _NO_KEYS, "fetching the tenant's keys failed less than 5 s ago")
-            known = self._fetch_keys(tenant)
-        elif id_ not in known.keys and not any(
-            _is_within(KEYS_PAUSE, tried_at, now) for tried_at in (known.fetched_at, failed_at)
+        if known is not None and not _is_within(KEYS_LAST, known.fetched_at, now):
+            known = None
+        if known is None and _is_within(FAILURE_LASTS, failed_at, now):
+            raise Refusal(503, _NO_KEYS, "fetching the tenant's keys failed less than 5 s ago")
+        if known is None or (
+            id_ not in known.keys
+            and not _is_within(KEYS_PAUSE, known.fetched_at, now)
+            and not _is_within(KEYS_PAUSE, failed_at, now)
         ):
             known = self._fetch_keys(tenant)
         if id_ not in known.keys:
@@ -256,10 +258,12 @@ def check_claims(
     # Compare instead of subtracting: an integer may be too large to be subtracted from a float.
     if not (_is_number(begin) and now - TOKEN_SECONDS <= begin <= now):
         raise unauthenticated(
-            "the token began over 5 minutes ago, begins later, or does not say when"
+            "the token's nbf is missing, more than 5 minutes ago, or in the future"
         )
     if not (_is_number(end) and now < end <= now + TOKEN_SECONDS):
-        raise unauthenticated("the token has expired, ends in over 5 minutes, or does not say when")
+        raise unauthenticated(
+            "the token's exp is missing, in the past, or more than 5 minutes ahead"
+        )
 
 
 def read_event(body: bytes) -> Mapping[str, Any]:

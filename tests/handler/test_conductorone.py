@@ -527,8 +527,8 @@ def test_an_approval() -> None:
     }
 
 
-NOT_FROM = "the token began over 5 minutes ago, begins later, or does not say when"
-NOT_UNTIL = "the token has expired, ends in over 5 minutes, or does not say when"
+NOT_FROM = "the token's nbf is missing, more than 5 minutes ago, or in the future"
+NOT_UNTIL = "the token's exp is missing, in the past, or more than 5 minutes ahead"
 UNREADABLE = "the bearer token cannot be read: a part of it is malformed"
 
 
