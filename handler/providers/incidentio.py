@@ -108,7 +108,7 @@ class IncidentIOClient:
 
         return fetch
 
-    def _incidents(self, holders: frozenset[str]) -> Question:
+    def _incidents(self, holders: frozenset[str] | None) -> Question:
         fetch = self._list("incidents", _LIVE, lambda body: read_incidents(body, holders))
         return Question(PROVIDER, "incidents", INCIDENT_ROLE, fetch)
 
@@ -210,7 +210,7 @@ def _shift(shift: JsonObject) -> tuple[str, str, datetime, datetime]:
     return *_person(get_object(shift, "user")), start, end
 
 
-def read_incidents(body: JsonObject, holders: frozenset[str] = frozenset()) -> Page:
+def read_incidents(body: JsonObject, holders: frozenset[str] | None = None) -> Page:
     """Read a page of incidents: who holds a role in a live one.
 
     Given `holders`, of each other person's duties only those are read that differ in what a rule
