@@ -682,7 +682,7 @@ def test_an_odd_list_is_a_failure(
 def _incident(number: int, *held: tuple[str, str | None], **more: str) -> dict[str, Any]:
     """A live incident, with who holds which role; `more` are the names of severity and type."""
     people = {"b": {"id": "b", "email": BO}, "c": {"id": "c", "email": CY}, "g": {"id": "g"}}
-    people["a"] = {"id": "a", "email": ANA}
+    people |= {"a": {"id": "a", "email": ANA}, "n": {"name": "Nobody"}}
     return {
         "id": f"i{number}",
         "reference": f"INC-{number}",
@@ -724,6 +724,13 @@ def test_others_duties_are_read_as_far_as_they_are_counted(incidents: list[dict[
     others = [_without_incident(duty) for duty in page.duties if duty.holder != ANA]
     assert set(others) == {_without_incident(duty) for duty in whole.duties if duty.holder != ANA}
     assert len(others) == len(set(others))
+
+
+def test_somebody_without_email_and_id_is_nobody() -> None:
+    """There is nothing to match or count them by; the incident's other roles count."""
+    page = read_incidents({"incidents": [_incident(1, ("lead", "n"), ("custom", "a"))]})
+    assert [(duty.id, duty.holder) for duty in page.duties] == [("custom", ANA)]
+    assert page.problems == ()
 
 
 def _duties_of_ana(duties: Iterable[Duty]) -> list[Duty]:
