@@ -12,7 +12,7 @@ from typing import Any
 from bench.cold import ROUNDS, SECRET, cold_start
 from bench.measure import Figure, median_ratio, show_progress
 from bench.providers import serve_providers
-from bench.warm import decide, event, log, seconds
+from bench.warm import cpu_seconds, decide, event, log
 from handler.app import SYSTEM_CLOCK, App
 from infra.archive import handler_archive
 from sandbox.lambda_url.archive import build_zip
@@ -34,26 +34,26 @@ def figures() -> Iterator[Figure]:
         }
         show_progress(f"warm decisions by {MANY} rules and by {FEW}, {WARM_ROUNDS} rounds ...")
         apps = {count: _app(settings, task) for count, task in tasks.items()}
-        durations: dict[int, list[float]] = {FEW: [], MANY: []}
+        warm: dict[int, list[float]] = {FEW: [], MANY: []}
         for _ in range(WARM_ROUNDS):
             for count, app in apps.items():
-                durations[count].append(seconds(partial(decide, app, event())))
+                warm[count].append(cpu_seconds(partial(decide, app, event())))
         for app in apps.values():
             app.client.close()
         yield Figure(
-            f"warm decision, {MANY} rules / {FEW} rules",
-            median_ratio(durations[MANY], durations[FEW]),
+            f"warm decision, {MANY} rules / {FEW} rules, CPU",
+            median_ratio(warm[MANY], warm[FEW]),
             "x",
             2,
         )
         show_progress(f"cold starts with {MANY} rules and with {FEW}, {ROUNDS} rounds ...")
-        cpu_seconds: dict[int, list[float]] = {FEW: [], MANY: []}
+        cold: dict[int, list[float]] = {FEW: [], MANY: []}
         for _ in range(ROUNDS):
             for count, task in tasks.items():
-                cpu_seconds[count].append(cold_start(task, settings).cpu)
+                cold[count].append(cold_start(task, settings).cpu)
         yield Figure(
             f"cold decision, {MANY} rules / {FEW} rules, CPU",
-            median_ratio(cpu_seconds[MANY], cpu_seconds[FEW]),
+            median_ratio(cold[MANY], cold[FEW]),
             "x",
             1.1,
         )

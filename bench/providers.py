@@ -8,17 +8,16 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from handler.providers.registry import PROVIDERS
-from sandbox.demo_data import seed_all
+from sandbox.demo_data import JANE, PEOPLE, seed_all
 from sandbox.vendors import create_double
 from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.server import Double
-
-JANE = "jane@example.com"
 
 
 class Call(NamedTuple):
@@ -82,8 +81,9 @@ def main() -> None:
         seed_all(doubles)
         first = doubles["incidentio"]
         assert isinstance(first, IncidentIO)
+        people = cycle(who for who in PEOPLE if who != JANE)
         for number in range(int(incidents) - len(first.incidents)):
-            first.declare_incident(f"Incident {number}", by="rita@example.com")
+            first.declare_incident(f"Incident {number}", by=next(people), lead=next(people))
         print(json.dumps(settings), flush=True)
         for _ in sys.stdin:
             calls = [

@@ -305,7 +305,7 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Redact a text."""
-        return self._charge(self._without_address(text), text)
+        return self._charge(self._without_address(text), text) if text else ""
 
     def pair(self, one: str, two: str) -> str:
         """Redact two texts and join them with a colon."""
@@ -322,7 +322,7 @@ class Redactor:
 
     def texts(self, texts: Sequence[str], name: str = "texts") -> list[str]:
         """Redact the first of them."""
-        return [self.text(text) for text in self.first(texts, name)]
+        return [self.text(text) for text in self.first(texts, name)] if texts else []
 
     def first(
         self, entries: Sequence[Any], name: str, most: int = MOST_ENTRIES, size: int = _ENTRY_BYTES
@@ -351,7 +351,7 @@ class Redactor:
 
     def _without_address(self, text: str) -> str:
         """Hide each address, or the whole text if it isn't clear where an address ends."""
-        if emails.same(text, self._requester) or not emails.may_be_in(text):
+        if not emails.may_be_in(text) or emails.same(text, self._requester):
             return text
         if len(text) > 2 * MOST_CHARACTERS or not _QUOTING.isdisjoint(text):
             return emails.HIDDEN

@@ -119,7 +119,8 @@ def sort_duties(duties: Iterable[Duty]) -> tuple[Duty, ...]:
         fields = map(_sortable, duty._replace(holder=""))
         return rank, duty.incident, duty.name, duty.id, *fields, duty.holder
 
-    return tuple(sorted(dict.fromkeys(duties), key=key))
+    distinct = dict.fromkeys(duties)
+    return tuple(sorted(distinct, key=key) if len(distinct) > 1 else distinct)
 
 
 def _sortable(value: object) -> object:

@@ -10,7 +10,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
 from handler import emails
@@ -66,6 +66,7 @@ INVENTORY = {
     "/v1/incident_types": INCIDENT_TYPE,
 }
 _REQUEST_ID = re.compile(rb'"request_id"\s*:\s*"([A-Za-z0-9_-]{1,64})"')
+_LIVE = {"status_category[one_of]": "live", "mode[one_of]": "standard"}
 # Roles that people take on; the third type is the reporter, who declared the incident.
 _TAKEN_ON_PURPOSE = frozenset({"lead", "custom"})
 # Creators that are not people.
@@ -79,10 +80,6 @@ class IncidentIOClient:
         self._client = client
         self._base_url = settings["INCIDENTIO_BASE_URL"]
         self._headers = {"Authorization": f"Bearer {settings['INCIDENTIO_API_KEY']}"}
-        live = {"status_category[one_of]": "live", "mode[one_of]": "standard"}
-        self._incidents = Question(
-            PROVIDER, "incidents", INCIDENT_ROLE, self._list("incidents", live, read_incidents)
-        )
         self._schedules = Question(
             PROVIDER, "schedules", ON_CALL, self._list("schedules", {}, read_schedules)
         )
@@ -90,7 +87,7 @@ class IncidentIOClient:
     def questions(self, query: DutyQuery, snapshot: ProviderSnapshot) -> Iterator[Question]:
         """Ask for live incidents with their roles, for shifts, then for updates to incidents."""
         if query.roles or query.updates:
-            yield self._incidents
+            yield self._incidents(query.holders)
         if query.on_call:
             yield self._schedules
         if query.updates:
@@ -110,6 +107,10 @@ class IncidentIOClient:
             yield self._get(path, field, deadline, lambda body: read_named(body, field, kind))
 
         return fetch
+
+    def _incidents(self, holders: frozenset[str] | None) -> Question:
+        fetch = self._list("incidents", _LIVE, lambda body: read_incidents(body, holders))
+        return Question(PROVIDER, "incidents", INCIDENT_ROLE, fetch)
 
     def _updates_of(self, incident: Incident) -> Question:
         fetch = self._list(
@@ -212,18 +213,26 @@ def _shift(shift: JsonObject) -> tuple[str, str, datetime, datetime]:
     return *_person(get_object(shift, "user")), start, end
 
 
-def read_incidents(body: JsonObject) -> Page:
-    """Read a page of incidents: who holds a role in a live one."""
-    entries, unread = read_entries(
-        _entries(body, "incidents"),
-        lambda entry: (entry, _assignments(entry)) if _is_live(entry) else None,
-    )
-    names_missing = unread > 0
+def read_incidents(body: JsonObject, holders: frozenset[str] | None = None) -> Page:
+    """Read a page of incidents: who holds a role in a live one.
+
+    Given `holders`, of each other person's duties only those are read that differ in what a rule
+    looks at: they are needed to count people, and there may be hundreds.
+    """
     duties: list[Duty] = []
-    roles: dict[ScheduleOrRole, None] = {}
     incidents = []
-    for entry, assignments in filter(None, entries):
-        roles.update(dict.fromkeys(assignment.role for assignment in assignments))
+    roles: dict[tuple[str, ...], ScheduleOrRole] = {}
+    counted: set[tuple[object, ...]] = set()
+    unread, names_missing = 0, False
+    for value in _entries(body, "incidents"):
+        try:
+            entry = as_object(value, "an entry")
+            if not _is_live(entry):
+                continue
+            assignments = _assignments(entry, roles)
+        except ShapeError:
+            unread, names_missing = unread + 1, True
+            continue
         try:
             incident = _incident(entry, assignments)
             severity, type_ = _id_and_name(entry, "severity"), _id_and_name(entry, "incident_type")
@@ -233,9 +242,39 @@ def read_incidents(body: JsonObject) -> Page:
             unread += 1
             continue
         incidents.append(incident)
-        duties += _role_duties(assignments, incident, link, severity, type_)
+        for role, is_reporter, person in assignments:
+            holder, user_id = person
+            if not (holder or user_id):
+                continue
+            if holders and holder not in holders:
+                looked_at = role.id, role.names, is_reporter, severity, type_, person
+                if looked_at in counted:
+                    continue
+                counted.add(looked_at)
+            duties.append(
+                Duty(
+                    PROVIDER,
+                    INCIDENT_ROLE,
+                    role.id,
+                    role.names[0],
+                    holder,
+                    shortform=role.names[1],
+                    link=link,
+                    incident=incident.reference,
+                    reporter=is_reporter,
+                    severity=severity,
+                    type=type_,
+                    self_declared=incident.may_be_declared_by(holder, user_id),
+                    declarers=incident.declarer_emails,
+                    user="" if holder else user_id,
+                )
+            )
     return Page(
-        tuple(duties), tuple(roles), tuple(incidents), unread_problem(unread), names_missing
+        tuple(duties),
+        tuple(roles.values()),
+        tuple(incidents),
+        unread_problem(unread),
+        names_missing,
     )
 
 
@@ -246,38 +285,32 @@ def _is_live(entry: JsonObject) -> bool:
     return mode in {"", "standard"} and category in {"", "live"}
 
 
-class _Assignment(NamedTuple):
-    """A role in an incident, and the e-mail and id of the person who holds it."""
+def _assignments(
+    entry: JsonObject, roles: dict[tuple[str, ...], ScheduleOrRole]
+) -> list[tuple[ScheduleOrRole, bool, tuple[str, str]]]:
+    """Read who holds a role in an incident, and whether it is the reporter's.
 
-    role: ScheduleOrRole
-    is_reporter: bool
-    person: tuple[str, str] | None
-
-
-def _assignments(entry: JsonObject) -> list[_Assignment]:
+    `roles` gets those that nobody holds, too, by what identifies them.
+    """
     assignments = []
     for value in get_list(entry, "incident_role_assignments"):
         assignment = as_object(value, "assignment")
         role, assignee = get_object(assignment, "role"), get_object(assignment, "assignee")
-        names = get_str(role, "name"), get_str(role, "shortform")
-        assignments.append(
-            _Assignment(
-                ScheduleOrRole(PROVIDER, INCIDENT_ROLE, require_str(role, "id"), names),
-                # An unknown type may mean a reporter as well.
-                bool(assignee) and get_str(role, "role_type") not in _TAKEN_ON_PURPOSE,
-                _person(assignee) if assignee else None,
-            )
-        )
+        key = require_str(role, "id"), get_str(role, "name"), get_str(role, "shortform")
+        if not (listed := roles.get(key)):
+            listed = roles[key] = ScheduleOrRole(PROVIDER, INCIDENT_ROLE, key[0], key[1:])
+        if assignee:
+            # An unknown type may mean a reporter as well.
+            is_reporter = get_str(role, "role_type") not in _TAKEN_ON_PURPOSE
+            assignments.append((listed, is_reporter, _person(assignee)))
     return assignments
 
 
-def _incident(entry: JsonObject, assignments: Iterable[_Assignment]) -> Incident:
+def _incident(
+    entry: JsonObject, assignments: Iterable[tuple[ScheduleOrRole, bool, tuple[str, str]]]
+) -> Incident:
     creator = get_object(entry, "creator")
-    declarers = [
-        assignment.person
-        for assignment in assignments
-        if assignment.person and assignment.is_reporter
-    ]
+    declarers = [person for _, is_reporter, person in assignments if is_reporter]
     if creator.get("user") is not None:
         declarers.append(_person(get_object(creator, "user")))
     elif not any(creator.get(kind) for kind in _NO_PERSON):
@@ -295,36 +328,6 @@ def _id_and_name(entry: JsonObject, field: str) -> tuple[str, ...]:
     """Return id and name of an incident's severity or type, if it has one."""
     value = get_object(entry, field)
     return tuple(filter(None, (get_str(value, "id"), get_str(value, "name"))))
-
-
-def _role_duties(
-    assignments: Iterable[_Assignment],
-    incident: Incident,
-    link: str,
-    severity: tuple[str, ...],
-    type_: tuple[str, ...],
-) -> Iterator[Duty]:
-    declarers = incident.declarer_emails
-    for role, is_reporter, person in assignments:
-        if not person or person == ("", ""):
-            continue
-        holder, user_id = person
-        yield Duty(
-            PROVIDER,
-            INCIDENT_ROLE,
-            role.id,
-            role.names[0],
-            holder,
-            shortform=role.names[1],
-            link=link,
-            incident=incident.reference,
-            reporter=is_reporter,
-            severity=severity,
-            type=type_,
-            self_declared=incident.may_be_declared_by(holder, user_id),
-            declarers=declarers,
-            user="" if holder else user_id,
-        )
 
 
 def read_updates(body: JsonObject, incident: Incident) -> Page:

@@ -7,11 +7,11 @@ lists the keys; a test holds this reader to it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 from handler import emails
 from handler.durations import in_words, parse_duration
@@ -30,7 +30,7 @@ from handler.rules.conditions import (
 from handler.rules.model import LONGEST_APPROVAL, Policy, Rule, Selector, ShiftEnd, digest_of
 
 Json = dict[str, Any]
-_T = TypeVar("_T")
+_NO_TIME = timedelta(0)
 WRITTEN_OUT = "any"
 LONGEST_NAME = 100
 
@@ -47,7 +47,8 @@ def read_policy(text: str, *, self_declared: bool = False) -> Policy:
         rules = tuple(map(_rule, body.pop("rules")))
         aliases = {_address(key): _addresses(own) for key, own in body.pop("aliases").items()}
         identities = _identities(body.pop("identities", {}))
-        _no_more(body)
+        if body:
+            raise _unknown(body)
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ShapeError(f"the policy cannot be read ({type(error).__name__}: {error})") from None
     digest = digest_of(f"{self_declared} {text}")
@@ -68,17 +69,21 @@ def _name(value: object) -> str:
     return name
 
 
+# Written out rather than clever: these run for each of hundreds of rules, at a cold start.
+
+
 def _rule(body: Json) -> Rule:
     rule = Rule(
-        name=_text(body.pop("name")),
-        resources=_selector(body.pop("resources")),
-        when=_optional(body, "when", _condition, None),
-        duration=_optional(body, "duration", _duration, timedelta(0)),
-        deny=_switch(body, "deny"),
-        shift_end=_optional(body, "end_with_shift", _shift_end, None),
-        dry_run=_switch(body, "dry_run"),
+        _text(body.pop("name")),
+        _selector(body.pop("resources")),
+        _condition(body.pop("when")) if "when" in body else None,
+        _duration(body.pop("duration")) if "duration" in body else _NO_TIME,
+        _switch(body, "deny"),
+        _shift_end(body.pop("end_with_shift")) if "end_with_shift" in body else None,
+        _switch(body, "dry_run"),
     )
-    _no_more(body)
+    if body:
+        raise _unknown(body)
     if len(rule.name) > LONGEST_NAME or emails.may_be_in(rule.name):
         raise ValueError("a rule's name is too long, or has an @")  # it goes into log and claims
     if not rule.deny and (rule.when is None or not rule.duration):
@@ -95,15 +100,16 @@ def _selector(body: Json | str) -> Selector:
         return Selector()
     if isinstance(body, str):
         raise ValueError(f"{body!r} selects nothing")  # noqa: TRY004 - caught with the others
-    selector = Selector(
-        kinds=_optional(body, "kinds", _texts, ()),
-        ids=_optional(body, "ids", _texts, ()),
-        labels=_optional(body, "labels", _labels, ()),
-        actions=_optional(body, "actions", _texts, ()),
-    )
-    _no_more(body)
-    if selector == Selector():
+    if not body.keys():  # nothing is read as an empty value, which would select everything
         raise ValueError("a selector selects nothing")
+    selector = Selector(
+        _texts(body.pop("kinds")) if "kinds" in body else (),
+        _texts(body.pop("ids")) if "ids" in body else (),
+        _labels(body.pop("labels")) if "labels" in body else (),
+        _texts(body.pop("actions")) if "actions" in body else (),
+    )
+    if body:
+        raise _unknown(body)
     return selector
 
 
@@ -116,56 +122,53 @@ def _labels(value: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 def _shift_end(body: Json) -> ShiftEnd:
     end = ShiftEnd(
-        grace=_optional(body, "grace", _duration, timedelta(0)),
-        without_end=_optional(body, "without_end", _duration, None),
+        _duration(body.pop("grace")) if "grace" in body else _NO_TIME,
+        _duration(body.pop("without_end")) if "without_end" in body else None,
     )
-    _no_more(body)
+    if body:
+        raise _unknown(body)
     return end
 
 
 def _condition(body: Json) -> Condition:
     ((kind, value),) = body.items()
-    if kind in {"any", "all"}:
-        members = tuple(map(_condition, value))
-        if not members:
-            raise ValueError(f"{kind} is empty")
-        return AnyOf(members) if kind == "any" else AllOf(members)
     condition: Condition
     match kind:
+        case "any" | "all":
+            members = tuple(map(_condition, value))
+            if not members:
+                raise ValueError(f"{kind} is empty")
+            return AnyOf(members) if kind == "any" else AllOf(members)
         case "on_call":
             condition = OnCall(
-                schedules=_names(value.pop("schedules")),
-                provider=_optional(value, "provider", _provider, ""),
-                max_level=_optional(value, "max_level", _whole, 1),
+                _names(value.pop("schedules")),
+                _provider(value.pop("provider")) if "provider" in value else "",
+                _whole(value.pop("max_level")) if "max_level" in value else 1,
             )
         case "incident_role":
             condition = IncidentRole(
-                roles=_names(value.pop("roles")),
-                severities=_optional(value, "severities", _texts, ()),
-                types=_optional(value, "types", _texts, ()),
+                _names(value.pop("roles")),
+                _texts(value.pop("severities")) if "severities" in value else (),
+                _texts(value.pop("types")) if "types" in value else (),
             )
         case "requester":
             condition = Requester(
-                emails=_optional(value, "emails", _addresses, ()),
-                domains=_optional(value, "domains", _addresses, ()),
+                _addresses(value.pop("emails")) if "emails" in value else (),
+                _addresses(value.pop("domains")) if "domains" in value else (),
             )
             if condition == Requester():
                 raise ValueError("a requester is nobody")
         case "requested_duration":
-            condition = RequestedDuration(up_to=_duration(value.pop("up_to")))
+            condition = RequestedDuration(_duration(value.pop("up_to")))
         case _:
             raise ValueError(f"{kind} is no condition")
-    _no_more(value)
+    if value:
+        raise _unknown(value)
     return condition
 
 
-def _optional(body: Json, key: str, read: Callable[[Any], _T], default: _T) -> _T:
-    return read(body.pop(key)) if key in body else default
-
-
-def _no_more(body: Json) -> None:
-    if body:
-        raise ValueError(f"nothing is called {', '.join(body)}")
+def _unknown(body: Json) -> ValueError:
+    return ValueError(f"nothing is called {', '.join(body)}")
 
 
 def _names(value: object) -> tuple[str, ...] | None:

@@ -295,6 +295,8 @@ def decide_all(
         addresses = policy.addresses(emails.normal(request.requester.email))
         own = tuple(duty for address in sorted(addresses) for duty in by_holder.get(address, ()))
         decisions.append(decide(request, snapshot._replace(duties=own), policy, now))
+    if len(decisions) < 2:  # noqa: PLR2004 - one stands by itself, as nearly all do
+        return tuple(decisions)
     for group in _petitions(requests):
         refusals = [decisions[i] for i in group if not decisions[i].approved]
         # Prefer one that no further fact can lift: then no provider is asked in vain.

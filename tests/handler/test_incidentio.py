@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any, get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from handler.duty import (
     INCIDENT_ROLE,
@@ -22,12 +24,12 @@ from handler.duty import (
 )
 from handler.providers.base import DutyQuery
 from handler.providers.collect import FOLLOW_UPS_AT_ONCE
-from handler.providers.incidentio import IncidentIOClient
+from handler.providers.incidentio import IncidentIOClient, read_incidents
 from handler.providers.runner import ask
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import Category, IncidentIO, Mode
 from sandbox.vendors.server import Exchange
-from tests.handler.conftest import ANA, API_KEY, BO, CY, NOW, SetClock
+from tests.handler.conftest import ANA, API_KEY, BO, CY, EVERYTHING, NOW, SetClock
 from tests.handler.edited_answers import Edited, drop, put
 
 Find = Callable[..., ProviderSnapshot]
@@ -675,3 +677,76 @@ def test_an_odd_list_is_a_failure(
         ("identity", "the answer could not be read: identity is not an object"),
     }
     assert {kind for _, kind in snapshot.incomplete} == {SEVERITY, INCIDENT_TYPE, KEY}
+
+
+def _incident(number: int, *held: tuple[str, str | None], **more: str) -> dict[str, Any]:
+    """A live incident, with who holds which role; `more` are the names of severity and type."""
+    people = {"b": {"id": "b", "email": BO}, "c": {"id": "c", "email": CY}, "g": {"id": "g"}}
+    people |= {"a": {"id": "a", "email": ANA}, "n": {"name": "Nobody"}}
+    return {
+        "id": f"i{number}",
+        "reference": f"INC-{number}",
+        "permalink": f"https://app.incident.io/{number}",
+        "creator": {"api_key": {"id": "k"}},
+        "incident_role_assignments": [
+            {
+                "role": {"id": role, "name": f"Role {role}", "role_type": role},
+                "assignee": people[who] if who else None,
+            }
+            for role, who in held
+        ],
+        **{field: {"id": name, "name": name} for field, name in more.items()},
+    }
+
+
+_HELD = st.tuples(st.sampled_from(["lead", "reporter"]), st.sampled_from(["a", "b", "g", None]))
+_CLASS = st.sampled_from(["Minor", "Major"])
+
+
+@given(
+    st.lists(
+        st.builds(
+            _incident, st.integers(1, 9), _HELD, _HELD, severity=_CLASS, incident_type=_CLASS
+        ),
+        max_size=6,
+    )
+)
+def test_others_duties_are_read_as_far_as_they_are_counted(incidents: list[dict[str, Any]]) -> None:
+    """The requester's are all read. Of another person's, those are left out that only repeat.
+
+    That is what a rule looks at: neither the incident nor who declared it.
+    """
+    body = {"incidents": incidents}
+    whole, page = read_incidents(body), read_incidents(body, frozenset({ANA, CY}))
+    empty: dict[str, Any] = {"duties": ()}
+    assert page._replace(**empty) == whole._replace(**empty)
+    assert _duties_of_ana(page.duties) == _duties_of_ana(whole.duties)
+    others = [_without_incident(duty) for duty in page.duties if duty.holder != ANA]
+    assert set(others) == {_without_incident(duty) for duty in whole.duties if duty.holder != ANA}
+    assert len(others) == len(set(others))
+
+
+def test_somebody_without_email_and_id_is_nobody() -> None:
+    """There is nothing to match or count them by; the incident's other roles count."""
+    page = read_incidents({"incidents": [_incident(1, ("lead", "n"), ("custom", "a"))]})
+    assert [(duty.id, duty.holder) for duty in page.duties] == [("custom", ANA)]
+    assert page.problems == ()
+
+
+def _duties_of_ana(duties: Iterable[Duty]) -> list[Duty]:
+    return [duty for duty in duties if duty.holder == ANA]
+
+
+def _without_incident(duty: Duty) -> Duty:
+    return duty._replace(incident="", link="", self_declared=False, declarers=frozenset())
+
+
+def test_a_decision_reads_the_requesters_duties_only(
+    double: IncidentIO, incidentio_client: IncidentIOClient, set_clock: SetClock
+) -> None:
+    """What `questions` is asked about goes as far as the reading."""
+    for number in range(3):
+        double.declare_incident(f"Fire {number}", by=CY, lead=ANA)
+    query = EVERYTHING._replace(holders=frozenset({ANA}))
+    snapshot = ask(incidentio_client.questions(query, ProviderSnapshot()), set_clock.deadline())
+    assert _holders(snapshot) == [ANA, ANA, ANA, CY]
