@@ -161,8 +161,10 @@ def _describe(sandbox: Sandbox, space: Space, page: Page, file: Path, *, verbose
     resources, region = sandbox.deployment.resources, sandbox.aws.region
     hint = "" if verbose else " (-v or VERBOSE=1 lists them)"
     console.line(f"Deployed {counted(len(resources), 'resource')} in {region}{hint}.")
-    for resource in resources if verbose else ():
-        console.line(f"  {resource.type.rpartition(':')[2]:34} {resource.name}", indent=37)
+    if verbose:
+        rows = sorted((made.type.rpartition(":")[2], made.name) for made in resources)
+        console.table(("type", "name"), rows)
+        console.line()
     names = check_names(sandbox.settings, on_doubles=bool(sandbox.doubles))
     for note in dict.fromkeys((*sandbox.deployment.notes, *names)):
         console.line(f"note: {note}", indent=len("note: "))
@@ -237,7 +239,8 @@ def _demo(options: argparse.Namespace) -> int:
     verdicts.append((APPROVED if script.approved else LEFT_TO_HUMANS, script.expected))
     is_good = all(expected for _, expected in verdicts)
     console.line()
-    if not any(outcome == APPROVED for outcome, _ in verdicts):
+    approved = any(outcome == APPROVED for outcome, _ in verdicts)
+    if not approved:
         reasons = [*reasons_for_nobody(settings, notes, is_shut=is_shut)]
         console.line("Nobody was approved:" if reasons else "Nobody was approved.", NO)
     else:
@@ -246,7 +249,7 @@ def _demo(options: argparse.Namespace) -> int:
         console.line(f"- {reason}", indent=2)
     if reasons:
         console.line()
-    console.line(summary(verdicts), YES if is_good else NO)
+    console.line(summary(verdicts), NO if not is_good else YES if approved else "")
     return 0 if is_good else 1
 
 

@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 
@@ -69,11 +69,14 @@ def running(
             "Runtime API": f"http://{child_has['AWS_LAMBDA_RUNTIME_API']}/2018-06-01/runtime",
             "space": f"{space.url}/spaces",
             "page": page.url,
+            "ConductorOne": sandbox.tenant.calls_url,
             **{id_: double.url for id_, double in sandbox.doubles.items()},
         }
         written = {**sandbox.variables(), **variables(space), "page": page.url}
         secret = {"INDENT_WEBHOOK_SECRET", "INDENT_API_TOKEN", "INDENT_ADMIN_TOKEN", "page"}
         secret |= {
+            "AUTHZEN_TOKEN",
+            "CONDUCTORONE_CALLS_URL",
             "AWS_ACCESS_KEY_ID",
             "AWS_SECRET_ACCESS_KEY",
             *(provider.key for provider in PROVIDERS),
@@ -171,7 +174,7 @@ def test_another_site_gets_nothing(
 
 def test_another_account_gets_nothing(running: Running) -> None:
     """Whoever can connect, and sends what the server's own client would, lacks the credential."""
-    in_path = {"page", "Runtime API"}
+    in_path = {"page", "Runtime API", "ConductorOne"}
     for name, url in running.servers.items():
         parts = urlsplit(url)
         last = f"/{parts.path.split('/', 2)[2]}" if name in in_path else parts.path or "/"
@@ -181,6 +184,15 @@ def test_another_account_gets_nothing(running: Running) -> None:
                 answer = call(url, method, path, headers, body)
                 assert answer.status >= 400, (name, method, path)
                 assert_nothing_leaks(running, answer)
+
+
+@pytest.mark.parametrize("token", ["", "x", "é", "x" * 32])
+def test_tenant_signs_for_its_own_shell_only(running: Running, token: str) -> None:
+    """Without the secret part of the address, ConductorOne's double makes no call."""
+    path = f"/calls/{quote(token)}"
+    answer = call(running.sandbox.tenant.url, "POST", path, {}, b"{}")
+    assert answer.status == 404
+    assert_nothing_leaks(running, answer)
 
 
 @pytest.mark.parametrize("prefix", ["", "/", "/moto-api/.."])

@@ -110,7 +110,7 @@ def test_what_may_be(call: ExpectedCall, answer: WebhookAnswer, kind: Kind) -> N
 @pytest.mark.parametrize(
     ("call", "answer", "kind", "problem"),
     [
-        (MAY_NOT, APPROVED, Kind.WRONG, "was approved: default rule: on call"),
+        (MAY_NOT, APPROVED, Kind.WRONG, "was approved: on call, by the default rule"),
         (MAY, OTHER, Kind.WRONG, "an approval that is wrong: it approves something else"),
         (MAY, WebhookAnswer(200, {"claims": [7]}), Kind.WRONG, "an approval that is wrong"),
         *(

@@ -109,7 +109,7 @@ def test_up_runs_all_until_it_is_interrupted(
     assert f"note: {alone}" in printed_words
     assert variables["AWS_REGION"] == REGION
     for type_ in RESOURCES.keys() - {"aws:iam/policy:Policy"}:  # of a stack that CI deploys
-        assert f"  {type_.rpartition(':')[2]} " in printed
+        assert f"\n{type_.rpartition(':')[2]} " in printed
     assert "arn:" not in printed
     for name in (
         *("WEBHOOK_URL", "AUTHZEN_URL", "CONDUCTORONE_URL", "CONDUCTORONE_BASE_URL"),
