@@ -234,7 +234,7 @@ def test_live_up_asks_the_real_provider(
         assert commands.main(["up", "--live"]) == 0
     printed = capsys.readouterr()
     assert f"{vendor.url} (the real one)" in printed.out
-    assert "are asked (LIVE=1)" in pages[0]
+    assert "asks the real incident.io and PagerDuty (LIVE=1)" in pages[0]
     assert {call.target for call in proxy.asked} == {"api.pagerduty.test:443"}
     assert "on call for DBA" in printed.err
     assert LIVE_KEY not in printed.out + printed.err
