@@ -243,7 +243,7 @@ def test_live_up_asks_the_real_provider(
     printed = capsys.readouterr()
     providers = re.sub(" {2,}", "  ", printed.out.partition("\nProviders (the real ones)\n")[2])
     assert providers.startswith(f"  incident.io  {vendor.url}")
-    assert "are asked (LIVE=1)" in pages[0]
+    assert "asks the real incident.io and PagerDuty (LIVE=1)" in pages[0]
     assert {call.target for call in proxy.asked} == {"api.pagerduty.test:443"}
     assert "on call for DBA" in printed.err
     assert LIVE_KEY not in printed.out + printed.err
