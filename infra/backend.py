@@ -138,7 +138,7 @@ def check_backend(stack: str, environment: Mapping[str, str], folder: Path) -> N
             raise
         raise SetupError(
             f"{backend.url} has no stack {stack!r}{_other_stacks(pulumi)}; export the {BACKEND} "
-            f"that `make bootstrap STACK={stack}` prints; it also creates a new stack"
+            f"that `make bootstrap STACK={stack}` prints; it also sets up a new stack"
         ) from None
 
 
