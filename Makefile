@@ -36,7 +36,7 @@ help:
 
 ##@ Try it
 
-up: .venv/run.stamp $(BIN)/oncall ## Run all of it here until Ctrl-C (LIVE=1: real providers; POLICY=FILE)
+up: .venv/run.stamp $(BIN)/oncall ## Run all of it here (LIVE=1: real providers; POLICY=FILE)
 	@$(BIN)/python -m sandbox up --stack=$(call quote,STACK) $(if $(value LIVE),--live) \
 	  $(if $(value POLICY),--policy=$(call quote,POLICY))
 

@@ -174,7 +174,7 @@ def test_a_no_as_a_tree() -> None:
         '    rule "Nobody gets the vault": it denies other requests',
     ]
     assert list(lines(tree(record)))[6:-1] == [
-        "  - no duty of the requester counts",
+        f"  - {NO_DUTY}",
         "    providers",
         "    - no answer from incident.io incidents: answered 500",
         "    + PagerDuty answered",

@@ -118,11 +118,11 @@ def test_every_provider(sandbox: Sandbox, oncall: Command) -> None:
         assert f'did you mean "{name}"?' in answer.out
 
 
-def _without_times(text: str) -> str:
-    """What is the same at any time: columns are as wide as what is in them."""
+def _words(text: str) -> list[str]:
+    """Split it into what is the same at any time, in any width: words without times and lines."""
     text = re.sub(r"([0-9-]{10} )?[0-9]{2}:[0-9]{2} UTC", "TIME", text)
     text = re.sub(r"[0-9-]{10}T[0-9:.]+Z", "INSTANT", text)
-    return re.sub(r" {2,}", "  ", re.sub(r"-{3,}", "---", text))
+    return re.sub(r"-{3,}|[│├└─]", " ", text).split()
 
 
 def _shown() -> list[tuple[str, str]]:
@@ -144,4 +144,4 @@ def test_the_document(oncall: Command, command: str, answer: str) -> None:
     words = shlex.split(command)
     at = words.index("oncall")
     oncall.environment |= dict(word.split("=", 1) for word in words[:at])
-    assert _without_times(oncall(*words[at + 1 :]).out.strip()) == _without_times(answer)
+    assert _words(oncall(*words[at + 1 :]).out) == _words(answer)

@@ -213,7 +213,7 @@ def test_keys_that_nobody_publishes(tmp_path: Path) -> None:
         stack = Stack(tmp_path, {"webhook_url": server.url})
         stack.write_settings(CONDUCTORONE_TENANT="acme", CONDUCTORONE_BASE_URL="http://127.0.0.1:1")
         printed = stack.check(*CONDUCTORONE)
-    assert "http://127.0.0.1:1/auth/v1/jwks does not answer" in printed.lines[1]
+    assert "http://127.0.0.1:1/auth/v1/jwks did not answer" in printed.lines[1]
 
 
 @pytest.mark.parametrize(

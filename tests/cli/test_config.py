@@ -288,7 +288,7 @@ def test_a_misspelt_variable_is_named_before_what_is_missing(oncall: Command) ->
     oncall.environment["INCIDENTIO_KEY"] = oncall.environment.pop("INCIDENTIO_API_KEY")
     warning, error = oncall("who", DATABASE).err.splitlines()
     assert warning.endswith("did you mean INCIDENTIO_API_KEY?")
-    assert error.startswith("oncall: INCIDENTIO_API_KEY is not set")
+    assert error.startswith("oncall: INCIDENTIO_API_KEY or PAGERDUTY_KEY or OPSGENIE_KEY or ")
 
 
 @pytest.mark.parametrize("name", ["PAGERDUTY_URL", "INDENT_API_TOKEN", "OPSGENIE_TEAM", "PATH"])

@@ -296,8 +296,8 @@ def test_a_name_that_looks_the_same(oncall: Command, double: IncidentIO) -> None
     schedule = double.add_schedule(unicodedata.normalize("NFD", "\u00c9quipe SRE"))
     (line,) = checked(oncall, schedules="\u00c9quipe SRE")
     assert line.endswith(
-        ': it has "E" and U+0301 COMBINING ACUTE ACCENT instead of U+00C9 LATIN CAPITAL LETTER E '
-        f"WITH ACUTE; copy it from there, or write its id, {schedule.id}"
+        ' (it has "E" and U+0301 COMBINING ACUTE ACCENT instead of U+00C9 LATIN CAPITAL LETTER E '
+        f"WITH ACUTE)? Copy it from there, or write its id, {schedule.id}"
     )
 
 

@@ -114,7 +114,7 @@ def test_what_cannot_be_decided_again_is_counted(dba: Command) -> None:
     ]
     answer = dba("replay", "-", stdin=lines(*records))
     assert answer.status == 1
-    assert answer.lines[-1].startswith("2 undecided: it was cut to size")
+    assert answer.lines[-1].startswith("2 undecided: the log line was shortened")
     assert ", 2 undecided; policy: " in answer.lines[-2]
 
 

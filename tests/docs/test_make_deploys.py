@@ -64,7 +64,7 @@ def test_what_is_missing_is_said(target: str, tmp_path: Path, cli: Path) -> None
     assert not (cli / "told").exists()
     said = _make(target, cli, PULUMI_BACKEND_URL=FOLDER, HELD="prod")[1]
     assert "file:///nowhere has no stack 'dev' (it has prod)" in said
-    assert "create" not in said
+    assert "stack init" not in said
     (cli / "pulumi").unlink()
     code, said = _make(target, tmp_path, PULUMI_BACKEND_URL=FOLDER)
     assert code != 0

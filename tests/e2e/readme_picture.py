@@ -20,9 +20,10 @@ GRANTED = '(//article[contains(@class, "card")])[1][contains(., "Granted")]'
 # What answers "did she get it, and why?" stays; steps in between, details and buttons don't.
 AREA = """
 const card = document.querySelector("article.card");
-const rest = "form, ul.trace, .timeline > .is-note, .timeline > .is-yes:has(.quote)";
+const rest = "form, details details";
 for (const element of card.querySelectorAll(rest)) { element.remove(); }
-card.blur();
+document.activeElement.blur();
+card.style.outline = "none";
 const { x, y, width, height } = card.getBoundingClientRect();
 return [x + window.scrollX, y + window.scrollY, width, height];
 """
