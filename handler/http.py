@@ -89,9 +89,11 @@ class Client:
         self._tls: ssl.SSLContext | None = None
         self._tls_lock = allocate_lock()
         self._parsing = allocate_lock()
+        self._is_closed = False
 
     def close(self) -> None:
         """Close the kept connections; needed only if a process outlives its client."""
+        self._is_closed = True  # a request that still runs keeps none
         for idle in self._idle.values():
             while idle:
                 idle.pop()[0].close()
@@ -206,7 +208,7 @@ class Client:
         except BaseException:
             connection.close()
             raise
-        if response.will_close:
+        if response.will_close or self._is_closed:
             connection.close()
         else:
             self._idle[url.scheme, url.netloc].append((connection, self._clock.now()))

@@ -35,7 +35,7 @@ def duties_without_end(
     for duty in snapshot.duties if query.ends else ():
         if (
             duty.provider == provider
-            and duty.holder in query.holders
+            and (query.holders is None or duty.holder in query.holders)
             and (query.any_schedule or any(map(duty.is_named, query.schedules)))
         ):
             by_schedule[duty.id].append(duty)

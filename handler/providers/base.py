@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from handler.clock import Clock, Deadline
-from handler.duty import Duty, Incident, ProviderSnapshot, ScheduleOrRole
+from handler.duty import Duty, Incident, ProviderSnapshot, ProviderUser, ScheduleOrRole
 from handler.http import Client, HttpError
 from handler.json_fields import as_object
 
@@ -22,6 +22,7 @@ class Page(NamedTuple):
         incidents: the live ones, newest first.
         problems: what could not be read or was left out, in words safe to log.
         names_missing: whether something that was left out may have a name of the policy.
+        users: the users of the people who were asked about.
     """
 
     duties: tuple[Duty, ...] = ()
@@ -29,6 +30,7 @@ class Page(NamedTuple):
     incidents: tuple[Incident, ...] = ()
     problems: tuple[str, ...] = ()
     names_missing: bool = False
+    users: tuple[ProviderUser, ...] = ()
 
 
 class Question(NamedTuple):
@@ -38,12 +40,21 @@ class Question(NamedTuple):
         provider, name: who is asked for what, as the log says it.
         listed_kind: the kind of duty whose names the answer lists completely, or "".
         fetch: gets the pages; may raise HttpError, or anything on a malformed answer.
+        listed_names: the names and ids of which the answer lists every bearer; None means all.
+        about: what sets it apart from others of the same name, and may not be logged.
     """
 
     provider: str
     name: str
     listed_kind: str
     fetch: Callable[[Deadline], Iterator[Page]]
+    listed_names: tuple[str, ...] | None = None
+    about: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What makes two questions the same one."""
+        return self.provider, self.name, self.about
 
 
 class DutyQuery(NamedTuple):
@@ -51,11 +62,11 @@ class DutyQuery(NamedTuple):
 
     Attributes:
         schedules: those that rules name, by name or id.
-        any_schedule: whether being on call for any other counts, too.
+        any_schedule: whether being on call for any other counts as well.
         roles: whether a role in a live incident may count.
         updates: whether an update to a live incident may count.
         ends: whether it matters when a shift ends.
-        holders: whose duties matter, by e-mail in normal form.
+        holders: whose duties matter, by e-mail in normal form; None means everybody's.
     """
 
     schedules: tuple[str, ...] = ()
@@ -63,7 +74,7 @@ class DutyQuery(NamedTuple):
     roles: bool = False
     updates: bool = False
     ends: bool = False
-    holders: frozenset[str] = frozenset()
+    holders: frozenset[str] | None = None
 
     @property
     def on_call(self) -> bool:
@@ -84,8 +95,9 @@ class ProviderClient(Protocol):
     def questions(self, query: DutyQuery, snapshot: ProviderSnapshot) -> Iterable[Question]:
         """Give what to ask, given what is known so far.
 
-        Called until it gives no new question, by name: so what an answer leaves open is asked in
-        the next round.
+        Called until it gives no new question, by its key: so what an answer leaves open is asked in
+        the next round. It asks about the query's holders and schedules wherever the API allows it,
+        so that what a decision costs does not grow with the account.
         """
 
 
