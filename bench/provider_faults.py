@@ -19,6 +19,7 @@ _WRONG: Mapping[str, Mapping[str, Mapping[str, WrongValue]]] = {
         "/v2/schedules": {**INCIDENTIO["schedules"], **INCIDENTIO["pages"]},
     },
     "pagerduty": {
+        "/users": {**PAGERDUTY["users"], **PAGERDUTY["pages"]},
         "/oncalls": {**PAGERDUTY["oncalls"], **PAGERDUTY["pages"]},
     },
     "opsgenie": {

@@ -40,6 +40,7 @@ TABLES: list[tuple[str, Mapping[str, Mapping[str, WrongValue]], Mapping[str, str
             "layer-based schedule": "/schedules/PLAYERS?WINDOW",
             "shift-based schedule": "/v3/schedules/PSHIFTS?include[]=final_schedule&WINDOW",
             "user": "/users/P000001",
+            "users": "/users?query=ana",
             "pages": "/oncalls",
         },
     ),
