@@ -86,6 +86,11 @@ def read_schedule(provider: str, schedule: JsonObject) -> tuple[ScheduleOrRole, 
 def require_id(parent: JsonObject, field: str) -> str:
     """Read an id that may become part of an address."""
     text = require_str(parent, field)
-    if not _ID.fullmatch(text):
+    if not is_id(text):
         raise ShapeError(f"{field} is not an id")
     return text
+
+
+def is_id(text: str) -> bool:
+    """Whether a text can be an id, and so part of an address."""
+    return _ID.fullmatch(text) is not None

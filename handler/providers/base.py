@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from handler.clock import Clock, Deadline
 from handler.duty import Duty, Incident, ProviderSnapshot, ProviderUser, ScheduleOrRole
 from handler.http import Client, HttpError
-from handler.json_fields import as_object
+from handler.json_fields import ShapeError, as_object
 
 _T = TypeVar("_T")
 
@@ -119,10 +119,38 @@ def fetch_object(
         HttpError: there is no such answer.
         ShapeError: it isn't an object, or not what `read` expects.
     """
+    return _fetch(
+        client, url, headers, deadline, lambda body: read(as_object(body, "the answer")), hint
+    )
+
+
+def fetch_list(
+    client: Client,
+    url: str,
+    headers: Mapping[str, str],
+    deadline: Deadline,
+    hint: Callable[[HttpError], str],
+) -> list[Any]:
+    """Get a JSON list, which must not be null; as `fetch_object` otherwise."""
+    return _fetch(client, url, headers, deadline, _read_list, hint)
+
+
+def _read_list(body: object) -> list[Any]:
+    if not isinstance(body, list):
+        raise ShapeError("the answer is not a list")
+    return body
+
+
+def _fetch(
+    client: Client,
+    url: str,
+    headers: Mapping[str, str],
+    deadline: Deadline,
+    read: Callable[[Any], _T],
+    hint: Callable[[HttpError], str],
+) -> _T:
     try:
-        return client.get_json(
-            url, headers, deadline, lambda body: read(as_object(body, "the answer"))
-        )
+        return client.get_json(url, headers, deadline, read)
     except HttpError as error:
         raise error.with_hint(hint(error)) from error
 

@@ -356,7 +356,10 @@ def test_every_provider_is_asked_in_its_way(oncall: Command) -> None:
             **dict.fromkeys(("JSM_SITE", "JSM_BASE_URL"), jsm.url),
         }
         everywhere = "incident.io, PagerDuty, Opsgenie, JSM Operations"
-        browse = "JSM Operations finds users only if JSM_EMAIL's account may browse users"
+        browse = (
+            "JSM Operations finds users only if they show their e-mail and JSM_EMAIL's account "
+            "may browse users"
+        )
         (first, second) = notes(oncall, "ned@example.com")
         assert first.startswith(
             "no provider that was asked has a user with the e-mail ned@example.com "
@@ -371,7 +374,7 @@ def test_every_provider_is_asked_in_its_way(oncall: Command) -> None:
             "incident.io, Opsgenie, JSM Operations: no user with the e-mail ned@example.com",
         ]
         opsgenie.add_person("Ned", "ned@example.com")
-        jsm.add_person("Ned", "ned@example.com", hidden=True)
+        jsm.add_person("ned@example.com", None)
         assert notes(oncall, "ned@example.com") == [
             "PagerDuty has a user with the e-mail ned@example.com: off duty there right now",
             "Opsgenie has a user with the e-mail ned@example.com: off duty there right now",
@@ -381,7 +384,7 @@ def test_every_provider_is_asked_in_its_way(oncall: Command) -> None:
             ),
             "incident.io: no user with the e-mail ned@example.com",
         ]
-        jsm.change_person("ned@example.com", hidden=False)
+        jsm.add_person("Ned", "ned@example.com")
         assert (
             "JSM Operations has a user with the e-mail ned@example.com: off duty there right now"
             in notes(oncall, "ned@example.com")

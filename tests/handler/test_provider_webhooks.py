@@ -65,7 +65,7 @@ def opened(running: dict[str, Any], incidentio: IncidentIO) -> Iterator[Opener]:
     [
         ("pagerduty", "PagerDuty", (2, 4, 2)),
         ("opsgenie", "Opsgenie", (1, 1, 1)),
-        ("jsm", "JSM Operations", (4, 4, 4)),
+        ("jsm", "JSM Operations", (4, 4, 5)),
     ],
 )
 @pytest.mark.parametrize(
