@@ -72,7 +72,11 @@ class HttpError(Exception):
 
     def with_hint(self, hint: str) -> HttpError:
         """Add what the host means by its status, unless it isn't the host's."""
-        return HttpError(f"{self}{hint}" if self.is_from_host else str(self), status=self.status)
+        return type(self)(f"{self}{hint}" if self.is_from_host else str(self), status=self.status)
+
+
+class TooLargeError(HttpError):
+    """The response is larger than is read, or than fits in memory once it is parsed."""
 
 
 class Client:
@@ -120,7 +124,7 @@ class Client:
         # Counting takes a while, too: it is only for bodies that might be too large.
         may_be_too_large = length * _MAX_GROWTH > MAX_PARSED_BYTES
         if may_be_too_large and _estimate_parsed_bytes(bodies[0]) > MAX_PARSED_BYTES:
-            raise HttpError("the answer is too large to be unpacked")
+            raise TooLargeError("the answer is too large to be unpacked")
         if not self._parsing.acquire(timeout=max(0.0, deadline.left())):
             raise HttpError("no whole answer in time")
         try:
@@ -204,7 +208,7 @@ class Client:
             response, body = connection.read_response(MAX_BODY_BYTES, deadline)
         except ResponseTooLargeError:
             connection.close()
-            raise HttpError(f"the answer is over {MAX_BODY_BYTES // 2**20} MiB") from None
+            raise TooLargeError(f"the answer is over {MAX_BODY_BYTES // 2**20} MiB") from None
         except BaseException:
             connection.close()
             raise
