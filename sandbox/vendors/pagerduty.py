@@ -9,7 +9,7 @@ any case. What is null here may be null there.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -373,16 +373,17 @@ class PagerDuty(Account, Double):
         """
         now, zone = self.now(), self._zone(request)
         schedule_ids = request.query.get("schedule_ids[]")
+        user_ids = request.query.get("user_ids[]")
         rows = [
             row
             for policy in self._policies.values()
             for level, target in policy.targets
             if schedule_ids is None
             or (target if target in self._schedules else "null") in schedule_ids
+            if user_ids is None or self._may_page(target, user_ids)
             for row in self._on_calls_by(policy, level, target, now)
+            if user_ids is None or row.person_id in user_ids
         ]
-        if (user_ids := request.query.get("user_ids[]")) is not None:
-            rows = [row for row in rows if row.person_id in user_ids]
         user = self._user if "users" in request.query.get("include[]", []) else self._user_reference
         return _page(
             request,
@@ -397,6 +398,12 @@ class PagerDuty(Account, Double):
                 "end": row.shift and row.shift.end and _time(row.shift.end, zone),
             },
         )
+
+    def _may_page(self, target: str, user_ids: Collection[str]) -> bool:
+        """Tell whether a policy's target is one of these people, or a schedule that they are in."""
+        if target in self._people:
+            return target in user_ids
+        return any(shift.person_id in user_ids for shift in self._schedules[target].shifts)
 
     def _on_calls_by(
         self, policy: EscalationPolicy, level: int, target: str, now: datetime
