@@ -72,11 +72,15 @@ class HttpError(Exception):
 
     def with_hint(self, hint: str) -> HttpError:
         """Add what the host means by its status, unless it isn't the host's."""
-        return type(self)(f"{self}{hint}" if self.is_from_host else str(self), status=self.status)
+        return HttpError(f"{self}{hint}" if self.is_from_host else str(self), status=self.status)
 
 
 class TooLargeError(HttpError):
     """The response is larger than is read, or than fits in memory once it is parsed."""
+
+    def with_hint(self, _: str) -> HttpError:
+        """Leave it as it is: no status says more."""
+        return self
 
 
 class Client:

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 from handler import emails
 from handler.clock import Clock, Deadline
 from handler.durations import format_instant
-from handler.duty import ON_CALL, Duty, ProviderSnapshot, ProviderUser, ScheduleOrRole
+from handler.duty import KEY, ON_CALL, Duty, ProviderSnapshot, ProviderUser, ScheduleOrRole
 from handler.http import Client, HttpError
 from handler.json_fields import (
     JsonObject,
@@ -131,6 +131,14 @@ class PagerDutyClient:
         for id_, path in schedules_to_look_up(entries, snapshot):
             if path:
                 yield self._look_up(id_, path, users)
+
+    def inventory(self) -> Iterator[Question]:
+        """Ask whether the key may see users, as decisions need: for checks only."""
+
+        def fetch(deadline: Deadline) -> Iterator[Page]:
+            yield self._get("/users", {"limit": 1}, deadline, _read_nothing)
+
+        yield Question(PROVIDER, "users", KEY, fetch)
 
     def _look_up(
         self, id_: str, path: str, users: Mapping[str, str], listed_names: tuple[str, ...] = ()
@@ -374,6 +382,11 @@ def read_users(rows: Iterable[Any], email: str) -> tuple[list[ProviderUser], Pag
     users, unread = read_entries(rows, _user)
     some = [user for user in users if user.email in {email, ""}]
     return some, Page(problems=unread_problem(unread), names_missing=True)
+
+
+def _read_nothing(body: JsonObject) -> Page:
+    require_list(body, "users")
+    return Page()
 
 
 def _user(row: JsonObject) -> ProviderUser:
