@@ -78,9 +78,9 @@ class HttpError(Exception):
 class TooLargeError(HttpError):
     """The response is larger than is read, or than fits in memory once it is parsed."""
 
-    def with_hint(self, _: str) -> HttpError:
-        """Leave it as it is: no status says more."""
-        return self
+    def with_hint(self, hint: str) -> HttpError:
+        """Add what this may mean."""
+        return TooLargeError(f"{self}{hint}")
 
 
 class Client:

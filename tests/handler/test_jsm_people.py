@@ -11,7 +11,7 @@ from handler.clock import Deadline
 from handler.duty import ProviderUser
 from handler.http import Client
 from handler.providers.base import DutyQuery
-from handler.providers.jsm import MOST_ACCOUNTS, MOST_SCHEDULES
+from handler.providers.jsm import MOST_ACCOUNTS, MOST_SCHEDULES, JSMClient
 from sandbox.vendors import faults
 from sandbox.vendors.jsm import CLOUD_ID, JSM
 from sandbox.vendors.server import Fault
@@ -334,3 +334,15 @@ def test_the_cloud_id_cannot_be_had(
         snapshot = one.find(query, real_deadline(0.3))
         assert set(one.double.calls.paths()) == {TENANT}
     assert snapshot.duties == ()
+
+
+def test_somebody_else_finds_the_cloud_id(client: Client, set_clock: SetClock) -> None:
+    """Who waits for that waits no longer than there is time."""
+    with open_atlassian("jsm", client, set_clock) as one:
+        waiting = one.client
+        assert isinstance(waiting, JSMClient)
+        with waiting._finding:
+            query = DutyQuery(schedules=("Nights",), holders=frozenset({ANA}))
+            snapshot = one.find(query, set_clock.deadline(0))
+        assert one.double.calls.paths() == []
+    assert set(problems(snapshot)) == {"no whole answer in time"}

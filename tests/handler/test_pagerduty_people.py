@@ -14,7 +14,8 @@ from handler.duty import ProviderSnapshot, ProviderUser
 from handler.http import Client
 from handler.providers.base import DutyQuery
 from handler.providers.collect import Outcome, collect_and_decide
-from handler.providers.pagerduty import MOST_LOOKED_UP, MOST_USERS
+from handler.providers.pagerduty import MOST_LOOKED_UP, MOST_USERS, PagerDutyClient
+from handler.providers.runner import ask
 from handler.request import Request, Resource
 from handler.rules.codec import read_policy
 from sandbox.vendors import faults
@@ -528,3 +529,22 @@ def test_nothing_new_is_asked_in_the_end(account: Account) -> None:
     assert next(iter(account.client.questions(query, ProviderSnapshot()))).key in {
         question.key for question in questions
     }
+
+
+@pytest.mark.parametrize(
+    ("fault", "problem"),
+    [
+        (faults.Status(403), "answered 403; the key may not see it"),
+        (faults.WrongValue("users", None), "the answer could not be read: users is missing"),
+    ],
+)
+def test_whether_the_key_may_see_users(fault: Fault, problem: str, account: Account) -> None:
+    """What a check asks beside the lists of everybody."""
+    client = account.client
+    assert isinstance(client, PagerDutyClient)
+    assert ask(client.inventory(), account.clock.deadline()).failures == ()
+    assert account.double.calls[0].query == {"limit": ["1"]}
+    account.double.fail(USERS, fault)
+    (failure,) = ask(client.inventory(), account.clock.deadline()).failures
+    assert failure.question == "users"
+    assert failure.problem.startswith(problem)
