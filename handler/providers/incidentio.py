@@ -111,7 +111,7 @@ class IncidentIOClient:
             return
         for id_ in entries:
             fetch = self._schedule(id_)
-            yield Question(PROVIDER, f"schedule {id_}", ON_CALL, fetch, (id_,))
+            yield Question(PROVIDER, f"schedule {id_}", ON_CALL, fetch, ())
 
     def _schedule(self, id_: str) -> _Fetch:
         def fetch(deadline: Deadline) -> Iterator[Page]:

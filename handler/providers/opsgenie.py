@@ -82,7 +82,7 @@ class OpsgenieClient:
         if by_id and len(entries) <= MOST_SCHEDULES and all(map(may_be_id, entries)):
             for id_ in entries:
                 fetch = partial(self._on_calls_of, id_)
-                yield Question(PROVIDER, f"on-calls of {id_}", ON_CALL, fetch, (id_,))
+                yield Question(PROVIDER, f"on-calls of {id_}", ON_CALL, fetch, ())
         elif query.on_call:
             yield Question(PROVIDER, "on-calls", ON_CALL, self._on_calls)
         for schedule_id, duties in duties_without_end(PROVIDER, query, snapshot):

@@ -121,9 +121,11 @@ class PagerDutyClient:
         unproven = (entry for entry in entries if entry not in manned)
         for entry in itertools.islice(unproven, MOST_LOOKED_UP):
             may_be_id = BY_ID["pagerduty"].may_have_id(entry)
+            is_name = entry in names or not may_be_id
             if may_be_id:
-                yield self._look_up(entry, "", users, (entry,))
-            if entry in names or not may_be_id:
+                # It says all of the name only beside the searches for it.
+                yield self._look_up(entry, "", users, (entry,) if is_name else ())
+            if is_name:
                 for kind, path in (("layer-based", LAYERED), ("shift-based", SHIFT_BASED)):
                     search = partial(self._schedules, path, PAGE_SIZE, {"query": entry})
                     name = f"{kind} schedules of a name"
@@ -143,8 +145,8 @@ class PagerDutyClient:
     def _look_up(
         self, id_: str, path: str, users: Mapping[str, str], listed_names: tuple[str, ...] = ()
     ) -> Question:
-        fetch = partial(self._schedule, id_, path, users=users)
-        return Question(PROVIDER, f"schedule {id_}", ON_CALL, fetch, listed_names)
+        fetch, about = partial(self._schedule, id_, path, users=users), "".join(listed_names)
+        return Question(PROVIDER, f"schedule {id_}", ON_CALL, fetch, listed_names, about)
 
     def _all_on_calls(self, deadline: Deadline) -> Iterator[Page]:
         yield from self._on_calls({}, deadline)

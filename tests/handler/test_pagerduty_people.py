@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from handler.clock import Deadline
-from handler.duty import ProviderSnapshot, ProviderUser
+from handler.duty import Duty, ProviderSnapshot, ProviderUser
 from handler.http import Client
 from handler.providers.base import DutyQuery
 from handler.providers.collect import Outcome, collect_and_decide
@@ -324,6 +324,20 @@ def test_a_name_that_looks_like_an_id(account: Account, *, v3: bool) -> None:
     assert account.counts("P1DBA")
     account.double.fail(f"{SHIFT_BASED}/P1DBA", faults.Status(500))
     assert not account.counts("P1DBA")
+    account.double.clear_faults()
+    account.double.add_schedule("P1DBA", v3=not v3)
+    assert not account.counts("P1DBA")
+
+
+def test_a_name_that_is_found_late(account: Account) -> None:
+    """That it is nothing's id does not say that no other schedule has it."""
+    query = query_of("P1DBA", who=(ANA, "bo@acme.example"))
+    snapshot = account.find(query._replace(holders=frozenset({ANA})))
+    assert ("PagerDuty", "on_call", "P1DBA") not in snapshot.complete_names
+    asked = {question.key for question in account.client.questions(query, snapshot)}
+    late = snapshot._replace(duties=(Duty("PagerDuty", "on_call", "P0", "P1DBA", ANA),))
+    new = [one for one in account.client.questions(query, late) if one.key not in asked]
+    assert [question.listed_names for question in new] == [("P1DBA",)] * 3
 
 
 @BOTH_KINDS
