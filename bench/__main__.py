@@ -5,11 +5,16 @@ from __future__ import annotations
 import sys
 from itertools import chain
 
-from bench import cold, load, loop, policies, warm
+from bench import accounts, cold, load, loop, policies, warm
 
 ok = True
 for figure in chain(
-    cold.figures(), warm.figures(), policies.figures(), loop.figures(), load.figures()
+    cold.figures(),
+    warm.figures(),
+    policies.figures(),
+    accounts.figures(),
+    loop.figures(),
+    load.figures(),
 ):
     print(figure, flush=True)
     ok = ok and figure.holds

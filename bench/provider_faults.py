@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 from sandbox.vendors import faults
 from sandbox.vendors.faults import INCIDENTIO, JSM, OPSGENIE, PAGERDUTY, WrongValue
+from sandbox.vendors.jsm import CLOUD_ID
 from sandbox.vendors.opsgenie import Opsgenie
 from sandbox.vendors.server import Double, Fault
 
 _SLOW = (faults.Hang, faults.Drip, faults.Slow)
+_JSM_BULK = f"/ex/jira/{CLOUD_ID}/rest/api/3/user/bulk"
 _STATUSES = (400, 401, 403, 404, 429, 500, 502, 503)
 # The right body with one wrong thing in it, by where such a body comes from.
 _WRONG: Mapping[str, Mapping[str, Mapping[str, WrongValue]]] = {
@@ -19,6 +21,7 @@ _WRONG: Mapping[str, Mapping[str, Mapping[str, WrongValue]]] = {
         "/v2/schedules": {**INCIDENTIO["schedules"], **INCIDENTIO["pages"]},
     },
     "pagerduty": {
+        "/users": {**PAGERDUTY["users"], **PAGERDUTY["pages"]},
         "/oncalls": {**PAGERDUTY["oncalls"], **PAGERDUTY["pages"]},
     },
     "opsgenie": {
@@ -27,7 +30,7 @@ _WRONG: Mapping[str, Mapping[str, Mapping[str, WrongValue]]] = {
     "jsm": {
         "/_edge/": JSM["tenant"],
         "/jsm/ops/api/": {**JSM["schedules"], **JSM["on-calls"], **JSM["timeline"]},
-        "/rest/api/3/user/bulk": JSM["users"],
+        _JSM_BULK: JSM["users"],
     },
 }
 _OWN: Mapping[str, Mapping[str, tuple[Fault, ...]]] = {
@@ -43,7 +46,7 @@ _OWN: Mapping[str, Mapping[str, tuple[Fault, ...]]] = {
     "opsgenie": {
         "/": tuple(faults.TooManyRequests(seconds, retry_after=None) for seconds in (60, 1))
     },
-    "jsm": {"/rest/api/3/user/bulk": (faults.EndlessPages(), faults.EndlessPages(repeat=True))},
+    "jsm": {_JSM_BULK: (faults.EndlessPages(), faults.EndlessPages(repeat=True))},
 }
 
 

@@ -43,25 +43,17 @@ def query_all_duties(
         clients = load_clients(client, clock, settings.providers)
         queries = duty_queries(clients, rule_dependencies(settings.policy, request))
         collector = DutyCollector(clients, Deadline(clock, PATIENCE_SECONDS))
-        while collector.advance(_for_all_holders(queries, collector.snapshot)):
+        while collector.advance(queries):
             pass
         return DutyReport(collector.snapshot, queries)
     finally:
         client.close()
 
 
-def _for_all_holders(
-    queries: Mapping[str, DutyQuery], snapshot: ProviderSnapshot
-) -> dict[str, DutyQuery]:
-    """Also ask when the duties end of everybody who has one."""
-    holders = frozenset(duty.holder for duty in snapshot.duties)
-    return {name: query._replace(holders=holders) for name, query in queries.items()}
-
-
 def rule_dependencies(policy: Policy, request: Request | None = None) -> list[Dependency]:
     """Give the duties on which the rules depend, for any requester."""
     return [
-        Dependency(condition, rule.shift_end is not None, frozenset())
+        Dependency(condition, rule.shift_end is not None, None)
         for rule in approving_rules(policy, request)
         for condition in duty_conditions(rule.when)
     ]

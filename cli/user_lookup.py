@@ -9,7 +9,6 @@ Facts from the vendors' API references: "Users V2" (incident.io), "Users" (Pager
 from __future__ import annotations
 
 import difflib
-from base64 import b64encode
 from collections.abc import Callable, Collection, Iterable, Mapping
 from http import HTTPStatus
 from operator import ne
@@ -22,7 +21,8 @@ from handler import emails
 from handler.clock import Deadline
 from handler.duty import ProviderSnapshot
 from handler.http import Client, HttpError
-from handler.json_fields import ShapeError, as_list, as_object, get_list, get_object, get_str
+from handler.json_fields import ShapeError, as_object, get_list, get_object, get_str
+from handler.providers.jsm import JSMClient
 from handler.providers.registry import BY_ID, BY_NAME
 from handler.settings import Settings
 
@@ -31,7 +31,8 @@ _SECONDS, _SHARE = 6.0, 0.5
 # A part of an address is taken for a misspelling of another if it is more similar than this, has
 # the same letters, or differs in one: short names of two people can be as similar.
 _LIKENESS = 0.75
-_OPSGENIE, _JSM = BY_ID["opsgenie"].name, BY_ID["jsm"].name
+_JSM_ID = "jsm"
+_OPSGENIE, _JSM = BY_ID["opsgenie"].name, BY_ID[_JSM_ID].name
 _KNOWN, _UNKNOWN, _HIDDEN = "known", "unknown", "hidden"
 
 
@@ -84,22 +85,28 @@ def _opsgenie(settings: _Settings, address: str) -> _Lookup:
     )
 
 
-def _jsm(settings: _Settings, address: str) -> _Lookup:
-    account = b64encode(f"{settings['JSM_EMAIL']}:{settings['JSM_API_TOKEN']}".encode()).decode()
-    return _Lookup(
-        f"{settings['JSM_SITE']}/rest/api/3/user/search?{urlencode({'query': address})}",
-        {"Authorization": f"Basic {account}"},
-        lambda body: as_list(body, "the answer"),
-        "emailAddress",
-    )
-
-
 _LOOKUPS: Mapping[str, Callable[[_Settings, str], _Lookup]] = {
     "incidentio": _incidentio,
     "pagerduty": _pagerduty,
     "opsgenie": _opsgenie,
-    "jsm": _jsm,
 }
+
+
+def _find_users(
+    client: Client, context: Context, settings: Settings, id_: str, address: str, deadline: Deadline
+) -> list[str]:
+    """Give the e-mails, in normal form or "", of the users that a provider finds by one."""
+    own = settings.providers[id_]
+    if id_ == _JSM_ID:
+        users: Iterable[Any] = JSMClient(client, context.clock, own).search_accounts(
+            address, deadline
+        )
+        field = "emailAddress"
+    else:
+        lookup = _LOOKUPS[id_](own, address)
+        users = lookup.users(client.get_json(lookup.url, lookup.headers, deadline))
+        field = lookup.field
+    return [emails.normal(get_str(as_object(user, "a user"), field)) for user in users]
 
 
 def notes_on_user(
@@ -122,7 +129,9 @@ def notes_on_user(
     client, deadline = context.client(), Deadline(context.clock, _SECONDS)
     try:
         states = {
-            name: _state(client, settings, name, (email, *sorted(others)), deadline.part(_SHARE))
+            name: _state(
+                client, context, settings, name, (email, *sorted(others)), deadline.part(_SHARE)
+            )
             for name in providers
         }
     finally:
@@ -135,19 +144,21 @@ def notes_on_user(
 
 
 def _state(
-    client: Client, settings: Settings, name: str, addresses: Iterable[str], deadline: Deadline
+    client: Client,
+    context: Context,
+    settings: Settings,
+    name: str,
+    addresses: Iterable[str],
+    deadline: Deadline,
 ) -> str:
     """Say whether a provider has a user with one of these addresses, or why that is unknown."""
     id_ = BY_NAME[name].id
-    if id_ not in _LOOKUPS:
+    if id_ not in {*_LOOKUPS, _JSM_ID}:
         return "`oncall` cannot search there"
     state = _UNKNOWN
     for address in addresses:
-        lookup = _LOOKUPS[id_](settings.providers[id_], address)
         try:
-            answer: object = client.get_json(lookup.url, lookup.headers, deadline)
-            users = [as_object(user, "a user") for user in lookup.users(answer)]
-            addresses_there = [emails.normal(get_str(user, lookup.field)) for user in users]
+            addresses_there = _find_users(client, context, settings, id_, address, deadline)
         except HttpError as error:
             if name == _OPSGENIE and error.status == HTTPStatus.NOT_FOUND:
                 continue
@@ -190,7 +201,8 @@ def _unknown_notes(
         nobody = f"no user has the e-mail {person} at {providers}"
         yield f"{nobody}: check the spelling{_nearest_on_duty(email, snapshot)}"
         if _JSM in without:
-            yield f"{_JSM} finds users only if JSM_EMAIL's account may browse users"
+            reason = "they show their e-mail and JSM_EMAIL's account may browse users"
+            yield f"{_JSM} finds users only if {reason}"
     elif without:
         yield f"no user has the e-mail {person} at {join_words(without)}"
     not_sure = {failure.provider for failure in snapshot.failures}

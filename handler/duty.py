@@ -137,6 +137,7 @@ class ScheduleOrRole(NamedTuple):
     Attributes:
         enabled: whether the schedule is enabled; if not, nobody is on duty.
         path: of its API, if the provider has several APIs for schedules.
+        in_use: whether it says that an escalation policy uses it.
     """
 
     provider: str
@@ -145,6 +146,7 @@ class ScheduleOrRole(NamedTuple):
     names: tuple[str, ...]
     enabled: bool = True
     path: str = ""
+    in_use: bool = False
 
 
 class Incident(NamedTuple):
@@ -184,6 +186,19 @@ class Failure(NamedTuple):
         return f"{self.provider} {self.question}: {self.problem}"
 
 
+class ProviderUser(NamedTuple):
+    """A provider's user, found by an e-mail that was asked about.
+
+    Attributes:
+        email: in normal form; "" if the provider does not show it.
+        id: the provider's.
+    """
+
+    provider: str
+    email: str
+    id: str
+
+
 class ProviderSnapshot(NamedTuple):
     """The providers' answers so far.
 
@@ -194,6 +209,10 @@ class ProviderSnapshot(NamedTuple):
         incomplete: provider and kind of each list that was not read completely.
         without_email: duties of people whose e-mail the provider does not show. They are kept
             apart, so that they can't approve anybody.
+        users: the users of the people who were asked about.
+        complete_names: provider, kind and name of what was searched for by name or id: everything
+            that has this name or id is listed, even if the list as a whole is incomplete.
+        incomplete_names: the same of each search that failed.
     """
 
     duties: tuple[Duty, ...] = ()
@@ -202,6 +221,9 @@ class ProviderSnapshot(NamedTuple):
     schedules_and_roles: tuple[ScheduleOrRole, ...] = ()
     incomplete: frozenset[tuple[str, str]] = frozenset()
     without_email: tuple[Duty, ...] = ()
+    users: tuple[ProviderUser, ...] = ()
+    complete_names: frozenset[tuple[str, str, str]] = frozenset()
+    incomplete_names: frozenset[tuple[str, str, str]] = frozenset()
 
     def merge(self, later: ProviderSnapshot) -> ProviderSnapshot:
         """Add later answers: a duty with an end replaces the same duty without one."""
@@ -217,4 +239,7 @@ class ProviderSnapshot(NamedTuple):
             self.schedules_and_roles + later.schedules_and_roles,
             self.incomplete | later.incomplete,
             self.without_email + later.without_email,
+            self.users + later.users,
+            self.complete_names | later.complete_names,
+            self.incomplete_names | later.incomplete_names,
         )

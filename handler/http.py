@@ -75,6 +75,14 @@ class HttpError(Exception):
         return HttpError(f"{self}{hint}" if self.is_from_host else str(self), status=self.status)
 
 
+class TooLargeError(HttpError):
+    """The response is larger than is read, or than fits in memory once it is parsed."""
+
+    def with_hint(self, hint: str) -> HttpError:
+        """Add what this may mean."""
+        return TooLargeError(f"{self}{hint}")
+
+
 class Client:
     """Sends requests, and keeps connections for the next ones. Safe to share between threads.
 
@@ -89,9 +97,11 @@ class Client:
         self._tls: ssl.SSLContext | None = None
         self._tls_lock = allocate_lock()
         self._parsing = allocate_lock()
+        self._is_closed = False
 
     def close(self) -> None:
         """Close the kept connections; needed only if a process outlives its client."""
+        self._is_closed = True  # a request that still runs keeps none
         for idle in self._idle.values():
             while idle:
                 idle.pop()[0].close()
@@ -118,7 +128,7 @@ class Client:
         # Estimating takes time as well, so only for bodies that might be too large.
         may_be_too_large = length * _MAX_GROWTH > MAX_PARSED_BYTES
         if may_be_too_large and _estimate_parsed_bytes(bodies[0]) > MAX_PARSED_BYTES:
-            raise HttpError("the response is too large to parse")
+            raise TooLargeError("the response is too large to parse")
         if not self._parsing.acquire(timeout=max(0.0, deadline.left())):
             raise HttpError("no complete answer in time")
         try:
@@ -202,11 +212,13 @@ class Client:
             response, body = connection.read_response(MAX_BODY_BYTES, deadline)
         except ResponseTooLargeError:
             connection.close()
-            raise HttpError(f"the response is larger than {MAX_BODY_BYTES // 2**20} MiB") from None
+            raise TooLargeError(
+                f"the response is larger than {MAX_BODY_BYTES // 2**20} MiB"
+            ) from None
         except BaseException:
             connection.close()
             raise
-        if response.will_close:
+        if response.will_close or self._is_closed:
             connection.close()
         else:
             self._idle[url.scheme, url.netloc].append((connection, self._clock.now()))

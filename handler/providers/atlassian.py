@@ -35,7 +35,7 @@ def duties_without_end(
     for duty in snapshot.duties if query.ends else ():
         if (
             duty.provider == provider
-            and duty.holder in query.holders
+            and (query.holders is None or duty.holder in query.holders)
             and (query.any_schedule or any(map(duty.is_named, query.schedules)))
         ):
             by_schedule[duty.id].append(duty)
@@ -86,6 +86,11 @@ def read_schedule(provider: str, schedule: JsonObject) -> tuple[ScheduleOrRole, 
 def require_id(parent: JsonObject, field: str) -> str:
     """Read an id that may become part of an address."""
     text = require_str(parent, field)
-    if not _ID.fullmatch(text):
+    if not is_id(text):
         raise ShapeError(f"{field} is not an id")
     return text
+
+
+def is_id(text: str) -> bool:
+    """Whether a text can be an id, and so part of an address."""
+    return _ID.fullmatch(text) is not None

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from handler.clock import Clock, Deadline
-from handler.duty import Duty, Incident, ProviderSnapshot, ScheduleOrRole
+from handler.duty import Duty, Incident, ProviderSnapshot, ProviderUser, ScheduleOrRole
 from handler.http import Client, HttpError
-from handler.json_fields import as_object
+from handler.json_fields import ShapeError, as_object
 
 _T = TypeVar("_T")
 
@@ -22,6 +22,7 @@ class Page(NamedTuple):
         incidents: the live ones, newest first.
         problems: what could not be read or was left out, safe to log.
         names_missing: whether something that was left out may have a name that the policy uses.
+        users: the users of the people who were asked about.
     """
 
     duties: tuple[Duty, ...] = ()
@@ -29,6 +30,7 @@ class Page(NamedTuple):
     incidents: tuple[Incident, ...] = ()
     problems: tuple[str, ...] = ()
     names_missing: bool = False
+    users: tuple[ProviderUser, ...] = ()
 
 
 class Question(NamedTuple):
@@ -38,12 +40,21 @@ class Question(NamedTuple):
         provider, name: of the question in the log.
         listed_kind: the kind of duty of which the answer lists all names, or "".
         fetch: gets the pages; may raise HttpError, or any error on a malformed answer.
+        listed_names: the names and ids that the answer lists completely; None means all.
+        about: what sets it apart from others of the same name, and may not be logged.
     """
 
     provider: str
     name: str
     listed_kind: str
     fetch: Callable[[Deadline], Iterator[Page]]
+    listed_names: tuple[str, ...] | None = None
+    about: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What makes two questions the same one."""
+        return self.provider, self.name, self.about
 
 
 class DutyQuery(NamedTuple):
@@ -55,7 +66,7 @@ class DutyQuery(NamedTuple):
         roles: whether a role in a live incident may count.
         updates: whether an update to a live incident may count.
         ends: whether it matters when a shift ends.
-        holders: the people whose duties matter, by e-mail in normal form.
+        holders: the people whose duties matter, by e-mail in normal form; None means everybody.
     """
 
     schedules: tuple[str, ...] = ()
@@ -63,7 +74,7 @@ class DutyQuery(NamedTuple):
     roles: bool = False
     updates: bool = False
     ends: bool = False
-    holders: frozenset[str] = frozenset()
+    holders: frozenset[str] | None = None
 
     @property
     def on_call(self) -> bool:
@@ -84,8 +95,9 @@ class ProviderClient(Protocol):
     def questions(self, query: DutyQuery, snapshot: ProviderSnapshot) -> Iterable[Question]:
         """Return the questions to ask, given what is known so far.
 
-        Called until it returns no question with a new name: so the next round asks for what an
-        answer left open.
+        Called until it returns no new question, by its key: so the next round asks for what an
+        answer left open. It asks about the query's holders and schedules wherever the API allows
+        it, so that what a decision costs does not grow with the account.
         """
 
 
@@ -107,10 +119,38 @@ def fetch_object(
         HttpError: there is no usable response.
         ShapeError: it isn't an object, or not what `read` expects.
     """
+    return _fetch(
+        client, url, headers, deadline, lambda body: read(as_object(body, "the answer")), hint
+    )
+
+
+def fetch_list(
+    client: Client,
+    url: str,
+    headers: Mapping[str, str],
+    deadline: Deadline,
+    hint: Callable[[HttpError], str],
+) -> list[Any]:
+    """Get a JSON list, which must not be null; as `fetch_object` otherwise."""
+    return _fetch(client, url, headers, deadline, _read_list, hint)
+
+
+def _read_list(body: object) -> list[Any]:
+    if not isinstance(body, list):
+        raise ShapeError("the answer is not a list")
+    return body
+
+
+def _fetch(
+    client: Client,
+    url: str,
+    headers: Mapping[str, str],
+    deadline: Deadline,
+    read: Callable[[Any], _T],
+    hint: Callable[[HttpError], str],
+) -> _T:
     try:
-        return client.get_json(
-            url, headers, deadline, lambda body: read(as_object(body, "the answer"))
-        )
+        return client.get_json(url, headers, deadline, read)
     except HttpError as error:
         raise error.with_hint(hint(error)) from error
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from importlib import import_module
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from handler.duty import Duty, ProviderSnapshot
 from handler.http import Client
 from handler.providers.base import DutyQuery, ProviderClient
 from handler.providers.registry import BY_ID
-from handler.providers.runner import QuestionRunner
+from handler.providers.runner import GIVEN_UP, QuestionRunner
 from handler.request import Request
 from handler.rules.conditions import (
     ANY,
@@ -29,12 +29,13 @@ from handler.rules.model import Policy
 
 # The duties, what they leave open, and what that leaves open.
 MOST_ROUNDS = 3
-FOLLOW_UPS_AT_ONCE = 4
+FIRST_AT_ONCE, FOLLOW_UPS_AT_ONCE = 16, 4
 # Of all providers: large answers take memory.
 MOST_AT_ONCE = 7
-# What is waited for, in turn, and for which part of the time.
-_ALL, _ONE_PROVIDER, _ANY_ANSWER, _NOTHING = range(4)
-UNTIL_ALL, UNTIL_ONE_PROVIDER = 1 / 6, 0.6
+# The part of the time after which a hanging question holds up neither its provider's follow-ups nor
+# somebody who is already approved.
+PATIENCE = 0.6
+_SECOND = timedelta(seconds=1)
 
 
 def load_clients(
@@ -53,11 +54,9 @@ def load_clients(
 class DutyCollector:
     """Asks providers round by round; each has rounds of its own.
 
-    They have all of the time, in three phases:
-
-    1. Wait until all have answered; then ask each for what its answers leave open.
-    2. After `UNTIL_ALL` of the time, ask each as soon as it has answered all that it was asked.
-    3. After `UNTIL_ONE_PROVIDER`, ask on beside what hangs, and stop once nothing is undecided.
+    A provider is asked what its answers leave open once it has answered all that it was asked. The
+    waiting ends once no answer that is still to come could matter. After `PATIENCE`, a provider is
+    also asked beside what hangs, and nobody waits for longer access.
 
     Attributes:
         snapshot: what has come so far.
@@ -69,55 +68,64 @@ class DutyCollector:
         self.queries: dict[str, DutyQuery] = {}
         self._clients = clients
         self._runner = QuestionRunner(deadline)
-        self._phase_ends = deadline.part(UNTIL_ALL), deadline.part(UNTIL_ONE_PROVIDER), deadline
-        self._awaited = _ALL
+        self._deadlines = [deadline, deadline.part(PATIENCE)]
         self._rounds: Counter[str] = Counter()
-        self._asked: set[tuple[str, str]] = set()
+        self._asked: set[tuple[str, str, str]] = set()
 
     @property
     def providers(self) -> tuple[str, ...]:
         """The names of the providers that were asked something."""
         return tuple(self._rounds)
 
-    def advance(self, queries: Mapping[str, DutyQuery]) -> bool:
-        """Ask what is new, and wait for the next answers; False once there are none to wait for.
+    @property
+    def _is_patient(self) -> bool:
+        return len(self._deadlines) > 1
+
+    def advance(self, queries: Mapping[str, DutyQuery], lengthening: Collection[str] = ()) -> bool:
+        """Ask what is new, and wait for the next answer; False once none could matter.
 
         Args:
-            queries: what is open, by the name of the provider that may know it.
+            queries: what is undecided, by the name of the provider that may know it.
+            lengthening: the providers whose answers could lengthen access that is approved.
         """
-        if self._awaited != _NOTHING:
+        if self._deadlines:
             self._start(queries)
-        is_decided = self._awaited == _ANY_ANSWER and not queries
-        if self._awaited == _NOTHING or is_decided or not self._runner.running():
-            self._runner.stop()
+        awaited = {*queries, *(lengthening if self._is_patient else ())}
+        if not (self._deadlines and any(map(self._runner.running, awaited))):
+            self._stop()
             return False
-        until = self._phase_ends[self._awaited]
-        in_time = self._runner.wait(until)
-        while in_time and self._awaited == _ALL and self._runner.running():
-            in_time = self._runner.wait(until)
-        if not in_time:
-            self._awaited += 1
+        if not self._runner.wait(self._deadlines[-1]):
+            self._deadlines.pop()
         self.snapshot = self._runner.snapshot()
         return True
 
     def _start(self, queries: Mapping[str, DutyQuery]) -> None:
         for name, query in queries.items():
             # What is on its way may answer what so far looks open.
-            is_waited_for = self._runner.running(name) and self._awaited < _ANY_ANSWER
+            is_waited_for = self._runner.running(name) and self._is_patient
             if is_waited_for or self._rounds[name] == MOST_ROUNDS:
                 continue
             self.queries.setdefault(name, query)
-            questions = [
-                question
+            questions = {
+                question.key: question
                 for question in self._clients[name].questions(query, self.snapshot)
-                if (name, question.name) not in self._asked
-            ]
+                if question.key not in self._asked
+            }
             if questions:
                 room = min(FOLLOW_UPS_AT_ONCE, MOST_AT_ONCE - self._runner.running())
-                at_once = max(1, room) if self._rounds[name] else len(questions)
-                self._runner.start(questions, at_once)
-                self._asked.update((name, question.name) for question in questions)
+                at_once = max(1, room) if self._rounds[name] else FIRST_AT_ONCE
+                self._runner.start(questions.values(), at_once)
+                self._asked.update(questions)
                 self._rounds[name] += 1
+
+    def _stop(self) -> None:
+        """Begin nothing more. What nobody has to wait for is no failure."""
+        self._runner.stop()
+        if self._is_patient:
+            failures = self.snapshot.failures
+            self.snapshot = self.snapshot._replace(
+                failures=tuple(failure for failure in failures if failure.problem != GIVEN_UP)
+            )
 
 
 class Outcome(NamedTuple):
@@ -153,9 +161,11 @@ def collect_and_decide(
     collector = DutyCollector(clients, deadline)
     while True:
         decisions = decide_all(requests, collector.snapshot, policy, clock.now())
+        now = clock.now()
         undecided = [decision.request for decision in decisions if decision.could_change]
-        queries = duty_queries(clients, dependencies(undecided, policy, clock.now()))
-        if not collector.advance(queries):
+        queries = duty_queries(clients, dependencies(undecided, policy, now))
+        lengthening = duty_queries(clients, lengthening_dependencies(decisions, policy, now))
+        if not collector.advance(queries, lengthening):
             break
     snapshot, now = collector.snapshot, clock.now()
     # Nearly always there is nobody to count.
@@ -175,12 +185,12 @@ class Dependency(NamedTuple):
 
     Attributes:
         ends: whether the rule's access ends with the duty.
-        holders: whose duty it has to be, by e-mail.
+        holders: whose duty it has to be, by e-mail; None means anybody's.
     """
 
     condition: DutyCondition
     ends: bool
-    holders: frozenset[str]
+    holders: frozenset[str] | None
 
 
 def dependencies(requests: Iterable[Request], policy: Policy, now: datetime) -> list[Dependency]:
@@ -198,6 +208,33 @@ def dependencies(requests: Iterable[Request], policy: Policy, now: datetime) -> 
     return result
 
 
+def lengthening_dependencies(
+    decisions: Iterable[Decision], policy: Policy, now: datetime
+) -> list[Dependency]:
+    """Say on which duties it depends whether the approved requests get longer access."""
+    result: list[Dependency] = []
+    for decision in decisions:
+        request, duration = decision.request, decision.duration
+        if decision.approved and duration < _longest(request, policy, now):
+            rules = tuple(rule for rule in policy.rules if rule.duration > duration)
+            result += dependencies([request], policy._replace(rules=rules), now)
+    return result
+
+
+def _longest(request: Request, policy: Policy, now: datetime) -> timedelta:
+    """Give the longest access that any duties could open, in whole seconds."""
+    longest = [
+        max(
+            rule.duration
+            for rule in policy.rules
+            if not (rule.deny or rule.dry_run) and rule.resources.covers(resource, request.action)
+        )
+        for resource in request.resources
+    ]
+    requested = facts_of(request, ProviderSnapshot(), policy, now).requested
+    return min(longest if requested is None else (*longest, requested)) // _SECOND * _SECOND
+
+
 def duty_queries(
     providers: Iterable[str], dependencies: Sequence[Dependency]
 ) -> dict[str, DutyQuery]:
@@ -209,8 +246,9 @@ def duty_queries(
 def duty_query(provider: str, dependencies: Iterable[Dependency]) -> DutyQuery:
     """Say what of it one provider may know, and of whom."""
     schedules: dict[str, None] = {}
+    holders: list[frozenset[str] | None] = []
     query = DutyQuery()
-    for condition, ends, holders in dependencies:
+    for condition, ends, people in dependencies:
         if isinstance(condition, OnCall):
             if condition.provider not in {"", provider}:
                 continue
@@ -220,9 +258,13 @@ def duty_query(provider: str, dependencies: Iterable[Dependency]) -> DutyQuery:
             roles=query.roles or isinstance(condition, IncidentRole),
             updates=query.updates or isinstance(condition, PostedUpdate),
             ends=query.ends or ends,
-            holders=query.holders | holders,
         )
-    return query._replace(schedules=tuple(schedules))
+        holders.append(people)
+    known = [people for people in holders if people is not None]
+    everybody = len(known) < len(holders) or not holders
+    return query._replace(
+        schedules=tuple(schedules), holders=None if everybody else frozenset().union(*known)
+    )
 
 
 def without_email(

@@ -27,7 +27,7 @@ from handler.duty import (
     ProviderSnapshot,
     ScheduleOrRole,
 )
-from handler.http import Client, HttpError
+from handler.http import Client, HttpError, TooLargeError
 from handler.json_fields import (
     JsonObject,
     ShapeError,
@@ -53,10 +53,11 @@ from handler.providers.registry import BY_ID
 _T = TypeVar("_T")
 _Fetch: TypeAlias = Callable[[Deadline], Iterator[Page]]
 PROVIDER = BY_ID["incidentio"].name
-PAGE_SIZE = 250
+PAGE_SIZE, SMALLEST_PAGE_SIZE = 250, 10
 MOST_PAGES = 20
 MOST_INCIDENTS_ASKED_FOR_UPDATES = 20
-_UNAUTHORIZED, _FORBIDDEN = 401, 403
+MOST_SCHEDULES = 20
+_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
 _SCOPES = {"incident_updates": "incidents.view"}
 # Complete lists, each in one response.
 INVENTORY = {
@@ -89,11 +90,35 @@ class IncidentIOClient:
         if query.roles or query.updates:
             yield self._incidents(query.holders)
         if query.on_call:
-            yield self._schedules
+            yield from self._on_call(query)
         if query.updates:
             # One call each, so only for the newest.
             for incident in itertools.islice(snapshot.incidents, MOST_INCIDENTS_ASKED_FOR_UPDATES):
                 yield self._updates_of(incident)
+
+    def _on_call(self, query: DutyQuery) -> Iterator[Question]:
+        """Ask for the schedules that are named, a call each, or for all.
+
+        The API has no call for what a person is on call for, nor for a schedule of a name.
+        """
+        entries, may_be_id = query.schedules, BY_ID["incidentio"].may_have_id
+        by_id = query.holders is not None and not query.any_schedule
+        if not by_id or len(entries) > MOST_SCHEDULES or not all(map(may_be_id, entries)):
+            yield self._schedules
+            return
+        for id_ in entries:
+            fetch = self._schedule(id_)
+            yield Question(PROVIDER, f"schedule {id_}", ON_CALL, fetch, ())
+
+    def _schedule(self, id_: str) -> _Fetch:
+        def fetch(deadline: Deadline) -> Iterator[Page]:
+            try:
+                yield self._get(f"/v2/schedules/{id_}", "schedules", deadline, read_schedule)
+            except HttpError as error:
+                if error.status != _NOT_FOUND:
+                    raise
+
+        return fetch
 
     def inventory(self) -> Iterator[Question]:
         """Ask for what else a policy may name, besides schedules: for checks, not for decisions."""
@@ -123,8 +148,10 @@ class IncidentIOClient:
     def _list(
         self, name: str, query: Mapping[str, str], read: Callable[[JsonObject], Page]
     ) -> _Fetch:
-        """Read a whole list: `after`, the id of a page's last entry, requests the next page."""
-        first = f"/v2/{name}?{urlencode({**query, 'page_size': PAGE_SIZE})}"
+        """Read a whole list: `after`, the id of a page's last entry, requests the next page.
+
+        A page that is too large is requested again in smaller ones.
+        """
 
         def read_page(body: JsonObject) -> tuple[Page, Callable[[], str]]:
             return read(body), deferred(
@@ -132,17 +159,25 @@ class IncidentIOClient:
             )
 
         def fetch(deadline: Deadline) -> Iterator[Page]:
-            target, last = first, ""
-            for _ in range(MOST_PAGES):
-                page, next_page = self._get(target, name, deadline, read_page)
+            size, last, count, left = PAGE_SIZE, "", 0, MOST_PAGES * PAGE_SIZE
+            while left > 0:
+                pages = {"page_size": size, **({"after": last} if last else {})}
+                target = f"/v2/{name}?{urlencode({**query, **pages})}"
+                try:
+                    page, next_page = self._get(target, name, deadline, read_page)
+                except TooLargeError:
+                    if size == SMALLEST_PAGE_SIZE:
+                        raise
+                    size = max(size // 5, SMALLEST_PAGE_SIZE)
+                    continue
                 yield page
                 after = next_page()
                 if not after:
                     return
                 if after == last:
                     raise CutShort("the same page was returned twice")
-                target, last = f"{first}&{urlencode({'after': after})}", after
-            raise CutShort(f"only the first {MOST_PAGES} pages were read")
+                last, count, left = after, count + 1, left - size
+            raise CutShort(f"only the first {count} pages were read")
 
         return fetch
 
@@ -199,6 +234,11 @@ def read_schedules(body: JsonObject) -> Page:
         problems=unread_problem(unread),
         names_missing=names_missing,
     )
+
+
+def read_schedule(body: JsonObject) -> Page:
+    """Read one schedule: who is on shift."""
+    return read_schedules({"schedules": [get_object(body, "schedule")]})
 
 
 def _schedule(schedule: JsonObject) -> tuple[ScheduleOrRole, str, list[Any]]:

@@ -7,12 +7,13 @@ Only a person who is on shift themselves counts. Nothing tells when a step of an
 nor whether a team goes by one: who is on call by a team, an escalation or another schedule does
 not.
 
-People are accounts here. Whose e-mail the site does not show, or whose account is closed or no
-person's, is only counted. A link to a next page is never followed: it only says that there is one.
+People are accounts here. An account that shows no e-mail, is closed or isn't a person's is only
+counted. A link to a next page is never followed: it only says that there is one.
 """
 
 from __future__ import annotations
 
+from _thread import allocate_lock
 from binascii import b2a_base64
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
@@ -21,7 +22,7 @@ from urllib.parse import urlencode
 
 from handler import emails
 from handler.clock import Clock, Deadline
-from handler.duty import ON_CALL, Duty, ProviderSnapshot, ScheduleOrRole
+from handler.duty import ON_CALL, Duty, ProviderSnapshot, ProviderUser, ScheduleOrRole
 from handler.http import Client, HttpError
 from handler.json_fields import (
     JsonObject,
@@ -35,6 +36,7 @@ from handler.json_fields import (
 from handler.providers.atlassian import (
     TIMELINE,
     duties_without_end,
+    is_id,
     read_schedule,
     read_shift_ends,
     require_id,
@@ -44,6 +46,7 @@ from handler.providers.base import (
     DutyQuery,
     Page,
     Question,
+    fetch_list,
     fetch_object,
     unread_problem,
 )
@@ -55,8 +58,11 @@ PAGE_SIZE = 100
 MOST_PAGES = 20
 MOST_SCHEDULES = 20
 ACCOUNTS_A_CALL = 50
+MOST_ACCOUNTS = 100
 _KINDS = frozenset({"user", "team", "escalation", "schedule", "noone"})
 _OPS, _USERS = "read:ops-config:jira-service-management", "read:jira-user"
+_USERS_PATH = "rest/api/3/user"
+_UNAUTHORIZED, _NOT_FOUND = 401, 404
 _HINTS: Mapping[int | None, str] = {
     401: "; the e-mail or the token is wrong, or the token lacks the scope {scope}",
     403: "; the account may not see this",
@@ -65,7 +71,11 @@ _NOT_FOUND, _NO_SITE = 404, ": no such site, so JSM_SITE may be wrong"
 
 
 class JSMClient:
-    """Questions to one site; one per environment, for which the site's cloud id is kept."""
+    """Questions to one site; one per environment, for which what it finds out of the site is kept.
+
+    Accounts are asked for at Atlassian's gateway, the only host that takes a token with scopes for
+    that; the site itself takes a token without.
+    """
 
     def __init__(self, client: Client, clock: Clock, settings: Mapping[str, str]) -> None:
         self._client = client
@@ -74,33 +84,92 @@ class JSMClient:
         self._base_url = settings["JSM_BASE_URL"]
         account = f"{settings['JSM_EMAIL']}:{settings['JSM_API_TOKEN']}".encode()
         self._headers = {"Authorization": f"Basic {b2a_base64(account, newline=False).decode()}"}
-        self._schedules_url = ""
+        self._cloud_id = ""
+        self._finding = allocate_lock()  # the first questions ask for it once
+        self._is_for_site = False
 
     def questions(self, query: DutyQuery, snapshot: ProviderSnapshot) -> Iterator[Question]:
-        """Ask for the schedules; then who is on shift, then until when, schedule by schedule."""
+        """Ask for accounts and schedules; then who is on shift; then until when.
+
+        The API has no call for what a person is on call for, so any schedule means all of them;
+        those that the rules name are searched for.
+        """
         if not query.on_call:
             return
-        yield Question(PROVIDER, "schedules", ON_CALL, self._list)
+        if query.holders is None or query.any_schedule:
+            yield Question(PROVIDER, "schedules", ON_CALL, self._list)
+        else:
+            for entry in query.schedules[:MOST_SCHEDULES]:
+                search = partial(self._search, entry)
+                yield Question(PROVIDER, "a schedule", ON_CALL, search, (entry,), about=entry)
+        for email in sorted(filter(emails.is_address, query.holders or ())):
+            yield Question(PROVIDER, "accounts", "", partial(self._account, email), about=email)
+        users = _accounts_of(query.holders, snapshot)
         schedules = _schedules_to_ask(query, snapshot)
         for schedule in schedules[:MOST_SCHEDULES]:
-            yield self._on_calls(schedule)
+            yield self._on_calls(schedule, users)
         if len(schedules) > MOST_SCHEDULES:
             yield Question(PROVIDER, "other schedules", "", _too_many)
         for schedule_id, duties in duties_without_end(PROVIDER, query, snapshot):
-            yield self._timeline(schedule_id, duties)
+            yield self._timeline(schedule_id, duties, users)
+
+    def search_accounts(self, email: str, deadline: Deadline) -> list[Any]:
+        """Find accounts by the beginning of a name or of an e-mail that they show."""
+        path = f"search?{urlencode({'query': email, 'maxResults': MOST_ACCOUNTS})}"
+        return self._ask_users(
+            deadline,
+            lambda users: fetch_list(
+                self._client, f"{users}/{path}", self._headers, deadline, _hint_for(_USERS)
+            ),
+        )
+
+    def _account(self, email: str, deadline: Deadline) -> Iterator[Page]:
+        """Find the one account in use that shows this e-mail."""
+        rows = self.search_accounts(email, deadline)
+        people, unread = read_users(rows)
+        own = [account for account, shown in people.items() if shown == email]
+        users = tuple(ProviderUser(PROVIDER, email, account) for account in own)
+        yield Page(users=users if len(own) == 1 else (), problems=unread_problem(unread))
+        if len(rows) >= MOST_ACCOUNTS:
+            raise CutShort("more accounts were found than are read")
 
     def _list(self, deadline: Deadline) -> Iterator[Page]:
-        url = f"{self._schedules(deadline)}?size={PAGE_SIZE}&offset="
-        yield from self._values(url, _OPS, _has_next, deadline, read_schedules)
+        yield from self._pages(f"{self._schedules(deadline)}?", deadline)
 
-    def _on_calls(self, schedule: ScheduleOrRole) -> Question:
+    def _search(self, entry: str, deadline: Deadline) -> Iterator[Page]:
+        """Find the schedule that has this id, or those that have this name.
+
+        What may be an id is asked for as one first: it means that schedule, whatever else is called
+        so.
+        """
+        url = self._schedules(deadline)
+        if _may_be_id(entry):
+            try:
+                page = self._get(
+                    f"{url}/{entry}", _OPS, deadline, lambda body: read_schedules([body])
+                )
+            except HttpError as error:
+                if error.status != _NOT_FOUND:
+                    raise
+            else:
+                yield page
+                return
+        yield from self._pages(f"{url}?{urlencode({'query': entry})}&", deadline)
+
+    def _pages(self, url: str, deadline: Deadline) -> Iterator[Page]:
+        def get(offset: int, read: Callable[[JsonObject], _T]) -> _T:
+            return self._get(f"{url}size={PAGE_SIZE}&offset={offset}", _OPS, deadline, read)
+
+        yield from self._values(get, _has_next, read_schedules)
+
+    def _on_calls(self, schedule: ScheduleOrRole, users: Mapping[str, str] | None) -> Question:
         def fetch(deadline: Deadline) -> Iterator[Page]:
             url = f"{self._schedules(deadline)}/{schedule.id}/on-calls?flat=false"
             accounts, unread = self._get(url, _OPS, deadline, read_on_shift)
             yield Page(problems=unread_problem(unread))
             duty = Duty(PROVIDER, ON_CALL, schedule.id, schedule.names[0], "")
-            without_email = dict.fromkeys(accounts)
-            for people, unread in self._people(accounts, deadline):
+            without_email = dict.fromkeys(accounts if users is None else ())
+            for people, unread in self._people(accounts, users, deadline):
                 for account in people:
                     without_email.pop(account, None)  # an account may come on two pages
                 duties = (duty._replace(holder=email) for email in dict.fromkeys(people.values()))
@@ -109,13 +178,15 @@ class JSMClient:
 
         return Question(PROVIDER, f"on-calls of {schedule.id}", "", fetch)
 
-    def _timeline(self, schedule_id: str, duties: Collection[Duty]) -> Question:
+    def _timeline(
+        self, schedule_id: str, duties: Collection[Duty], users: Mapping[str, str] | None
+    ) -> Question:
         def fetch(deadline: Deadline) -> Iterator[Page]:
             url = f"{self._schedules(deadline)}/{schedule_id}/{TIMELINE}"
             read = partial(read_shift_ends, person_of=_responder, now=self._clock.now())
             ends, unread = self._get(url, _OPS, deadline, read)
             yield Page(problems=unread_problem(unread))
-            for people, unread in self._people(list(ends), deadline):
+            for people, unread in self._people(list(ends), users, deadline):
                 ending = (
                     duty._replace(end=ends[account])
                     for account, email in people.items()
@@ -127,25 +198,26 @@ class JSMClient:
         return Question(PROVIDER, f"timeline of {schedule_id}", "", fetch)
 
     def _people(
-        self, accounts: list[str], deadline: Deadline
+        self, accounts: list[str], users: Mapping[str, str] | None, deadline: Deadline
     ) -> Iterator[tuple[dict[str, str], int]]:
-        """Look up e-mails by account, so many at a time."""
+        """Give e-mails by account: those of the users, or look all up, so many at a time."""
+        if users is not None:
+            yield {account: users[account] for account in accounts if account in users}, 0
+            return
         for at in range(0, len(accounts), ACCOUNTS_A_CALL):
             some = accounts[at : at + ACCOUNTS_A_CALL]
             query = urlencode([*(("accountId", id_) for id_ in some), ("maxResults", len(some))])
-            url = f"{self._site}/rest/api/3/user/bulk?{query}&startAt="
-            read = partial(read_users, accounts=some)
-            yield from self._values(url, _USERS, _is_not_last, deadline, read)
+            get = partial(self._get_users, f"bulk?{query}&startAt=", deadline)
+            for people, unread in self._values(get, _is_not_last, read_users):
+                yield {id_: email for id_, email in people.items() if id_ in some}, unread
 
     def _values(
         self,
-        url: str,
-        scope: str,
+        get: Callable[[int, Callable[[JsonObject], Any]], Any],
         has_more: Callable[[JsonObject], bool],
-        deadline: Deadline,
         read: Callable[[list[Any]], _T],
     ) -> Iterator[_T]:
-        """Read a list page by page; `url` ends where the number of the first entry goes."""
+        """Read a list page by page; `get` gets the page that begins with an entry's number."""
 
         def read_page(body: JsonObject) -> tuple[_T, Callable[[], bool], int, int]:
             values = require_list(body, "values")
@@ -154,9 +226,7 @@ class JSMClient:
 
         start, last = 0, None
         for _ in range(MOST_PAGES):
-            page, goes_on, count, fingerprint = self._get(
-                f"{url}{start}", scope, deadline, read_page
-            )
+            page, goes_on, count, fingerprint = get(start, read_page)
             yield page
             if not goes_on():
                 return
@@ -165,10 +235,41 @@ class JSMClient:
             start, last = start + count, fingerprint
         raise CutShort(f"only the first {MOST_PAGES} pages were read")
 
+    def _get_users(
+        self, path: str, deadline: Deadline, start: int, read: Callable[[JsonObject], _T]
+    ) -> _T:
+        return self._ask_users(
+            deadline, lambda users: self._get(f"{users}/{path}{start}", _USERS, deadline, read)
+        )
+
+    def _ask_users(self, deadline: Deadline, ask: Callable[[str], _T]) -> _T:
+        """Ask at the gateway, or at the site if only that takes the token."""
+        site = f"{self._site}/{_USERS_PATH}"
+        if self._is_for_site:
+            return ask(site)
+        gateway = f"{self._base_url}/ex/jira/{self._find_cloud_id(deadline)}/{_USERS_PATH}"
+        try:
+            return ask(gateway)
+        except HttpError as error:
+            if error.status != _UNAUTHORIZED:
+                raise
+            refusal = error
+        try:
+            answer = ask(site)
+        except HttpError:
+            raise refusal from None
+        self._is_for_site = True
+        return answer
+
     def _schedules(self, deadline: Deadline) -> str:
-        """Give the address of the schedules, for which the site tells its cloud id to anybody."""
-        if not self._schedules_url:
-            cloud_id = fetch_object(
+        return f"{self._base_url}/jsm/ops/api/{self._find_cloud_id(deadline)}/v1/schedules"
+
+    def _find_cloud_id(self, deadline: Deadline) -> str:
+        """Give the site's cloud id, which it gives to anybody."""
+        if not self._finding.acquire(timeout=max(0.0, deadline.left())):
+            raise HttpError("no whole answer in time")
+        try:
+            self._cloud_id = self._cloud_id or fetch_object(
                 self._client,
                 f"{self._site}/_edge/tenant_info",
                 {},
@@ -176,19 +277,21 @@ class JSMClient:
                 lambda body: require_id(body, "cloudId"),
                 lambda error: _NO_SITE if error.status == _NOT_FOUND else "",
             )
-            self._schedules_url = f"{self._base_url}/jsm/ops/api/{cloud_id}/v1/schedules"
-        return self._schedules_url
+        finally:
+            self._finding.release()
+        return self._cloud_id
 
     def _get(
         self, url: str, scope: str, deadline: Deadline, read: Callable[[JsonObject], _T]
     ) -> _T:
-        def hint(error: HttpError) -> str:
-            return _HINTS.get(error.status, "").format(scope=scope)
-
-        return fetch_object(self._client, url, self._headers, deadline, read, hint)
+        return fetch_object(self._client, url, self._headers, deadline, read, _hint_for(scope))
 
 
 CLIENT = JSMClient
+
+
+def _hint_for(scope: str) -> Callable[[HttpError], str]:
+    return lambda error: _HINTS.get(error.status, "").format(scope=scope)
 
 
 def read_schedules(values: list[Any]) -> Page:
@@ -214,7 +317,7 @@ def read_on_shift(body: JsonObject) -> tuple[list[str], int]:
     return list(accounts), unread + sum(kind not in _KINDS for kind, _ in participants)
 
 
-def read_users(values: list[Any], accounts: Collection[str]) -> tuple[dict[str, str], int]:
+def read_users(values: list[Any]) -> tuple[dict[str, str], int]:
     """Read the e-mail, in normal form, of each account that is a person's and in use."""
 
     def read(user: JsonObject) -> tuple[str, str, bool, object]:
@@ -226,9 +329,20 @@ def read_users(values: list[Any], accounts: Collection[str]) -> tuple[dict[str, 
     people = {
         account: email
         for account, email, is_person, active in users
-        if email and is_person and active is True and account in accounts
+        if email and is_person and active is True
     }
     return people, unread + sum(not isinstance(active, bool) for *_, active in users)
+
+
+def _accounts_of(
+    people: Collection[str] | None, snapshot: ProviderSnapshot
+) -> Mapping[str, str] | None:
+    """Give these people's e-mails by account, if the account of each of them is known."""
+    users = {user.id: user.email for user in snapshot.users if user.provider == PROVIDER}
+    if people is None:
+        return None
+    addresses = [email for email in people if emails.is_address(email)]
+    return users if set(users.values()).issuperset(addresses) else None
 
 
 def _schedules_to_ask(query: DutyQuery, snapshot: ProviderSnapshot) -> list[ScheduleOrRole]:
@@ -246,6 +360,11 @@ def _schedules_to_ask(query: DutyQuery, snapshot: ProviderSnapshot) -> list[Sche
 def _responder(period: JsonObject) -> str:
     responder = get_object(period, "responder")
     return require_str(responder, "id") if get_str(responder, "type") == "user" else ""
+
+
+def _may_be_id(entry: str) -> bool:
+    """Whether it looks like an id: those that there are have a digit, which few names have."""
+    return is_id(entry) and any(map(str.isdigit, entry))
 
 
 def _has_next(body: JsonObject) -> bool:

@@ -2,8 +2,8 @@
 
 Facts from the vendor's API reference ("Who is On Call API", "Schedule API", "Response").
 
-One answer tells every schedule that the key sees, as a tree of who is on shift. A person in it
-counts if nothing on the way down delays the alert: on shift themselves, in a team, or on shift of
+One answer has every schedule that the key sees, as a tree of who is on shift. A person in it counts
+if nothing on the way down delays the alert: on shift themselves, in a team, or on shift of
 another schedule that is switched on; below an escalation, only in a step that comes at once and
 notifies as usual. Whatever says something else, or nothing where it should, does not count.
 
@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from handler import emails
 from handler.clock import Clock, Deadline
@@ -32,7 +33,13 @@ from handler.json_fields import (
     require_list,
     require_str,
 )
-from handler.providers.atlassian import TIMELINE, duties_without_end, read_schedule, read_shift_ends
+from handler.providers.atlassian import (
+    TIMELINE,
+    duties_without_end,
+    is_id,
+    read_schedule,
+    read_shift_ends,
+)
 from handler.providers.base import DutyQuery, Page, Question, fetch_object, unread_problem
 from handler.providers.registry import BY_ID, other_region
 
@@ -46,7 +53,8 @@ _HINTS: Mapping[int | None, str] = {
     403: "; the key's integration needs the right to read, and to access configurations",
 }
 _TEAM_KEY = "; or it is a team's, which may not see this"
-_UNAUTHORIZED = 401
+MOST_SCHEDULES = 20
+_UNAUTHORIZED, _NOT_FOUND = 401, 404
 # How a 422 says that the key is of another region, or none at all.
 _NO_KEY = b"Key format is not valid"
 _NO_RIGHT = re.compile(rb'"code"\s*:\s*40301\b')
@@ -63,14 +71,49 @@ class OpsgenieClient:
         self._headers = {"Authorization": f"GenieKey {settings['OPSGENIE_KEY']}"}
 
     def questions(self, query: DutyQuery, snapshot: ProviderSnapshot) -> Iterator[Question]:
-        """Ask who is on call, in one call; then until when, a call for each schedule."""
-        if query.on_call:
+        """Ask who is on call; then until when, a call for each schedule.
+
+        Schedules that the rules name by id are asked for one by one. The API has no search by name,
+        and a person's own schedules lack those that they are on call for by an override only: there
+        one answer tells of all schedules.
+        """
+        entries, may_be_id = query.schedules, BY_ID["opsgenie"].may_have_id
+        by_id = query.holders is not None and not query.any_schedule
+        if by_id and len(entries) <= MOST_SCHEDULES and all(map(may_be_id, entries)):
+            for id_ in entries:
+                fetch = partial(self._on_calls_of, id_)
+                yield Question(PROVIDER, f"on-calls of {id_}", ON_CALL, fetch, ())
+        elif query.on_call:
             yield Question(PROVIDER, "on-calls", ON_CALL, self._on_calls)
         for schedule_id, duties in duties_without_end(PROVIDER, query, snapshot):
             yield self._timeline(schedule_id, duties)
 
     def _on_calls(self, deadline: Deadline) -> Iterator[Page]:
         yield self._get("on-calls?flat=false", deadline, read_on_calls)
+
+    def _on_calls_of(self, schedule_id: str, deadline: Deadline) -> Iterator[Page]:
+        """Read who is on call for one schedule.
+
+        Schedules on shift in it count only if they are switched on: that is asked for each of them,
+        and then who is on call by them as well.
+        """
+        running: set[str] = set()
+        known = {schedule_id}
+
+        def read(body: JsonObject) -> tuple[Page, set[str]]:
+            return read_on_calls_of(body, running)
+
+        try:
+            page, within = self._get(f"{schedule_id}/on-calls?flat=false", deadline, read)
+            yield page
+            while (new := within - known) and len(known) <= MOST_SCHEDULES:
+                known |= new
+                running |= {id_ for id_ in sorted(new) if self._get(id_, deadline, _is_running)}
+                page, within = self._get(f"{schedule_id}/on-calls?flat=false", deadline, read)
+                yield page._replace(problems=())
+        except HttpError as error:
+            if error.status != _NOT_FOUND:
+                raise
 
     def _timeline(self, schedule_id: str, duties: Collection[Duty]) -> Question:
         def fetch(deadline: Deadline) -> Iterator[Page]:
@@ -107,39 +150,64 @@ CLIENT = OpsgenieClient
 
 def read_on_calls(body: JsonObject) -> Page:
     """Read who is on call: a duty for each person who is notified at once."""
-    entries, unread = read_entries(
-        require_list(body, "data"),
-        lambda entry: (read_schedule(PROVIDER, get_object(entry, "_parent")), entry),
+    entries = require_list(body, "data")
+    schedules, _ = read_entries(
+        entries, lambda entry: read_schedule(PROVIDER, get_object(entry, "_parent"))[0]
+    )
+    return _read_on_calls(entries, {schedule.id for schedule in schedules if schedule.enabled})[0]
+
+
+def read_on_calls_of(body: JsonObject, running: Collection[str]) -> tuple[Page, set[str]]:
+    """Read who is on call for one schedule, and the ids of the schedules on shift in it.
+
+    `running` are those of them that are known to be switched on.
+    """
+    return _read_on_calls([get_object(body, "data")], running)
+
+
+def _read_on_calls(entries: list[Any], running: Collection[str]) -> tuple[Page, set[str]]:
+    schedules, unread = read_entries(
+        entries, lambda entry: (read_schedule(PROVIDER, get_object(entry, "_parent")), entry)
     )
     names_missing = unread > 0
-    unread += sum(not is_clear for (_, is_clear), _ in entries)
-    running = {schedule.id for (schedule, _), _ in entries if schedule.enabled}
+    unread += sum(not is_clear for (_, is_clear), _ in schedules)
     duties: list[Duty] = []
-    for (schedule, _), entry in entries:
+    within: set[str] = set()
+    for (schedule, _), entry in schedules:
         if schedule.enabled:
-            people, odd = _notified_at_once(entry, running)
+            people, inner, odd = _notified_at_once(entry, running)
             unread += odd
+            within |= inner
             duties += (
                 Duty(PROVIDER, ON_CALL, schedule.id, schedule.names[0], holder, user=user_id)
                 for holder, user_id in people
             )
-    return Page(
+    page = Page(
         tuple(duties),
-        tuple(schedule for (schedule, _), _ in entries),
+        tuple(schedule for (schedule, _), _ in schedules),
         problems=unread_problem(unread),
         names_missing=names_missing,
     )
+    return page, within
+
+
+def _is_running(body: JsonObject) -> bool:
+    return read_schedule(PROVIDER, get_object(body, "data"))[0].enabled
 
 
 def _notified_at_once(
     schedule: JsonObject, running: Collection[str]
-) -> tuple[Collection[tuple[str, str]], int]:
-    """Give e-mail or id of those notified at once; count the entries that are not understood."""
+) -> tuple[Collection[tuple[str, str]], set[str], int]:
+    """Give e-mail or id of those notified at once, and the ids of the schedules on the way.
+
+    Count the entries that are not understood.
+    """
     people: dict[tuple[str, str], None] = {}
+    within: set[str] = set()
     try:
         waiting = [(entry, False) for entry in get_list(schedule, "onCallParticipants")]
     except ShapeError:
-        return people, 1
+        return people, within, 1
     odd = 0
     for entry, is_step in waiting:  # grows on the way: a tree may be deeper than Python's stack
         try:
@@ -152,11 +220,17 @@ def _notified_at_once(
                 people[_person(participant)] = None
             elif kind not in _OPENED:
                 odd += kind != "none"
-            elif kind != "schedule" or get_str(participant, "id") in running:
+            elif kind != "schedule":
                 waiting += [(member, kind == "escalation") for member in members]
+            else:
+                id_ = get_str(participant, "id")
+                if is_id(id_):
+                    within.add(id_)
+                if id_ in running:
+                    waiting += [(member, False) for member in members]
         except ShapeError:
             odd += 1
-    return people, odd
+    return people, within, odd
 
 
 def _comes_at_once(participant: JsonObject, *, is_step: bool) -> bool:

@@ -8,7 +8,7 @@ any other field that is not required may be.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
@@ -17,13 +17,14 @@ from urllib.parse import urlencode
 from handler import emails
 from handler.clock import Clock, Deadline
 from handler.durations import format_instant
-from handler.duty import ON_CALL, Duty, ProviderSnapshot, ScheduleOrRole
+from handler.duty import KEY, ON_CALL, Duty, ProviderSnapshot, ProviderUser, ScheduleOrRole
 from handler.http import Client, HttpError
 from handler.json_fields import (
     JsonObject,
     ShapeError,
     as_object,
     deferred,
+    get_list,
     get_object,
     get_str,
     read_entries,
@@ -50,6 +51,7 @@ PAGE_SIZE, SHIFT_BASED_PAGE_SIZE = 100, 1000
 MOST_ROWS = 10_000
 MOST_LOOKED_UP = 20
 MOST_ON_SHIFT = 20
+MOST_USERS = 5
 # Shorter than a second, and the vendor finds nobody.
 _WINDOW = timedelta(minutes=1)
 _ASSIGNMENTS = "computed_shift_assignments"
@@ -74,26 +76,100 @@ class PagerDutyClient:
         }
 
     def questions(self, query: DutyQuery, snapshot: ProviderSnapshot) -> Iterator[Question]:
+        """Ask about the people, or about everybody; then for what the on-calls leave open."""
+        if not query.on_call:
+            return
+        if query.holders is None:
+            yield from self._about_everybody(query, snapshot)
+        else:
+            yield from self._about_people(query.holders, query.schedules, snapshot)
+
+    def _about_everybody(self, query: DutyQuery, snapshot: ProviderSnapshot) -> Iterator[Question]:
         """Ask who is on call and, where names matter, for all schedules; then for single ones.
 
         The lists are read whole rather than searched, to see whether an id in the policy is the
         name of another schedule.
         """
-        if not query.on_call:
-            return
         listed_kind = "" if query.schedules else ON_CALL
-        yield Question(PROVIDER, "on-calls", listed_kind, self._on_calls)
+        yield Question(PROVIDER, "on-calls", listed_kind, self._all_on_calls)
         if query.schedules:
-            layered = partial(self._schedules, LAYERED, PAGE_SIZE)
-            shift_based = partial(self._schedules, SHIFT_BASED, SHIFT_BASED_PAGE_SIZE)
+            layered = partial(self._schedules, LAYERED, PAGE_SIZE, {})
+            shift_based = partial(self._schedules, SHIFT_BASED, SHIFT_BASED_PAGE_SIZE, {})
             yield Question(PROVIDER, "layer-based schedules", ON_CALL, layered)
             yield Question(PROVIDER, "shift-based schedules", ON_CALL, shift_based)
         unmanned = schedules_to_look_up(query.schedules, snapshot)
         for id_, path in itertools.islice(unmanned, MOST_LOOKED_UP):
             yield Question(PROVIDER, f"schedule {id_}", "", partial(self._schedule, id_, path))
 
-    def _on_calls(self, deadline: Deadline) -> Iterator[Page]:
-        query = {"include[]": "users", "time_zone": "UTC"}
+    def _about_people(
+        self, people: Collection[str], entries: Iterable[str], snapshot: ProviderSnapshot
+    ) -> Iterator[Question]:
+        """Ask what these people are on call for; then for the schedules that the rules name.
+
+        Schedules are asked for only on behalf of somebody who has a user here. A schedule's name is
+        searched for, to see whether another one has it; whether it is another one's id is asked if
+        it looks like one.
+        """
+        for email in sorted(filter(emails.is_address, people)):
+            on_calls = partial(self._on_calls_of, email)
+            yield Question(PROVIDER, "on-calls", ON_CALL, on_calls, (), about=email)
+        users = {user.id: user.email for user in snapshot.users if user.provider == PROVIDER}
+        if not users:
+            return
+        duties = [duty for duty in snapshot.duties if duty.provider == PROVIDER]
+        manned, names = {duty.id for duty in duties}, {duty.name for duty in duties}
+        unproven = (entry for entry in entries if entry not in manned)
+        for entry in itertools.islice(unproven, MOST_LOOKED_UP):
+            may_be_id = BY_ID["pagerduty"].may_have_id(entry)
+            is_name = entry in names or not may_be_id
+            if may_be_id:
+                # It says all of the name only beside the searches for it.
+                yield self._look_up(entry, "", users, (entry,) if is_name else ())
+            if is_name:
+                for kind, path in (("layer-based", LAYERED), ("shift-based", SHIFT_BASED)):
+                    search = partial(self._schedules, path, PAGE_SIZE, {"query": entry})
+                    name = f"{kind} schedules of a name"
+                    yield Question(PROVIDER, name, ON_CALL, search, (entry,), about=entry)
+        for id_, path in schedules_to_look_up(entries, snapshot):
+            if path:
+                yield self._look_up(id_, path, users)
+
+    def inventory(self) -> Iterator[Question]:
+        """Ask whether the key may see users, as decisions need: for checks only."""
+
+        def fetch(deadline: Deadline) -> Iterator[Page]:
+            yield self._get("/users", {"limit": 1}, deadline, _read_nothing)
+
+        yield Question(PROVIDER, "users", KEY, fetch)
+
+    def _look_up(
+        self, id_: str, path: str, users: Mapping[str, str], listed_names: tuple[str, ...] = ()
+    ) -> Question:
+        fetch, about = partial(self._schedule, id_, path, users=users), "".join(listed_names)
+        return Question(PROVIDER, f"schedule {id_}", ON_CALL, fetch, listed_names, about)
+
+    def _all_on_calls(self, deadline: Deadline) -> Iterator[Page]:
+        yield from self._on_calls({}, deadline)
+
+    def _on_calls_of(self, email: str, deadline: Deadline) -> Iterator[Page]:
+        """Find the user who has this e-mail, and ask what they are on call for.
+
+        The vendor's search finds parts of names and e-mails. Somebody whose e-mail it does not show
+        may be the one, and is asked about to be counted.
+        """
+        users: list[ProviderUser] = []
+        read = partial(read_users, email=email)
+        for some, page in self._pages("/users", {"query": email}, PAGE_SIZE, deadline, read):
+            users += some
+            yield page
+        if sum(bool(user.email) for user in users) > 1:
+            raise CutShort("several users have the same e-mail")
+        yield Page(users=tuple(users), names_missing=True)
+        for user in users[:MOST_USERS]:
+            yield from self._on_calls({"user_ids[]": user.id}, deadline)
+
+    def _on_calls(self, query: Mapping[str, str], deadline: Deadline) -> Iterator[Page]:
+        query = {**query, "include[]": "users", "time_zone": "UTC"}
         shifts: dict[tuple[str, str, datetime | None], Duty] = {}
         for page in self._pages("/oncalls", query, PAGE_SIZE, deadline, read_on_calls):
             # One for each escalation policy that uses the schedule: only what is new, or better.
@@ -105,12 +181,23 @@ class PagerDutyClient:
                     shifts[shift] = better[shift] = best
             yield page._replace(duties=tuple(better.values()))
 
-    def _schedules(self, path: str, size: int, deadline: Deadline) -> Iterator[Page]:
+    def _schedules(
+        self, path: str, size: int, query: Mapping[str, str], deadline: Deadline
+    ) -> Iterator[Page]:
         read = partial(read_schedules, path=path)
-        yield from self._pages(path, {}, size, deadline, read)
+        yield from self._pages(path, query, size, deadline, read)
 
-    def _schedule(self, schedule_id: str, path: str, deadline: Deadline) -> Iterator[Page]:
-        """Read who is on shift in one schedule; their e-mails cost a call each."""
+    def _schedule(
+        self,
+        schedule_id: str,
+        path: str,
+        deadline: Deadline,
+        users: Mapping[str, str] | None = None,
+    ) -> Iterator[Page]:
+        """Read who is on shift in one schedule: which of these users, by id and e-mail, or anybody.
+
+        The e-mails of others cost a call each.
+        """
         now = self._clock.now().replace(microsecond=0)
         query = {
             "since": format_instant(now),
@@ -123,8 +210,17 @@ class PagerDutyClient:
         schedule = self._get_schedule(schedule_id, path, query, deadline, read)
         if schedule is None:
             return
-        shifts, problems = schedule
-        yield Page(problems=problems)
+        listed, shifts, problems = schedule
+        yield Page(schedules_and_roles=(listed,), problems=problems)
+        if users is not None:
+            yield Page(
+                tuple(
+                    duty._replace(holder=users[id_], user="" if users[id_] else id_)
+                    for id_, duty in shifts.items()
+                    if id_ in users
+                )
+            )
+            return
         for user_id, duty in itertools.islice(shifts.items(), MOST_ON_SHIFT):
             try:
                 email = self._get_if_there(
@@ -145,13 +241,20 @@ class PagerDutyClient:
         deadline: Deadline,
         read: _Read[_T],
     ) -> _T | None:
-        """Ask where it is known to be, or in both places, in the order that the vendor advises."""
+        """Ask where it is known to be, or in both places, in the order that the vendor advises.
+
+        One place that fails hides nothing at the other: an account may lack shift-based schedules.
+        """
         try:
             return self._get_if_there(f"{path or SHIFT_BASED}/{schedule_id}", query, deadline, read)
         except HttpError as error:
-            if path or error.status != _BAD_REQUEST:
+            if path:
                 raise
-        return self._get_if_there(f"{LAYERED}/{schedule_id}", query, deadline, read)
+            failure = error
+        schedule = self._get_if_there(f"{LAYERED}/{schedule_id}", query, deadline, read)
+        if schedule is None and failure.status != _BAD_REQUEST:
+            raise failure
+        return schedule
 
     def _pages(
         self,
@@ -159,11 +262,11 @@ class PagerDutyClient:
         query: Mapping[str, str],
         size: int,
         deadline: Deadline,
-        read: Callable[[list[Any]], Page],
-    ) -> Iterator[Page]:
+        read: Callable[[list[Any]], _T],
+    ) -> Iterator[_T]:
         """Read a list to its end; a page may hold fewer rows than its limit."""
 
-        def read_page(body: JsonObject) -> tuple[Page, Callable[[], bool], int]:
+        def read_page(body: JsonObject) -> tuple[_T, Callable[[], bool], int]:
             rows = require_list(body, path.rpartition("/")[2])
             return read(rows), deferred(lambda: has_more(body)), len(rows)
 
@@ -267,7 +370,7 @@ def _best_known(*duties: Duty) -> Duty:
 
 def read_schedules(rows: Iterable[Any], path: str) -> Page:
     """Read a page of schedules, of layers or of shifts: what there is, and what it is called."""
-    schedules, unread = read_entries(rows, partial(_listed, path=path))
+    schedules, unread = read_entries(rows, partial(_in_list, path=path))
     names_missing = unread > 0 or not all(schedule.names for schedule in schedules)
     return Page(
         schedules_and_roles=tuple(schedules),
@@ -276,18 +379,41 @@ def read_schedules(rows: Iterable[Any], path: str) -> Page:
     )
 
 
+def read_users(rows: Iterable[Any], email: str) -> tuple[list[ProviderUser], Page]:
+    """Read a page of users: who has this e-mail, and whose e-mail is not shown."""
+    users, unread = read_entries(rows, _user)
+    some = [user for user in users if user.email in {email, ""}]
+    return some, Page(problems=unread_problem(unread), names_missing=True)
+
+
+def _read_nothing(body: JsonObject) -> Page:
+    require_list(body, "users")
+    return Page()
+
+
+def _user(row: JsonObject) -> ProviderUser:
+    user_id = require_str(row, "id")
+    if not _is_id(user_id):
+        raise ShapeError("a user's id is not an id")
+    return ProviderUser(PROVIDER, emails.normal(get_str(row, "email")), user_id)
+
+
 def schedules_to_look_up(
     entries: Iterable[str], snapshot: ProviderSnapshot
 ) -> Iterator[tuple[str, str]]:
     """Give id and path of each schedule that the policy names but nobody seems to be on call for.
 
-    Maybe no escalation policy uses it: then it is not among the on-calls.
+    Maybe no escalation policy uses it: then it is not among the on-calls. The path is empty where
+    nobody has read which kind of schedule it is.
     """
     duties = (*snapshot.duties, *snapshot.without_email)
     manned = {duty.id for duty in duties if duty.provider == PROVIDER}
     schedules = [listed for listed in snapshot.schedules_and_roles if listed.provider == PROVIDER]
-    complete = (PROVIDER, ON_CALL) not in snapshot.incomplete
+    manned |= {schedule.id for schedule in schedules if schedule.in_use}
+    is_whole = (PROVIDER, ON_CALL) not in snapshot.incomplete
+    complete_names = snapshot.complete_names - snapshot.incomplete_names
     for entry in entries:
+        complete = is_whole or (PROVIDER, ON_CALL, entry) in complete_names
         paths = {
             schedule.id: schedule.path
             for schedule in schedules
@@ -302,7 +428,9 @@ def schedules_to_look_up(
             yield from paths.items()
 
 
-def read_schedule(body: JsonObject, now: datetime) -> tuple[Mapping[str, Duty], tuple[str, ...]]:
+def read_schedule(
+    body: JsonObject, now: datetime
+) -> tuple[ScheduleOrRole, Mapping[str, Duty], tuple[str, ...]]:
     """Read who is on shift in one schedule: by user id, a duty without its holder's e-mail.
 
     If an escalation policy uses the schedule there is none: only the on-calls show the level.
@@ -310,7 +438,7 @@ def read_schedule(body: JsonObject, now: datetime) -> tuple[Mapping[str, Duty], 
     entry = get_object(body, "schedule")
     schedule = _listed(entry)
     if require_list(entry, "escalation_policies"):
-        return {}, ()
+        return schedule, {}, ()
     final = get_object(entry, "final_schedule")
     is_v3 = _ASSIGNMENTS in final
     assignments, unread = read_entries(
@@ -326,7 +454,7 @@ def read_schedule(body: JsonObject, now: datetime) -> tuple[Mapping[str, Duty], 
     shifts = {
         user_id: duty._replace(start=start, end=end) for user_id, (end, start) in latest.items()
     }
-    return shifts, unread_problem(unread)
+    return schedule, shifts, unread_problem(unread)
 
 
 def _assignment(entry: JsonObject, *, is_v3: bool) -> tuple[str, datetime, datetime]:
@@ -347,6 +475,11 @@ def read_email(body: JsonObject, user_id: str) -> str:
     if require_str(user, "id") != user_id:
         raise ShapeError("another user was answered than was asked for")
     return emails.normal(get_str(user, "email"))
+
+
+def _in_list(schedule: JsonObject, path: str) -> ScheduleOrRole:
+    in_use = bool(get_list(schedule, "escalation_policies"))
+    return _listed(schedule, path)._replace(in_use=in_use)
 
 
 def _listed(schedule: JsonObject, path: str = "") -> ScheduleOrRole:

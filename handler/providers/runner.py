@@ -18,6 +18,7 @@ from handler.providers.registry import BY_NAME
 
 # Of one question, all pages together: several times what the largest accounts have.
 MOST_HELD_BYTES = 16 * 1024 * 1024
+GIVEN_UP = "given up: no complete answer in time"
 _ENTRY_BYTES, _CHARACTER_BYTES = 300, 4
 _EMPTY = ProviderSnapshot()
 
@@ -28,7 +29,7 @@ class QuestionRun:
     def __init__(self, question: Question) -> None:
         self.question = question
         self.pages: list[Page] = []
-        self.problem: str | None = "given up: no complete answer in time"
+        self.problem: str | None = GIVEN_UP
 
     def run(self, deadline: Deadline) -> None:
         """Ask. The problem is None once every page has come."""
@@ -119,20 +120,16 @@ class QuestionRunner:
         return self._running[provider] if provider else self._running.total()
 
     def wait(self, until: Deadline) -> bool:
-        """Wait until all that was asked in one go is answered; False if nothing is in time.
-
-        A hanging question of another `start` does not hold that up.
-        """
-        while self.running():
-            try:
-                batch, provider = self._answered.get(timeout=until.left())
-            except Empty:
-                return False
-            self._running[provider] -= 1
-            batch.unanswered -= 1
-            if not batch.unanswered:
-                return True
-        return False
+        """Wait until a question is answered; False if none is in time, or none is asked."""
+        if not self.running():
+            return False
+        try:
+            batch, provider = self._answered.get(timeout=until.left())
+        except Empty:
+            return False
+        self._running[provider] -= 1
+        batch.unanswered -= 1
+        return True
 
     def stop(self) -> None:
         """Begin nothing more, and ignore the answers that are still on their way."""
@@ -143,8 +140,8 @@ class QuestionRunner:
         """Give what has come so far; pages that came before a failure count.
 
         A name counts as shared where two schedules (or roles) of a provider bear it, and where a
-        list was not read to its end: the rest could bear it too. What is an id at one provider is
-        no name at another.
+        list was not read to its end and the name was not searched for: the rest could bear it too.
+        What is an id at one provider is no name at another.
         """
         snapshot = self._before
         for batch in self._batches:
@@ -176,6 +173,20 @@ def _snapshot(runs: Iterable[QuestionRun]) -> ProviderSnapshot:
     without_email = [duty for duty in duties if not emails.is_address(duty.holder)]
     if without_email:
         duties = [duty for duty in duties if emails.is_address(duty.holder)]
+    listing = [
+        (question, problem is not None or any(page.names_missing for page in pages))
+        for question, problem, pages in results
+        if question.listed_kind
+    ]
+
+    def searched(*, failed: bool) -> frozenset[tuple[str, str, str]]:
+        return frozenset(
+            (question.provider, question.listed_kind, name)
+            for question, is_cut in listing
+            if is_cut is failed
+            for name in question.listed_names or ()
+        )
+
     return ProviderSnapshot(
         duties=tuple(duties),
         failures=tuple(
@@ -190,10 +201,13 @@ def _snapshot(runs: Iterable[QuestionRun]) -> ProviderSnapshot:
         ),
         incomplete=frozenset(
             (question.provider, question.listed_kind)
-            for question, problem, pages in results
-            if question.listed_kind and (problem or any(page.names_missing for page in pages))
+            for question, is_cut in listing
+            if is_cut or question.listed_names is not None
         ),
         without_email=tuple(without_email),
+        users=tuple(user for page in all_pages for user in page.users),
+        complete_names=searched(failed=False),
+        incomplete_names=searched(failed=True),
     )
 
 
@@ -211,6 +225,7 @@ def _mark_ambiguous_names(snapshot: ProviderSnapshot) -> ProviderSnapshot:
             ids_by_name[listed.provider, listed.kind, name].add(listed.id)
     shared = {name for name, ids in ids_by_name.items() if len(ids) > 1}
     incomplete = snapshot.incomplete
+    complete_names = snapshot.complete_names - snapshot.incomplete_names
     several = len({listed.provider for listed in snapshot.schedules_and_roles}) > 1
     if not (shared or incomplete or several):
         return snapshot
@@ -221,7 +236,13 @@ def _mark_ambiguous_names(snapshot: ProviderSnapshot) -> ProviderSnapshot:
         is_incomplete = (provider, kind) in incomplete
         unread = [other for other, listed in incomplete if listed == kind and other != provider]
         shared_names = (
-            name for name in names if name and (is_incomplete or (provider, kind, name) in shared)
+            name
+            for name in names
+            if name
+            and (
+                (provider, kind, name) in shared
+                or (is_incomplete and (provider, kind, name) not in complete_names)
+            )
         )
         ids_elsewhere = (
             name
@@ -229,7 +250,9 @@ def _mark_ambiguous_names(snapshot: ProviderSnapshot) -> ProviderSnapshot:
             if name
             and (
                 providers_by_id.get((kind, name), _NO_PROVIDERS) - {provider}
-                or _may_be_id(name, unread)
+                or _may_be_id(
+                    name, [other for other in unread if (other, kind, name) not in complete_names]
+                )
             )
         )
         return frozenset(shared_names), frozenset(ids_elsewhere)

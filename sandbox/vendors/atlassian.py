@@ -6,10 +6,11 @@ Rows refer to each other by id, so a new name shows everywhere.
 from __future__ import annotations
 
 import itertools
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from sandbox.vendors.server import (
     Clock,
@@ -311,8 +312,9 @@ class Organisation(Store):
             raise RefusedError(403)
         return schedule
 
-    def _responders(self) -> dict[str, Responder]:
-        return {**self._people, **self._teams, **self._escalations, **self._schedules}
+    def _responders(self) -> Mapping[str, Responder]:
+        tables: Any = (self._people, self._teams, self._escalations, self._schedules)
+        return ChainMap[str, Responder](*tables)  # a copy of all would take long in a large account
 
     def _responder_id(self, who: Responder | str) -> str:
         return find(self._responders(), who).id

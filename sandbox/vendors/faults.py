@@ -380,6 +380,14 @@ PAGERDUTY: Mapping[str, Mapping[str, WrongValue]] = {
         }
     ),
     "user": wrong_values({"user": [[], None], "user.email": [7]}),
+    "users": wrong_values(
+        {
+            "users": ["none", None],
+            "users.*": ["Ana"],
+            "users.*.id": [None, 7],
+            "users.*.email": [None, 7],
+        }
+    ),
     "pages": wrong_values({"more": ["true", None, 1], "limit": [None], "offset": ["0"]}),
 }
 

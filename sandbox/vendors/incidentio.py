@@ -325,6 +325,7 @@ class IncidentIO(Organisation, Double):
                 "GET /v2/incident_roles": self._list_roles,
                 "GET /v2/incident_updates": self._list_updates,
                 "GET /v2/schedules": self._list_schedules,
+                "GET /v2/schedules/{schedule_id}": self._get_schedule,
                 "GET /v2/users": self._list_users,
             },
             now,
@@ -454,6 +455,12 @@ class IncidentIO(Organisation, Double):
             lambda schedule: _schedule_json(schedule, now),
             largest=10_000,
         )
+
+    def _get_schedule(self, _: Request, schedule_id: str) -> Response:
+        schedule = self._schedules.get(schedule_id)
+        if schedule is None:
+            return self.error(404)
+        return Response(OK, {"schedule": _schedule_json(schedule, self.now())})
 
     def _list_users(self, request: Request) -> Response:
         """List the users with an e-mail, in any letter case, or all."""

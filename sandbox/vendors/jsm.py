@@ -1,11 +1,12 @@
 """A double of JSM Operations: a site, with the answers of Atlassian's two hosts.
 
 In reality, the site (https://acme.atlassian.net: `/_edge`, `/rest`) and the API
-(https://api.atlassian.com: `/jsm`) are two hosts; here one double is both under one address.
+(https://api.atlassian.com: `/jsm`, `/ex`) are two hosts; here one double is both under one address.
 
 Facts from Atlassian's references ("Jira Service Management ops REST API": schedules, schedule
-on-calls, schedule timelines; "Jira Cloud platform REST API": users). Not documented, and decided
-here: how an unknown cloud id and a schedule that the token may not see are answered.
+on-calls, schedule timelines; "Jira Cloud platform REST API": users), and what users report of
+tokens with scopes: the site refuses them, the gateway takes no others for Jira. Not documented, and
+decided here: how an unknown cloud id and a schedule that the token may not see are answered.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from sandbox.vendors.atlassian import (
     Period,
     Person,
     Responder,
+    Schedule,
     kind_of,
     period_json,
 )
@@ -42,8 +44,8 @@ OPS_SCOPE = "read:ops-config:jira-service-management"
 USER_SCOPE = "read:jira-user"
 EMAIL = "approvals@example.com"
 
-_RIGHTS = {"/jsm/": OPS_SCOPE, "/rest/": USER_SCOPE}
-_MOST_SCHEDULES, _MOST_USERS = 100, 200
+_RIGHTS = {"/jsm/": OPS_SCOPE, "/ex/jira/": USER_SCOPE}
+_MOST_SCHEDULES, _MOST_USERS, _MOST_FOUND = 100, 200, 1000
 _MANY = 1_000_000
 
 
@@ -54,7 +56,7 @@ class JSM(OrganisationDouble):
     sees that team's schedules only: the list leaves the others out, and their ids give 403.
 
     Attributes:
-        scopes: what the token may read.
+        scopes: what the token may read; None for a token without scopes.
     """
 
     cloud_id = CLOUD_ID
@@ -63,20 +65,28 @@ class JSM(OrganisationDouble):
 
     def __init__(self, email: str, api_token: str, *, now: Clock = utc_now) -> None:
         api = f"GET /jsm/ops/api/{self.cloud_id}/v1/schedules"
+        gateway = f"/ex/jira/{self.cloud_id}"
         super().__init__(
             {
                 "GET /_edge/tenant_info": self._get_tenant,
                 api: self._list_schedules,
+                f"{api}/{{schedule_id}}": self._get_schedule,
                 f"{api}/{{schedule_id}}/on-calls": self._get_on_calls,
                 f"{api}/{{schedule_id}}/timeline": self._get_timeline,
-                "GET /rest/api/3/user/bulk": self._list_users,
-                "GET /rest/api/3/user/search": self._search_users,
+                **{
+                    f"GET {host}/rest/api/3/user/{name}": route
+                    for host in ("", gateway)
+                    for name, route in (
+                        ("bulk", self._list_users),
+                        ("search", self._search_users),
+                    )
+                },
             },
             now,
         )
         self.email = email
         self.api_token = api_token
-        self.scopes: Collection[str] = (OPS_SCOPE, USER_SCOPE)
+        self.scopes: Collection[str] | None = (OPS_SCOPE, USER_SCOPE)
 
     @property
     def settings(self) -> dict[str, str]:
@@ -126,9 +136,15 @@ class JSM(OrganisationDouble):
             account = b64encode(f"{self.email}:{self.api_token}".encode()).decode()
             if not request.is_authorized(f"Basic {account}"):
                 return _unauthorized("Unauthorized")
-            if request.lacks_right(_RIGHTS, self.scopes):
+            if self._refuses_token(request):
                 return _unauthorized("Unauthorized; scope does not match")
         return None
+
+    def _refuses_token(self, request: Request) -> bool:
+        """Tell whether the token is for another host, or lacks the scope of the path."""
+        if self.scopes is None:
+            return request.path.startswith("/ex/")
+        return request.path.startswith("/rest/") or request.lacks_right(_RIGHTS, self.scopes)
 
     def error(
         self,
@@ -153,25 +169,18 @@ class JSM(OrganisationDouble):
         return Response(OK, {"cloudId": self.cloud_id})
 
     def _list_schedules(self, request: Request) -> Response:
+        """List those whose name has the query anywhere in it, in any case."""
         offset = request.number("offset", 0)
         size = request.number("size", 25, least=1, most=_MOST_SCHEDULES)
-        end, rows = offset + size, self.visible_schedules
+        query = request.parameter("query").casefold()
+        rows = [row for row in self.visible_schedules if query in row.name.casefold()]
+        end = offset + size
         more = {"next": f"/v1/schedules?offset={end}&size={size}"} if end < len(rows) else {}
-        body = {
-            "values": [
-                {
-                    "id": schedule.id,
-                    "name": schedule.name,
-                    "description": f"Who answers for {schedule.name}.",
-                    "timezone": "UTC",
-                    "enabled": schedule.enabled,
-                    **({"teamId": schedule.team} if schedule.team else {}),
-                }
-                for schedule in rows[offset:end]
-            ],
-            "links": more,
-        }
+        body = {"values": list(map(_schedule_json, rows[offset:end])), "links": more}
         return Response(OK, body, page=1 + offset // size)
+
+    def _get_schedule(self, _: Request, schedule_id: str) -> Response:
+        return Response(OK, _schedule_json(self._visible_schedule(schedule_id)))
 
     def _get_on_calls(self, _: Request, schedule_id: str) -> Response:
         participants = self._on_call(self._visible_schedule(schedule_id))
@@ -203,10 +212,11 @@ class JSM(OrganisationDouble):
         return Response(OK, body, page=1 + start // size)
 
     def _search_users(self, request: Request) -> Response:
-        """Find active users by how a name or visible e-mail begins, or by a whole e-mail."""
+        """Find active users by how a name or visible e-mail begins; a hidden e-mail is not found."""
         query = request.parameter("query").lower()
+        most = min(request.number("maxResults", 50, least=1), _MOST_FOUND)
         people = [person for person in self.people if person.active and _matches(person, query)]
-        return Response(OK, [self._user_json(person) for person in people])
+        return Response(OK, [self._user_json(person) for person in people[:most]])
 
     def _user_json(self, person: Person) -> Json:
         """A Jira user; the e-mail is there only if the profile shows it."""
@@ -235,13 +245,22 @@ def _unauthorized(message: str) -> Response:
 
 
 def _matches(person: Person, query: str) -> bool:
-    email, name = (person.email or "").lower(), person.name.lower()
-    if email == query or any(word.startswith(query) for word in (*name.split(), name)):
-        return True
-    return not person.hidden and email.startswith(query)
+    email, name = "" if person.hidden else (person.email or "").lower(), person.name.lower()
+    return any(text.startswith(query) for text in (*name.split(), name, email))
 
 
 # -- the operations API's JSON: everybody has an id (a person's is the account id), and no name ----
+
+
+def _schedule_json(schedule: Schedule) -> Json:
+    return {
+        "id": schedule.id,
+        "name": schedule.name,
+        "description": f"Who answers for {schedule.name}.",
+        "timezone": "UTC",
+        "enabled": schedule.enabled,
+        **({"teamId": schedule.team} if schedule.team else {}),
+    }
 
 
 def _participant_json(participant: Participant) -> Json:

@@ -22,6 +22,7 @@ from sandbox.vendors.atlassian import (
     Person,
     RefusedError,
     Responder,
+    Schedule,
     kind_of,
     period_json,
 )
@@ -50,6 +51,8 @@ class Opsgenie(OrganisationDouble):
         super().__init__(
             {
                 "GET /v2/schedules/on-calls": self._list_on_calls,
+                "GET /v2/schedules/{schedule_id}": self._get_schedule,
+                "GET /v2/schedules/{schedule_id}/on-calls": self._get_on_calls,
                 "GET /v2/schedules/{schedule_id}/timeline": self._get_timeline,
                 "GET /v2/users/{name}": self._get_user,
             },
@@ -92,18 +95,29 @@ class Opsgenie(OrganisationDouble):
 
     def _list_on_calls(self, _: Request) -> Response:
         """List who is on call in every schedule, as a tree."""
+        return self._data([self._on_call_json(schedule) for schedule in self.visible_schedules])
+
+    def _get_on_calls(self, _: Request, schedule_id: str) -> Response:
+        """List who is on call in one schedule, as a tree."""
+        return self._data(self._on_call_json(self._visible_schedule(schedule_id)))
+
+    def _on_call_json(self, schedule: Schedule) -> Json:
+        return {
+            "_parent": {"id": schedule.id, "name": schedule.name, "enabled": schedule.enabled},
+            "onCallParticipants": _participants_json(self._on_call(schedule)),
+        }
+
+    def _get_schedule(self, _: Request, schedule_id: str) -> Response:
+        schedule = self._visible_schedule(schedule_id)
         return self._data(
-            [
-                {
-                    "_parent": {
-                        "id": schedule.id,
-                        "name": schedule.name,
-                        "enabled": schedule.enabled,
-                    },
-                    "onCallParticipants": _participants_json(self._on_call(schedule)),
-                }
-                for schedule in self.visible_schedules
-            ]
+            {
+                "id": schedule.id,
+                "name": schedule.name,
+                "description": f"Who answers for {schedule.name}.",
+                "timezone": "UTC",
+                "enabled": schedule.enabled,
+                "rotations": [],
+            }
         )
 
     def _get_timeline(self, request: Request, schedule_id: str) -> Response:

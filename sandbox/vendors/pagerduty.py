@@ -2,13 +2,14 @@
 
 Facts from the vendor's API reference ("On-Calls", "Schedules", "Schedules V3", "Users"), its
 OpenAPI file, and its pages "Errors", "Rate Limits", "Pagination", "Schedules API: v2 to v3". Lists
-have the filters that this project uses. What is null here may be null there.
+have the filters that this project uses: `query` finds parts of names and e-mails, in any case. What
+is null here may be null there.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -366,13 +367,22 @@ class PagerDuty(Account, Double):
         body |= {"offset": request.number("offset", 0), "more": True}
 
     def _list_on_calls(self, request: Request) -> Response:
-        """List who is on call now. A schedule that no policy uses has nobody."""
+        """List who is on call now. A schedule that no policy uses has nobody.
+
+        `null` among the ids of schedules adds those whom a policy pages directly.
+        """
         now, zone = self.now(), self._zone(request)
+        schedule_ids = request.query.get("schedule_ids[]")
+        user_ids = request.query.get("user_ids[]")
         rows = [
             row
             for policy in self._policies.values()
             for level, target in policy.targets
+            if schedule_ids is None
+            or (target if target in self._schedules else "null") in schedule_ids
+            if user_ids is None or self._may_page(target, user_ids)
             for row in self._on_calls_by(policy, level, target, now)
+            if user_ids is None or row.person_id in user_ids
         ]
         user = self._user if "users" in request.query.get("include[]", []) else self._user_reference
         return _page(
@@ -389,6 +399,12 @@ class PagerDuty(Account, Double):
             },
         )
 
+    def _may_page(self, target: str, user_ids: Collection[str]) -> bool:
+        """Tell whether a policy's target is one of these people, or a schedule that they are in."""
+        if target in self._people:
+            return target in user_ids
+        return any(shift.person_id in user_ids for shift in self._schedules[target].shifts)
+
     def _on_calls_by(
         self, policy: EscalationPolicy, level: int, target: str, now: datetime
     ) -> Iterator[_OnCall]:
@@ -401,12 +417,20 @@ class PagerDuty(Account, Double):
                 yield _OnCall(policy, level, shift.person_id, schedule, shift)
 
     def _list_layer_based(self, request: Request) -> Response:
-        rows = [schedule for schedule in self.schedules if not schedule.v3]
+        rows = self._search_schedules(request, v3=False)
         return _page(request, "schedules", rows, self._layer_based)
 
     def _list_shift_based(self, request: Request) -> Response:
-        rows = [schedule for schedule in self.schedules if schedule.v3]
+        rows = self._search_schedules(request, v3=True)
         return _page(request, "schedules", rows, _schedule_reference, v3=True)
+
+    def _search_schedules(self, request: Request, *, v3: bool) -> list[Schedule]:
+        query = request.parameter("query").casefold()
+        return [
+            schedule
+            for schedule in self.schedules
+            if schedule.v3 is v3 and query in schedule.name.casefold()
+        ]
 
     def _get_layer_based(self, request: Request, schedule_id: str) -> Response:
         schedule = self._schedules.get(schedule_id)

@@ -362,7 +362,10 @@ def test_every_provider_is_asked_in_its_way(oncall: Command) -> None:
         }
         known = "has a user with the e-mail ned@example.com, who is not on duty there right now"
         everywhere = "incident.io, PagerDuty, Opsgenie, JSM Operations"
-        browse = "JSM Operations finds users only if JSM_EMAIL's account may browse users"
+        browse = (
+            "JSM Operations finds users only if they show their e-mail and JSM_EMAIL's account "
+            "may browse users"
+        )
         (first, second) = notes(oncall, "ned@example.com")
         assert first.startswith(f"no user has the e-mail ned@example.com at {everywhere}: ")
         assert second == browse
@@ -374,7 +377,7 @@ def test_every_provider_is_asked_in_its_way(oncall: Command) -> None:
             "no user has the e-mail ned@example.com at incident.io, Opsgenie, JSM Operations",
         ]
         opsgenie.add_person("Ned", "ned@example.com")
-        jsm.add_person("Ned", "ned@example.com", hidden=True)
+        jsm.add_person("ned@example.com", None)
         assert notes(oncall, "ned@example.com") == [
             f"PagerDuty {known}",
             f"Opsgenie {known}, or only in a later escalation step, which does not count",
@@ -384,7 +387,7 @@ def test_every_provider_is_asked_in_its_way(oncall: Command) -> None:
             ),
             "no user has the e-mail ned@example.com at incident.io",
         ]
-        jsm.change_person("ned@example.com", hidden=False)
+        jsm.add_person("Ned", "ned@example.com")
         assert f"JSM Operations {known}" in notes(oncall, "ned@example.com")
 
 

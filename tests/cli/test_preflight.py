@@ -203,6 +203,17 @@ def _vendor(oncall: Command, name: str) -> Any:  # noqa: ANN401 - doubles have n
     return double
 
 
+def test_a_key_that_may_not_see_users(oncall: Command) -> None:
+    """PagerDuty: a decision looks the requester up, though the list of all needs no such right."""
+    with _vendor(oncall, "PagerDuty") as double:
+        double.add_schedule("Nights")
+        lines = checked(oncall, schedules="Nights")
+        assert lines[0].startswith("ok       PagerDuty: PAGERDUTY_KEY is valid")
+        double.scopes = ("oncalls.read", "schedules.read")
+        lines = checked(oncall, schedules="Nights")
+        assert lines[0].startswith("problem  no answer from PagerDuty users: answered 403;")
+
+
 @pytest.mark.parametrize(
     ("name", "remedy"),
     [

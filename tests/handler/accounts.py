@@ -34,7 +34,8 @@ SECRETS = (
     b64encode(f"{BOT}:{TOKEN}".encode()).decode(),
 )
 PAYMENTS = "PPAY001"  # the id of the schedule Payments
-ON_CALLS, LAYERED, SHIFT_BASED = "/oncalls", "/schedules", "/v3/schedules"  # of PagerDuty
+# Of PagerDuty.
+ON_CALLS, LAYERED, SHIFT_BASED, USERS = "/oncalls", "/schedules", "/v3/schedules", "/users"
 ANY_SCHEDULE = DutyQuery(any_schedule=True)
 ANAS_END = DutyQuery(any_schedule=True, ends=True, holders=frozenset({ANA}))
 DATABASE = Resource("postgres.v1.Role", "prod-db")
@@ -76,16 +77,16 @@ class Account(Generic[_Double]):
     ) -> ProviderSnapshot:
         """Ask round by round until nothing new is asked, as for a decision."""
         client, snapshot = self.client, ProviderSnapshot()
-        asked: set[str] = set()
+        asked: set[tuple[str, str, str]] = set()
         for _ in range(MOST_ROUNDS + 1):
-            new = [each for each in client.questions(query, snapshot) if each.name not in asked]
+            new = [each for each in client.questions(query, snapshot) if each.key not in asked]
             if not new:
                 for failure in snapshot.failures:
                     assert failure.provider == self.name
                     assert "@" not in str(failure)
                     assert not any(secret in str(failure) for secret in SECRETS)
                 return snapshot
-            asked |= {each.name for each in new}
+            asked |= {each.key for each in new}
             snapshot = ask(new, deadline or self.clock.deadline(), before=snapshot)
         raise AssertionError("more is asked than a decision waits for")
 

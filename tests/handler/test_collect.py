@@ -21,7 +21,7 @@ from handler.providers.collect import (
     duty_query,
 )
 from handler.providers.runner import QuestionRunner
-from handler.request import Request
+from handler.request import Request, Resource
 from handler.rules.model import Policy, policy_from_settings
 from tests.handler.builders import (
     AT_PAGERDUTY,
@@ -157,8 +157,8 @@ def test_who_is_wanted_is_who_is_undecided(decide: Decide) -> None:
         PagerDuty=FakeClient(questions),
     )
     assert [decision.approved for decision in outcome.decisions] == [True, False]
-    assert [each.holders for each in queries] == [{JANE, JOAN}, {JOAN}]
-    assert outcome.queries["PagerDuty"].holders == {JANE, JOAN}
+    assert [query.holders for query in queries] == [frozenset({JANE, JOAN}), frozenset({JOAN})]
+    assert outcome.queries["PagerDuty"].holders == frozenset({JANE, JOAN})
 
 
 def test_one_that_fails_hides_no_other(decide: Decide) -> None:
@@ -289,7 +289,36 @@ def test_who_hangs_leaves_time_for_every_round(
     assert [failure.question for failure in outcome.snapshot.failures] == [schedules.name]
 
 
-def test_who_is_approved_does_not_wait_for_who_hangs(
+LONGER = {"name": "long", "resources": "any", "when": LEADS, "duration": "8h"}
+
+
+@pytest.mark.parametrize("seconds", [0, 3.5])
+def test_longer_access_is_waited_for(
+    seconds: float, decide: Decide, set_clock: SetClock, released: threading.Event
+) -> None:
+    """While another provider could lengthen it, an approval waits for a part of the time."""
+    asked = threading.Event()
+
+    def at_once(_deadline: Deadline) -> Iterator[Page]:
+        asked.wait(LONG)
+        yield Page((SHIFT,))
+
+    def late(_deadline: Deadline) -> Iterator[Page]:
+        asked.set()
+        released.wait(0.05)
+        set_clock.advance(seconds)
+        yield Page((LEAD,))
+
+    outcome = decide(
+        make_policy(DBA, LONGER),
+        PagerDuty=client_asking(question("on-calls", at_once)),
+        **{"incident.io": client_asking(question("incidents", late, "incident.io"))},
+    )
+    assert outcome.decisions[0].duration == timedelta(hours=8)
+    assert outcome.snapshot.failures == ()
+
+
+def test_longer_access_is_not_waited_for_long(
     decide: Decide, set_clock: SetClock, released: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a part of the time, what is known is enough for those whom it approves."""
@@ -306,13 +335,88 @@ def test_who_is_approved_does_not_wait_for_who_hangs(
 
     monkeypatch.setattr(QuestionRunner, "wait", noted)
     outcome = decide(
-        make_policy(DBA),
+        make_policy(DBA, LONGER),
         PagerDuty=client_asking(question("on-calls", late)),
-        Opsgenie=client_asking(question("on-calls", hanging(released), "Opsgenie")),
+        **{"incident.io": client_asking(question("incidents", hanging(released), "incident.io"))},
     )
     assert outcome.decisions[0].evidence == (SHIFT,)
-    assert outcome.snapshot.failures == (Failure("Opsgenie", "on-calls", GIVEN_UP),)
+    assert outcome.snapshot.failures == (Failure("incident.io", "incidents", GIVEN_UP),)
     assert set(waits[1:]) == {0}
+
+
+NO_LONGER = [
+    ("no rule gives more", make_policy(DBA, dict(LONGER, duration="6h")), {}),
+    ("no more is asked for", make_policy(DBA, LONGER), {"indent.com/time/duration": "6h"}),
+    ("the longer rule is in dry run", make_policy(DBA, dict(LONGER, dry_run=True)), {}),
+    (
+        "the longer rule is for others",
+        make_policy(DBA, dict(LONGER, resources={"kinds": ["app"]})),
+        {},
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("policy", "labels"), [row[1:] for row in NO_LONGER], ids=[row[0] for row in NO_LONGER]
+)
+def test_a_proof_ends_the_waiting(
+    policy: Policy, labels: dict[str, str], decide: Decide, released: threading.Event
+) -> None:
+    """Nobody waits for an answer that can change nothing, and none of those is a failure."""
+    outcome = decide(
+        policy,
+        [make_request(**labels)],
+        PagerDuty=client_asking(
+            question("on-calls", with_duties(SHIFT)), question("more", hanging(released))
+        ),
+        Opsgenie=client_asking(question("on-calls", hanging(released), "Opsgenie")),
+        **{"incident.io": client_asking(question("incidents", hanging(released), "incident.io"))},
+    )
+    assert outcome.decisions[0].duration == timedelta(hours=6)
+    assert outcome.snapshot.failures == ()
+    assert {"PagerDuty", "Opsgenie"} <= set(outcome.providers)
+
+
+def test_the_shorter_of_two_resources_is_what_counts(
+    decide: Decide, released: threading.Event
+) -> None:
+    """Where one resource is open for as long as any rule opens it, nothing lengthens access."""
+    request = make_request()
+    both = request._replace(resources=(*request.resources, Resource("app", "1")))
+    brief = {"name": "b", "resources": {"kinds": ["app"]}, "when": DBA, "duration": "1h"}
+    outcome = decide(
+        make_policy(DBA, brief, dict(LONGER, resources={"kinds": ["db"]})),
+        [both],
+        PagerDuty=client_asking(question("on-calls", with_duties(SHIFT))),
+        **{"incident.io": client_asking(question("incidents", hanging(released), "incident.io"))},
+    )
+    assert outcome.decisions[0].duration == timedelta(hours=1)
+    assert outcome.snapshot.failures == ()
+
+
+def test_another_provider_is_asked_on_beside_one_that_is_slow(decide: Decide) -> None:
+    """Each provider's answers lead to its next questions at once."""
+    asked_on = threading.Event()
+
+    def slow(_deadline: Deadline) -> Iterator[Page]:
+        assert asked_on.wait(LONG)
+        yield Page()
+
+    def end(_deadline: Deadline) -> Iterator[Page]:
+        asked_on.set()
+        yield Page((ENDED,))
+
+    def questions(_query: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
+        follow_up = [question("end of S1", end)] if snapshot.duties else []
+        return [question("on-calls", with_duties(SHIFT)), *follow_up]
+
+    outcome = decide(
+        make_policy(DBA, end_with_shift={}),
+        PagerDuty=FakeClient(questions),
+        Opsgenie=client_asking(question("on-calls", slow, "Opsgenie")),
+    )
+    assert outcome.decisions[0].duration == timedelta(hours=1)
+    assert outcome.snapshot.failures == ()
 
 
 def test_nobody_is_approved_by_who_hangs(decide_in: DecideIn, released: threading.Event) -> None:

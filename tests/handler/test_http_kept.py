@@ -204,3 +204,14 @@ def test_closing_a_client(client: Client, serve: Serve, set_clock: SetClock) -> 
     client.close()
     client.get_json(server.url, {}, set_clock.deadline())
     assert [request.connection for request in server.asked] == [1, 2]
+
+
+def test_a_client_that_is_closed_keeps_nothing(
+    client: Client, serve: Serve, set_clock: SetClock
+) -> None:
+    """A request that still runs then closes its connection in the end."""
+    server = serve(reply())
+    client.close()
+    for _ in range(2):
+        client.get_json(server.url, {}, set_clock.deadline())
+    assert server.connections == 2

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 
 from handler.clock import Deadline
 from handler.duty import Duty, ProviderSnapshot
 from handler.providers import incidentio
+from handler.providers.base import DutyQuery
+from handler.providers.incidentio import IncidentIOClient
+from handler.providers.runner import ask
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
-from sandbox.vendors.server import Fault
-from tests.handler.conftest import ANA, BO
+from sandbox.vendors.server import Exchange, Fault
+from tests.handler.conftest import ANA, BO, SetClock
 from tests.handler.edited_answers import Edited, drop
 
 Find = Callable[..., ProviderSnapshot]
+INCIDENTS = "/v2/incidents"
 
 
 @pytest.fixture
@@ -162,3 +167,113 @@ def test_shared_names_of_roles(double: IncidentIO, find: Find) -> None:
     double.assign_role(incident, comms, ANA)
     (duty,) = (duty for duty in find().duties if duty.holder == ANA)
     assert [duty.is_named(entry) for entry in ("Comms", "talk", comms.id)] == [True, False, True]
+
+
+@dataclass(frozen=True)
+class _TooLarge:
+    """Pages of more than so many entries are over the limit."""
+
+    most: int
+
+    def __call__(self, exchange: Exchange) -> None:
+        """Answer a large page with an endless body, a smaller one as it is."""
+        if int(exchange.request.parameter("page_size")) > self.most:
+            faults.Huge(7)(exchange)
+        else:
+            exchange.send(exchange.response)
+
+
+@pytest.mark.parametrize("most", [60, 10])
+def test_pages_that_are_too_large(most: int, double: IncidentIO, find: Find) -> None:
+    """They are asked for again in smaller ones, from the same entry on, to the end."""
+    ids = _schedules(double, 120)
+    double.fail("/v2/schedules", _TooLarge(most))
+    snapshot = find()
+    assert ([duty.id for duty in snapshot.duties], snapshot.failures) == (ids, ())
+    sizes = [int(call.query["page_size"][0]) for call in double.calls if call.path != INCIDENTS]
+    tried, read = ([250], 50) if most == 60 else ([250, 50], 10)
+    assert sizes == [*tried, *[read] * (120 // read + bool(120 % read))]
+
+
+def test_a_later_page_that_is_too_large(double: IncidentIO, find: Find) -> None:
+    """Only what has not been read yet is asked for again."""
+    ids = _schedules(double, 300)
+    double.fail("/v2/schedules", faults.Huge(7), page=2, times=1)
+    snapshot = find()
+    assert ([duty.id for duty in snapshot.duties], snapshot.failures) == (ids, ())
+    cursors = _asked(double, "/v2/schedules")
+    assert cursors == [None, [ids[249]], [ids[249]]]
+
+
+def test_the_smallest_page_is_too_large(double: IncidentIO, find: Find) -> None:
+    """Then that is what the log says."""
+    _schedules(double, 1)
+    double.fail("/v2/schedules", faults.Huge(7))
+    snapshot = find()
+    assert [failure.problem for failure in snapshot.failures] == ["the answer is over 6 MiB"]
+    assert len(_asked(double, "/v2/schedules")) == 3
+
+
+NAMED = [f"01FCNDV6P870EA6S7TK1DSYDG{number}" for number in range(3)]
+
+
+@pytest.fixture
+def ask_for(
+    incidentio_client: IncidentIOClient, set_clock: SetClock
+) -> Callable[..., ProviderSnapshot]:
+    """Ask about Ana and the schedules that a rule names."""
+
+    def asked(*schedules: str) -> ProviderSnapshot:
+        query = DutyQuery(schedules, holders=frozenset({ANA}))
+        questions = incidentio_client.questions(query, ProviderSnapshot())
+        return ask(questions, set_clock.deadline())
+
+    return asked
+
+
+def test_schedules_named_by_id(double: IncidentIO, ask_for: Find) -> None:
+    """A call each, however many there are; one that isn't there has nobody."""
+    _schedules(double, 60)
+    for id_ in NAMED[:2]:
+        double.put_on_shift(double.add_schedule(f"of {id_}", id=id_), ANA)
+    snapshot = ask_for(*NAMED)
+    assert [duty.id for duty in snapshot.duties] == NAMED[:2]
+    assert snapshot.failures == ()
+    assert sorted(double.calls.paths()) == [f"/v2/schedules/{id_}" for id_ in NAMED]
+    assert all(duty.is_named(duty.id) for duty in snapshot.duties)
+    assert not any(duty.is_named(duty.name) for duty in snapshot.duties)
+
+
+@pytest.mark.parametrize("names", [("S1",), (NAMED[0], "S1"), tuple(NAMED * 10)])
+def test_schedules_named_by_name(names: tuple[str, ...], double: IncidentIO, ask_for: Find) -> None:
+    """All have to be read, since another could have the name; so they are for many ids."""
+    _schedules(double, 2)
+    assert len(ask_for(*names).duties) == 2
+    assert double.calls.paths() == ["/v2/schedules"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "problem"),
+    [
+        (faults.Status(500), "answered 500"),
+        (faults.Status(403), "answered 403; the key needs the scope schedules.view"),
+        (faults.TooManyRequests(3600), "answered 429"),
+        (faults.Garbage(), "the answer is not JSON"),
+        (faults.WrongValue("schedule", None), "1 entries could not be read"),
+        (faults.WrongValue("schedule", []), "the answer could not be read: schedule is not"),
+        (faults.WrongValue("schedule.id", 7), "1 entries could not be read"),
+    ],
+    ids=repr,
+)
+def test_a_schedule_that_cannot_be_read(
+    fault: Fault, problem: str, double: IncidentIO, ask_for: Find
+) -> None:
+    """It hides no other, and is reported."""
+    for id_ in NAMED[:2]:
+        double.put_on_shift(double.add_schedule("x", id=id_), ANA)
+    double.fail(f"/v2/schedules/{NAMED[0]}", fault)
+    snapshot = ask_for(*NAMED[:2])
+    assert [duty.id for duty in snapshot.duties] == [NAMED[1]]
+    (failure,) = snapshot.failures
+    assert failure.problem.startswith(problem)
+    assert failure.question == f"schedule {NAMED[0]}"

@@ -17,6 +17,7 @@ from tests.handler.accounts import (
     ON_CALLS,
     PAYMENTS,
     SHIFT_BASED,
+    USERS,
     holders,
     open_pagerduty,
     problems,
@@ -184,7 +185,7 @@ def test_any_schedule_is_not_every_single_one(v3: bool, account: Account) -> Non
     """What no policy of PagerDuty's uses counts only where a rule names it."""
     account.on_shift("Forgotten", ANA, v3=v3, policy=False)
     assert not account.decide_by(ANA, schedules="any").approved
-    assert account.double.calls.paths() == [ON_CALLS]
+    assert account.double.calls.paths() == [USERS, ON_CALLS]
     assert account.counts("Forgotten")
 
 
@@ -193,18 +194,18 @@ def test_the_other_kind_is_asked_for_when_the_lists_say_nothing(account: Account
     layered = account.on_shift("Forgotten", ANA, policy=False)
     shifts = account.on_shift("Lost", ANA, v3=True, policy=False)
     account.double.fail(LAYERED, faults.Status(500), times=3)
-    assert account.counts(layered)
+    assert holders(account.named(layered)) == [ANA]
     ana = f"/users/{account.double.people[0].id}"
     shown = [f"{SHIFT_BASED}/{layered}", f"{LAYERED}/{layered}", ana]
     assert account.double.calls.paths()[-3:] == shown
     account.double.fail(SHIFT_BASED, faults.Status(500), times=3)
-    assert account.counts(shifts)
+    assert holders(account.named(shifts)) == [ANA]
     assert account.double.calls.paths()[-2:] == [f"{SHIFT_BASED}/{shifts}", ana]
 
 
 @pytest.mark.parametrize("status", [400, 403, 500])
 def test_the_other_kind_is_not_asked_for_in_vain(status: int, account: Account) -> None:
-    """Where the list says which kind it is, or where it is no 400 that speaks against v3."""
+    """Where the list says which kind it is; where nothing does, both are, whatever fails."""
     account.double.add_schedule("Lone", v3=True)
     layered = account.on_shift("Forgotten", ANA, policy=False)
     account.double.fail(f"{LAYERED}/{layered}", faults.Status(status))
@@ -217,7 +218,7 @@ def test_the_other_kind_is_not_asked_for_in_vain(status: int, account: Account) 
     account.double.fail(f"{SHIFT_BASED}/", faults.Status(status))
     account.double.calls.clear()
     account.named(layered)
-    assert account.count_calls(f"{LAYERED}/{layered}") == (status == 400)
+    assert account.count_calls(f"{LAYERED}/{layered}") == 1
 
 
 @BOTH_KINDS
@@ -228,8 +229,11 @@ def test_an_id_means_that_schedule(v3: bool, account: Account) -> None:  # noqa:
     assert account.counts(forgotten)
     assert not account.counts(forgotten, BO)
     account.double.fail(PATHS[not v3], faults.Status(500), times=3)
-    account.double.calls.clear()
     assert account.counts(forgotten)
+    account.double.clear_faults()
+    account.double.fail(PATHS[not v3], faults.Status(500), times=3)
+    account.double.calls.clear()
+    assert ANA in holders(account.named(forgotten))
     assert account.count_calls(f"{PATHS[v3]}/{forgotten}") == 1
     assert account.count_calls(f"{PATHS[not v3]}/{forgotten}") == 0
 
@@ -237,7 +241,7 @@ def test_an_id_means_that_schedule(v3: bool, account: Account) -> None:  # noqa:
 @pytest.mark.parametrize("entry", ["DBA", "Payments primary", "../users", "a/b", "é", "PNONE"])
 def test_what_is_no_schedule_of_the_account(entry: str, account: Account) -> None:
     """It is not asked for where the lists are whole; else only what can be an id, without noise."""
-    assert not account.counts(entry)
+    assert account.named(entry).duties == ()
     assert len(account.double.calls) == 3
     account.double.calls.clear()
     account.double.fail(SHIFT_BASED, faults.Status(400), times=1)
@@ -262,7 +266,7 @@ def test_a_name_in_doubt_is_not_asked_for(account: Account) -> None:
     account.double.clear_faults()
     account.double.add_schedule("Forgotten", v3=True)
     assert not account.counts("Forgotten")
-    assert len(account.double.calls) == 6
+    assert not any(path.startswith(f"{LAYERED}/") for path in account.double.calls.paths())
 
 
 def test_ids_that_nobody_could_ask_for(account: Account) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sandbox.vendors.server import Double
 
 JSM_SCHEDULES = f"/jsm/ops/api/{CLOUD_ID}/v1/schedules"
+JSM_USERS = f"/ex/jira/{CLOUD_ID}/rest/api/3/user"
 TABLES: list[tuple[str, Mapping[str, Mapping[str, WrongValue]], Mapping[str, str]]] = [
     (
         "incidentio",
@@ -40,6 +41,7 @@ TABLES: list[tuple[str, Mapping[str, Mapping[str, WrongValue]], Mapping[str, str
             "layer-based schedule": "/schedules/PLAYERS?WINDOW",
             "shift-based schedule": "/v3/schedules/PSHIFTS?include[]=final_schedule&WINDOW",
             "user": "/users/P000001",
+            "users": "/users?query=ana",
             "pages": "/oncalls",
         },
     ),
@@ -59,7 +61,7 @@ TABLES: list[tuple[str, Mapping[str, Mapping[str, WrongValue]], Mapping[str, str
             "schedules": f"{JSM_SCHEDULES}?size=1",
             "on-calls": f"{JSM_SCHEDULES}/pay-0001/on-calls",
             "timeline": f"{JSM_SCHEDULES}/pay-0001/timeline?intervalUnit=days",
-            "users": "/rest/api/3/user/bulk?accountId=ANA",
+            "users": f"{JSM_USERS}/bulk?accountId=ANA",
         },
     ),
 ]
@@ -141,7 +143,7 @@ def test_a_wrong_value_may_be_in_the_first_item_only() -> None:
     [
         ("incidentio", "/v2/incidents", "after", "incidents", "pagination_meta.after"),
         ("jsm", JSM_SCHEDULES, "offset", "values", "links.next"),
-        ("jsm", "/rest/api/3/user/bulk", "startAt", "values", "nextPage"),
+        ("jsm", f"{JSM_USERS}/bulk", "startAt", "values", "nextPage"),
     ],
 )
 @pytest.mark.parametrize("repeat", [False, True])

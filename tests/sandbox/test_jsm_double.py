@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 SCHEDULES = f"/jsm/ops/api/{CLOUD_ID}/v1/schedules"
 ON_CALLS, TIMELINE = f"{SCHEDULES}/pay-0001/on-calls", f"{SCHEDULES}/pay-0001/timeline"
-BULK, SEARCH = "/rest/api/3/user/bulk", "/rest/api/3/user/search"
+USERS = f"/ex/jira/{CLOUD_ID}/rest/api/3/user"
+BULK, SEARCH = f"{USERS}/bulk", f"{USERS}/search"
+SITE_PATHS = ("/rest/api/3/user/bulk", "/rest/api/3/user/search")
 
 
 @pytest.fixture
@@ -162,7 +164,7 @@ def test_users_in_bulk_come_in_pages_of_ten(double: JSM) -> None:
     [
         ("ANA", ["Ana Lima", "Mo Ana", "Nat Hall"]),
         (ANA, ["Ana Lima", "Nat Hall"]),
-        ("dee@acme.example", ["Dee Dark"]),
+        ("dee@acme.example", []),
         ("dee@acme", []),
         ("dark", ["Dee Dark"]),
         ("closed", []),
@@ -170,7 +172,7 @@ def test_users_in_bulk_come_in_pages_of_ten(double: JSM) -> None:
     ],
 )
 def test_search_finds_beginnings(double: JSM, query: str, people: list[str]) -> None:
-    """Of names and visible e-mails, so also of others'; a hidden e-mail must be whole."""
+    """Of names and visible e-mails, so also of others'; a hidden e-mail finds nobody."""
     double.add_person("Mo Ana", "mo@acme.example")
     double.add_person("Nat Hall", "ana@acme.example.org")
     double.add_person("Dee Dark", "dee@acme.example", hidden=True)
@@ -188,6 +190,25 @@ def test_only_the_account_with_its_token_opens(double: JSM, path: str) -> None:
             401,
             {"code": 401, "message": "Unauthorized"},
         )
+
+
+def test_each_kind_of_token_has_its_host_for_users(double: JSM) -> None:
+    """The site refuses tokens with scopes; the gateway takes no others. Schedules take both."""
+    for scopes, user_paths in (((OPS_SCOPE, USER_SCOPE), (BULK, SEARCH)), (None, SITE_PATHS)):
+        double.scopes = scopes
+        assert get(double, SCHEDULES)[0] == 200
+        opened = [path for path in (BULK, SEARCH, *SITE_PATHS) if get(double, path)[0] == 200]
+        assert opened == list(user_paths)
+
+
+def test_schedules_are_found_by_a_part_of_their_name(double: JSM) -> None:
+    """In any case; a single one by id alone."""
+    eu = double.add_schedule("Payments EU")
+    double.add_schedule("Search")
+    rows = read(double, SCHEDULES, query="payments")["values"]
+    assert [row["name"] for row in rows] == ["Payments", "Payments EU"]
+    assert read(double, f"{SCHEDULES}/{eu.id}") == rows[1]
+    assert get(double, f"{SCHEDULES}/Search")[0] == 404
 
 
 @pytest.mark.parametrize(

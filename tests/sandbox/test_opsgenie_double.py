@@ -212,3 +212,15 @@ def test_limit_reached(double: Opsgenie) -> None:
     assert headers["X-RateLimit-State"] == "THROTTLED"
     assert headers["X-RateLimit-Period-In-Sec"] == "17"
     assert headers["Retry-After"] is None
+
+
+def test_one_schedule(double: Opsgenie) -> None:
+    """By its id: what it is, and who is on call for it, as in the list of all."""
+    double.put_on_shift("Payments", ANA)
+    (row,) = read(double, "/v2/schedules/on-calls")["data"]
+    id_ = row["_parent"]["id"]
+    assert read(double, f"/v2/schedules/{id_}/on-calls", flat="false")["data"] == row
+    schedule = read(double, f"/v2/schedules/{id_}")["data"]
+    assert {name: schedule[name] for name in ("id", "name", "enabled")} == row["_parent"]
+    for path in ("/v2/schedules/Payments", "/v2/schedules/Payments/on-calls"):
+        assert get(double, path)[0] == 404

@@ -207,6 +207,39 @@ def test_users_are_found_by_a_part_of_name_or_email(account: PagerDuty) -> None:
     assert get(account, "/users/PNOBODY")[0] == 404
 
 
+def test_on_calls_of_some_people_or_schedules(account: PagerDuty) -> None:
+    """Each filter narrows the list; `null` stands for those whom a policy pages directly."""
+    ana, bo, _ = account.people
+    for name, who in (("Payments", ana), ("Search", bo)):
+        account.put_on_shift(account.add_schedule(name), who)
+        account.add_escalation_policy(name, name)
+    account.add_escalation_policy("Boss", bo)
+    payments, search = (schedule.id for schedule in account.schedules)
+
+    def found(**query: object) -> list[tuple[str | None, str]]:
+        return [
+            (row["schedule"] and row["schedule"]["summary"], row["user"]["summary"])
+            for row in on_calls(account, **query)
+        ]
+
+    assert found(user_ids=[ana.id]) == [("Payments", "Ana Lima")]
+    assert found(user_ids=[bo.id]) == [("Search", "Bo Berg"), (None, "Bo Berg")]
+    assert found(user_ids=["PNOBODY"]) == found(schedule_ids=["PNONE"]) == []
+    assert found(schedule_ids=[payments, "null"]) == [("Payments", "Ana Lima"), (None, "Bo Berg")]
+    assert found(schedule_ids=[search], user_ids=[ana.id]) == []
+
+
+@pytest.mark.parametrize("path", ["/schedules", "/v3/schedules"])
+def test_schedules_are_found_by_a_part_of_their_name(account: PagerDuty, path: str) -> None:
+    """In any case, and each list has its own kind."""
+    for name in ("Payments", "Payments EU", "Search"):
+        account.add_schedule(name, v3=path != "/schedules")
+    schedules = read(account, path, query="payment")["schedules"]
+    assert [schedule["summary"] for schedule in schedules] == ["Payments", "Payments EU"]
+    other = {"/schedules": "/v3/schedules", "/v3/schedules": "/schedules"}[path]
+    assert read(account, other, query="payment")["schedules"] == []
+
+
 # -- one schedule --------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from sandbox.vendors import faults
 from tests.sandbox.manual_clock import HOUR, NOON
-from tests.sandbox.vendor_accounts import ANA, KEY, iso
+from tests.sandbox.vendor_accounts import ANA, BO, KEY, iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,6 +99,23 @@ def test_vendor_client_finds_a_user_by_email(
     assert (user["email"], user["name"]) == (ANA, "Ana Lima")
     assert vendor.rget(user["self"]) == user
     assert vendor.find("users", "nobody@acme.example", attribute="email") is None
+
+
+def test_vendor_client_reads_the_on_calls_of_one_user(
+    account: PagerDuty, vendor: pagerduty.RestApiV2Client
+) -> None:
+    """Or of some schedules; a schedule is found by its name among those that have it in theirs."""
+    for name, who in (("Payments", ANA), ("Payments EU", BO)):
+        account.put_on_shift(account.add_schedule(name), who)
+        account.add_escalation_policy(name, name)
+    ana = vendor.find("users", ANA, attribute="email")
+    assert ana is not None
+    rows = list(vendor.iter_all("oncalls", params={"user_ids[]": [ana["id"]]}))
+    assert [row["schedule"]["summary"] for row in rows] == ["Payments"]
+    schedule = vendor.find("schedules", "Payments")
+    assert schedule is not None
+    rows = list(vendor.iter_all("oncalls", params={"schedule_ids[]": [schedule["id"]]}))
+    assert [row["user"]["summary"] for row in rows] == ["Ana Lima"]
 
 
 def test_vendor_client_reads_both_kinds_of_schedules(

@@ -1,0 +1,348 @@
+"""JSM Operations, asked about one person and a few schedules; tokens with scopes and without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+
+from handler.clock import Deadline
+from handler.duty import ProviderUser
+from handler.http import Client
+from handler.providers.base import DutyQuery
+from handler.providers.jsm import MOST_ACCOUNTS, MOST_SCHEDULES, JSMClient
+from sandbox.vendors import faults
+from sandbox.vendors.jsm import CLOUD_ID, JSM
+from sandbox.vendors.server import Fault
+from tests.handler.accounts import AtlassianAccount as Account
+from tests.handler.accounts import holders, open_atlassian, problems
+from tests.handler.bad_answers import BAD_ANSWERS, takes_time
+from tests.handler.conftest import ANA, BO, NOW, SetClock
+from tests.handler.edited_answers import Edited, drop, put
+
+HOUR = timedelta(hours=1)
+ID = "e71d500f-896a-4b28-8b08-3bfe56e1ed76"
+SCHEDULES = f"/jsm/ops/api/{CLOUD_ID}/v1/schedules"
+ONE, ON_CALLS, TIMELINE = (f"{SCHEDULES}/{ID}{end}" for end in ("", "/on-calls", "/timeline"))
+TENANT, USERS = "/_edge/tenant_info", f"/ex/jira/{CLOUD_ID}/rest/api/3/user"
+SEARCH, BULK = f"{USERS}/search", f"{USERS}/bulk"
+AT_SITE = "/rest/api/3/user/search"
+
+
+@pytest.fixture
+def account(client: Client, set_clock: SetClock) -> Iterator[Account]:
+    """A site on which Ana is on shift of the schedule Nights, whose cloud id is known."""
+    with open_atlassian("jsm", client, set_clock) as one:
+        one.double.put_on_shift(one.double.add_schedule("Nights", id=ID), ANA)
+        one.find(DutyQuery(schedules=("nothing",), holders=frozenset()))
+        one.double.calls.clear()
+        yield one
+
+
+@pytest.fixture
+def double(account: Account) -> JSM:
+    """The double itself."""
+    assert isinstance(account.double, JSM)
+    return account.double
+
+
+def counts(account: Account, entry: str, email: str = ANA) -> bool:
+    """Whether a rule that names this schedule approves somebody."""
+    return account.decide(email, when={"on_call": {"schedules": [entry]}}).approved
+
+
+def id_of(double: JSM, email: str) -> str:
+    """The account id of somebody."""
+    return next(person.id for person in double.people if person.email == email)
+
+
+# -- what is asked -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("entry", "path"), [("Nights", SCHEDULES), (ID, ONE)])
+def test_three_calls(entry: str, path: str, account: Account, double: JSM) -> None:
+    """The account, the schedule, who is on shift: an account id is enough."""
+    assert counts(account, entry)
+    paths = double.calls.paths()
+    assert (sorted(paths[:2]), paths[2:]) == (sorted([SEARCH, path]), [ON_CALLS])
+    queries = {call.path: call.query for call in double.calls}
+    assert queries[SEARCH] == {"query": [ANA], "maxResults": [str(MOST_ACCOUNTS)]}
+    if path == SCHEDULES:
+        assert queries[path] == {"query": ["Nights"], "size": ["100"], "offset": ["0"]}
+
+
+def test_one_call_more_for_an_end(account: Account, double: JSM) -> None:
+    """The timeline is read by the account id as well."""
+    double.put_on_shift("Nights", BO, NOW, NOW + 3 * HOUR, rotation="r2")
+    when = {"on_call": {"schedules": ["Nights"]}}
+    decision = account.decide("bo@acme.example", when=when, end_with_shift={})
+    assert decision.duration == 3 * HOUR
+    assert double.calls.paths()[2:] == [ON_CALLS, TIMELINE]
+
+
+@pytest.mark.parametrize("entry", ["Nights", ID])
+def test_the_same_calls_on_a_large_site(entry: str, account: Account, double: JSM) -> None:
+    """People and schedules beside those that matter cost no call."""
+
+    def count(email: str) -> tuple[bool, int]:
+        double.calls.clear()
+        return counts(account, entry, email), len(double.calls)
+
+    small = [count(email) for email in (ANA, BO)]
+    for number in range(150):
+        email = f"p{number}@acme.example"
+        double.add_person(f"Person {number}", email)
+        double.put_on_shift(double.add_schedule(f"Schedule {number}"), email)
+    assert [count(email) for email in (ANA, BO)] == small == [(True, 3), (False, 3)]
+
+
+def test_at_most_so_many_schedules(account: Account, double: JSM) -> None:
+    """Not all of a long list are searched for."""
+    names = [f"Schedule no {number}" for number in range(MOST_SCHEDULES + 5)]
+    assert not account.decide(when={"on_call": {"schedules": names}}).approved
+    assert double.calls.paths().count(SCHEDULES) == MOST_SCHEDULES
+
+
+# -- names and ids -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_name_that_two_schedules_have(account: Account, double: JSM, *, enabled: bool) -> None:
+    """It means neither; an id does."""
+    double.add_schedule("Nights", enabled=enabled)
+    assert not counts(account, "Nights")
+    assert counts(account, ID)
+
+
+def test_a_schedule_called_like_another_ones_id(account: Account, double: JSM) -> None:
+    """Whoever makes one is not on call for the schedule that the policy names by its id."""
+    double.put_on_shift(double.add_schedule(ID), BO)
+    assert not counts(account, ID, BO)
+    assert counts(account, ID)
+
+
+def test_a_name_that_looks_like_an_id(account: Account, double: JSM) -> None:
+    """It counts once it is known to be nothing's id; while that is not known, it does not."""
+    double.put_on_shift(double.add_schedule("team-7"), ANA)
+    assert counts(account, "team-7")
+    double.fail(f"{SCHEDULES}/team-7", faults.Status(500))
+    assert not counts(account, "team-7")
+
+
+def test_a_name_that_others_have_in_theirs(account: Account, double: JSM) -> None:
+    """The search finds them; the name is still one schedule's, unless it is on a later page."""
+    for number in range(120):
+        double.add_schedule(f"Nights {number}")
+    assert counts(account, "Nights")
+    double.add_schedule("Nights")
+    assert not counts(account, "Nights")
+
+
+@pytest.mark.parametrize("entry", ["Nights", ID])
+def test_a_schedule_that_is_switched_off(entry: str, account: Account, double: JSM) -> None:
+    """Nobody is on call for it."""
+    double.enable_schedule("Nights", enabled=False)
+    assert not counts(account, entry)
+    assert double.calls.paths().count(ON_CALLS) == 0
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faults.Status(401),
+        faults.Status(403),
+        faults.Status(500),
+        faults.Garbage(),
+        drop("values"),
+        faults.EndlessPages(),
+        faults.EndlessPages(repeat=True),
+    ],
+    ids=["401", "403", "500", "garbage", "no list", "no end", "repeats"],
+)
+def test_a_search_for_a_schedule_that_fails(fault: Fault, account: Account, double: JSM) -> None:
+    """Another schedule could have the name."""
+    double.fail(SCHEDULES, fault)
+    assert not counts(account, "Nights")
+
+
+# -- whose account it is -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "email", ["ana@acme.exampl", "ana", "na@acme.example", "ana@acme.example.org"]
+)
+def test_an_email_that_is_not_the_same(email: str, account: Account, double: JSM) -> None:
+    """Beginnings find Ana: nobody is Ana by a part of her e-mail, nor the other way around."""
+    double.add_person("Other", "ana@acme.example.org")
+    assert not counts(account, "Nights", email)
+    assert counts(account, "Nights")
+
+
+def test_another_account_that_shows_no_email(account: Account, double: JSM) -> None:
+    """An account found by its name is not hers."""
+    double.put_on_shift("Nights", double.add_person(ANA, None), rotation="r2")
+    double.take_off_shift("Nights", ANA)
+    assert not counts(account, "Nights")
+
+
+def test_several_accounts_with_one_email(account: Account, double: JSM) -> None:
+    """The accounts on shift are looked up then, as without a search."""
+    second = double.add_person("Ana again", "ANA@acme.example")
+    snapshot = account.find(DutyQuery(schedules=("Nights",), holders=frozenset({ANA})))
+    assert (snapshot.users, holders(snapshot)) == ((), [ANA])
+    assert double.calls.paths().count(BULK) == 1
+    double.change_person(second, active=False)
+    assert counts(account, "Nights")
+    assert double.calls.paths().count(BULK) == 1
+
+
+@pytest.mark.parametrize(
+    "change", [{"active": False}, {"account_type": "app"}, {"account_type": "customer"}]
+)
+def test_an_account_that_is_nobody(
+    change: dict[str, object], account: Account, double: JSM
+) -> None:
+    """Closed, or an app's: nobody is approved by it."""
+    double.change_person(ANA, **change)  # type: ignore[arg-type]
+    assert not counts(account, "Nights")
+
+
+def test_a_hidden_email(account: Account, double: JSM) -> None:
+    """The search finds nobody, and who is on shift is counted among those without an e-mail."""
+    double.change_person(ANA, hidden=True)
+    snapshot = account.find(DutyQuery(schedules=("Nights",), holders=frozenset({ANA})))
+    assert (snapshot.duties, snapshot.users) == ((), ())
+    assert [duty.user for duty in snapshot.without_email] == [id_of(double, ANA)]
+    assert not counts(account, "Nights")
+
+
+def test_a_person_who_is_known(account: Account, double: JSM) -> None:
+    """Colleagues on shift are not looked up."""
+    double.put_on_shift("Nights", BO, rotation="r2")
+    snapshot = account.find(DutyQuery(schedules=("Nights",), holders=frozenset({ANA})))
+    assert snapshot.users == (ProviderUser("JSM Operations", ANA, id_of(double, ANA)),)
+    assert (holders(snapshot), snapshot.without_email) == ([ANA], ())
+    assert double.calls.paths().count(BULK) == 0
+
+
+def test_more_accounts_than_are_read(account: Account, double: JSM) -> None:
+    """One of those left out could have the same e-mail: that is reported."""
+    for number in range(MOST_ACCOUNTS):
+        double.add_person("Other", f"{ANA}.{number}")
+    snapshot = account.find(DutyQuery(schedules=("Nights",), holders=frozenset({ANA})))
+    assert problems(snapshot) == ["more accounts were found than are read"]
+
+
+# -- tokens --------------------------------------------------------------------------------------
+
+
+def test_a_token_with_scopes(account: Account, double: JSM) -> None:
+    """The gateway alone takes it: the site is not asked."""
+    assert counts(account, "Nights")
+    assert not any(path.startswith("/rest/") for path in double.calls.paths())
+
+
+def test_a_token_without_scopes(account: Account, double: JSM) -> None:
+    """The site takes it, which is remembered."""
+    double.scopes = None
+    assert counts(account, "Nights")
+    assert double.calls.paths().count(SEARCH) == double.calls.paths().count(AT_SITE) == 1
+    assert counts(account, "Nights")
+    assert double.calls.paths().count(SEARCH) == 1
+    assert double.calls.paths().count(AT_SITE) == 2
+
+
+def test_a_token_that_neither_takes(account: Account, double: JSM) -> None:
+    """The log says so once, in words that help."""
+    double.scopes = ["read:ops-config:jira-service-management"]
+    snapshot = account.find(DutyQuery(schedules=("Nights",), holders=frozenset({ANA})))
+    reason = "the e-mail or the token is wrong, or the token lacks the scope read:jira-user"
+    assert set(problems(snapshot)) == {f"answered 401; {reason}"}
+    assert holders(snapshot) == []
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_only_a_refusal_leads_to_the_site(status: int, account: Account, double: JSM) -> None:
+    """Any other error is what it is."""
+    double.fail(USERS, faults.Status(status))
+    assert not counts(account, "Nights")
+    assert AT_SITE not in double.calls.paths()
+
+
+# -- a bad day -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "problem"),
+    [
+        *BAD_ANSWERS,
+        pytest.param(faults.TooManyRequests(3600), "answered 429", id="limits the rate"),
+        pytest.param(faults.Drip(0.02), "no whole answer in time", id="drips"),
+        pytest.param(faults.WrongValue("", {}), "the answer is not a list", id="an object"),
+        pytest.param(faults.WrongValue("", None), "the answer is not a list", id="null"),
+    ],
+)
+def test_a_search_for_accounts_that_fails(
+    fault: Fault,
+    problem: str,
+    account: Account,
+    double: JSM,
+    real_deadline: Callable[[float], Deadline],
+) -> None:
+    """Whose accounts are on shift is looked up instead, while there is time."""
+    double.fail(SEARCH, fault)
+    slow = takes_time(fault) or isinstance(fault, faults.Drip)
+    query = DutyQuery(schedules=("Nights",), holders=frozenset({ANA}))
+    snapshot = account.find(query, real_deadline(0.4) if slow else None)
+    assert problem in problems(snapshot)[0]
+    assert {failure.question for failure in snapshot.failures} <= {
+        "accounts",
+        f"on-calls of {ID}",
+        f"timeline of {ID}",
+    }
+    if not slow:
+        assert holders(snapshot) == [ANA]
+        assert double.calls.paths().count(BULK) == 1
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        put(0, "accountId", value=7),
+        put(0, "accountId", value=None),
+        put(0, "emailAddress", value=[ANA]),
+        put(0, "active", value="true"),
+        put(0, value="Ana"),
+    ],
+    ids=["an id that is none", "no id", "a list of e-mails", "a text for active", "a text"],
+)
+def test_a_wrong_type_in_an_account(edit: Edited, account: Account, double: JSM) -> None:
+    """It is nobody's account, and is reported."""
+    double.fail(SEARCH, edit)
+    snapshot = account.find(DutyQuery(schedules=("Nights",), holders=frozenset({ANA})))
+    assert (snapshot.users, problems(snapshot)) == ((), ["1 entries could not be read"])
+
+
+def test_the_cloud_id_cannot_be_had(
+    client: Client, set_clock: SetClock, real_deadline: Callable[[float], Deadline]
+) -> None:
+    """What waits for it gives up in time."""
+    with open_atlassian("jsm", client, set_clock) as one:
+        one.double.fail(TENANT, faults.Hang())
+        query = DutyQuery(schedules=("Nights",), holders=frozenset({ANA}))
+        snapshot = one.find(query, real_deadline(0.3))
+        assert set(one.double.calls.paths()) == {TENANT}
+    assert snapshot.duties == ()
+
+
+def test_somebody_else_finds_the_cloud_id(client: Client, set_clock: SetClock) -> None:
+    """Who waits for that waits no longer than there is time."""
+    with open_atlassian("jsm", client, set_clock) as one:
+        waiting = one.client
+        assert isinstance(waiting, JSMClient)
+        with waiting._finding:
+            query = DutyQuery(schedules=("Nights",), holders=frozenset({ANA}))
+            snapshot = one.find(query, set_clock.deadline(0))
+        assert one.double.calls.paths() == []
+    assert set(problems(snapshot)) == {"no whole answer in time"}

@@ -1,0 +1,150 @@
+"""Opsgenie, asked for the schedules that a rule names by id: others cost nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from handler.clock import Deadline
+from handler.duty import ProviderSnapshot
+from handler.http import Client
+from handler.providers.base import DutyQuery
+from handler.providers.opsgenie import MOST_SCHEDULES
+from sandbox.vendors import faults
+from sandbox.vendors.server import Fault
+from tests.handler.accounts import AtlassianAccount as Account
+from tests.handler.accounts import holders, open_atlassian, problems
+from tests.handler.bad_answers import BAD_ANSWERS, takes_time
+from tests.handler.conftest import ANA, BO, CY, SetClock
+from tests.handler.edited_answers import put
+
+IDS = [f"e71d500f-896a-4b28-8b08-3bfe56e1ed7{number}" for number in range(3)]
+NIGHTS = IDS[0]
+ON_CALLS = f"/v2/schedules/{NIGHTS}/on-calls"
+
+
+@pytest.fixture
+def account(client: Client, set_clock: SetClock) -> Iterator[Account]:
+    """An account in which Ana is on call for Nights."""
+    with open_atlassian("opsgenie", client, set_clock) as one:
+        one.double.put_on_shift(one.double.add_schedule("Nights", id=NIGHTS), ANA)
+        yield one
+
+
+def find(account: Account, *schedules: str, deadline: Deadline | None = None) -> ProviderSnapshot:
+    """Ask about Ana, as for a rule that names these."""
+    query = DutyQuery(schedules, holders=frozenset({ANA}))
+    return account.find(query, deadline)
+
+
+def counts(account: Account, entry: str, email: str = ANA) -> bool:
+    """Whether a rule that names this schedule approves somebody."""
+    return account.decide(email, when={"on_call": {"schedules": [entry]}}).approved
+
+
+def test_one_call_for_a_schedule(account: Account) -> None:
+    """Whatever else there is."""
+    for number in range(50):
+        account.double.add_schedule(f"S{number}")
+    assert counts(account, NIGHTS)
+    assert not counts(account, NIGHTS, BO)
+    assert account.double.calls.paths() == [ON_CALLS] * 2
+    assert account.double.calls[0].query == {"flat": ["false"]}
+
+
+def test_one_call_more_for_an_end(account: Account) -> None:
+    """The timeline is of that schedule as before."""
+    when = {"on_call": {"schedules": [NIGHTS]}}
+    assert account.decide(when=when, end_with_shift={}).approved
+    assert account.double.calls.paths() == [ON_CALLS, f"/v2/schedules/{NIGHTS}/timeline"]
+
+
+MANY = tuple(f"e71d500f-896a-4b28-8b08-3bfe56e1ee{number:02}" for number in range(MOST_SCHEDULES))
+
+
+@pytest.mark.parametrize(
+    "entries", [("Nights",), (NIGHTS, "Nights"), (NIGHTS, *MANY)], ids=["name", "both", "many"]
+)
+def test_all_are_read_where_that_is_needed(entries: tuple[str, ...], account: Account) -> None:
+    """Another schedule could have the name: only the list of all of them says so."""
+    assert holders(find(account, *entries)) == [ANA]
+    assert account.double.calls.paths() == ["/v2/schedules/on-calls"]
+
+
+def test_a_schedule_called_like_another_ones_id(account: Account) -> None:
+    """Whoever makes one is not on call for the schedule that the policy names by its id."""
+    account.double.put_on_shift(account.double.add_schedule(NIGHTS), BO)
+    assert not counts(account, NIGHTS, BO)
+    assert counts(account, NIGHTS)
+    account.double.put_on_shift(account.double.add_schedule(IDS[1]), BO)
+    assert not counts(account, IDS[1], BO)
+
+
+def test_a_schedule_that_is_switched_off(account: Account) -> None:
+    """Nobody is on call for it."""
+    account.double.enable_schedule("Nights", enabled=False)
+    assert not counts(account, NIGHTS)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_schedule_on_shift_in_another(account: Account, *, enabled: bool) -> None:
+    """It counts if it is switched on, which is asked; so does one within that."""
+    inner = account.double.add_schedule("Inner", id=IDS[1])
+    innermost = account.double.add_schedule("Innermost", id=IDS[2])
+    account.double.put_on_shift(innermost, CY)
+    account.double.put_on_shift(inner, BO)
+    account.double.put_on_shift(inner, innermost, rotation="r2")
+    account.double.put_on_shift("Nights", inner, rotation="r2")
+    account.double.enable_schedule("Inner", enabled=enabled)
+    snapshot = find(account, NIGHTS)
+    everybody = {ANA, "bo@acme.example", CY} if enabled else {ANA}
+    assert ({duty.holder for duty in snapshot.duties}, snapshot.failures) == (everybody, ())
+    assert {duty.id for duty in snapshot.duties} == {NIGHTS}
+    paths = account.double.calls.paths()
+    assert paths[:3] == [ON_CALLS, f"/v2/schedules/{IDS[1]}", ON_CALLS]
+    assert len(paths) == (5 if enabled else 3)
+
+
+def test_a_schedule_within_that_cannot_be_read(account: Account) -> None:
+    """Whoever is on shift by it does not count; the others do, and the log says so."""
+    inner = account.double.add_schedule("Inner", id=IDS[1])
+    account.double.put_on_shift(inner, BO)
+    account.double.put_on_shift("Nights", inner, rotation="r2")
+    account.double.fail(f"/v2/schedules/{IDS[1]}", faults.Status(500))
+    snapshot = find(account, NIGHTS)
+    assert (holders(snapshot), problems(snapshot)) == ([ANA], ["answered 500"])
+    account.double.clear_faults()
+    account.double.fail(ON_CALLS, put("data", "onCallParticipants", 1, "id", value="../x"))
+    assert holders(find(account, NIGHTS)) == [ANA]
+
+
+@pytest.mark.parametrize(
+    ("fault", "problem"),
+    [
+        *(row for row in BAD_ANSWERS if row.id != "is not there"),
+        pytest.param(faults.Status(401), "answered 401; the key is wrong", id="401"),
+        pytest.param(faults.Status(403), "answered 403", id="403"),
+        pytest.param(faults.TooManyRequests(3600), "answered 429", id="limits the rate"),
+        pytest.param(faults.WrongValue("data", None), "1 entries could not be read", id="null"),
+        pytest.param(faults.WrongValue("data", []), "the answer could not be read", id="a list"),
+    ],
+)
+def test_a_schedule_that_fails(
+    fault: Fault, problem: str, account: Account, real_deadline: Callable[[float], Deadline]
+) -> None:
+    """It proves nothing, hides no other, and is reported."""
+    account.double.put_on_shift(account.double.add_schedule("Days", id=IDS[1]), CY)
+    account.double.fail(ON_CALLS, fault)
+    deadline = real_deadline(0.5) if takes_time(fault) else None
+    snapshot = find(account, NIGHTS, IDS[1], deadline=deadline)
+    assert holders(snapshot) == [CY]
+    (failure,) = snapshot.failures
+    assert failure.question == f"on-calls of {NIGHTS}"
+    assert problem in failure.problem
+
+
+def test_a_schedule_that_is_gone(account: Account) -> None:
+    """Nobody is on call for it, and that is no failure."""
+    snapshot = find(account, IDS[2])
+    assert (snapshot.duties, snapshot.failures) == ((), ())
