@@ -235,7 +235,7 @@ class App:
         failing = dict.fromkeys(failure.provider for failure in outcome.snapshot.failures)
         if not failing:
             return decisions
-        problem = f"; no whole answer came from {', '.join(failing)}"
+        problem = f"; no complete answer came from {', '.join(failing)}"
         return [
             decision._replace(reason=f"{decision.reason}{problem}")
             if decision.could_change and not decision.approved

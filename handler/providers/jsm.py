@@ -267,7 +267,7 @@ class JSMClient:
     def _find_cloud_id(self, deadline: Deadline) -> str:
         """Give the site's cloud id, which it gives to anybody."""
         if not self._finding.acquire(timeout=max(0.0, deadline.left())):
-            raise HttpError("no whole answer in time")
+            raise HttpError("no complete answer in time")
         try:
             self._cloud_id = self._cloud_id or fetch_object(
                 self._client,

@@ -208,7 +208,7 @@ def test_a_key_that_may_not_see_users(oncall: Command) -> None:
     with _vendor(oncall, "PagerDuty") as double:
         double.add_schedule("Nights")
         lines = checked(oncall, schedules="Nights")
-        assert lines[0].startswith("ok       PagerDuty: PAGERDUTY_KEY is valid")
+        assert lines[0].startswith("ok       PagerDuty: PAGERDUTY_KEY works")
         double.scopes = ("oncalls.read", "schedules.read")
         lines = checked(oncall, schedules="Nights")
         assert lines[0].startswith("problem  no answer from PagerDuty users: answered 403;")

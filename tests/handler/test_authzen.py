@@ -811,7 +811,7 @@ def test_a_provider_that_fails(opened: Opener, double: IncidentIO) -> None:
     finally:
         double.clear_faults()
     assert answer["decision"] is False
-    assert answer["context"]["reason"].endswith("; no whole answer came from incident.io")
+    assert answer["context"]["reason"].endswith("; no complete answer came from incident.io")
 
 
 @pytest.mark.parametrize(("setting", "ago", "most"), [("0.5", 0, 0.5), ("6", 60, 0), ("12", 0, 12)])

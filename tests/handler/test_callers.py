@@ -316,7 +316,7 @@ def test_a_provider_that_fails_is_in_the_reason(
     call(f"{CY} joan@example.com")
     assert [reason.partition("; ")[2] for reason in Fake.reasons] == [
         "",
-        "no whole answer came from incident.io",
+        "no complete answer came from incident.io",
     ]
     assert "whole answer" not in str([line["reason"] for line in log])
 

@@ -424,7 +424,7 @@ def test_dry_run(endpoint: Endpoint) -> None:
 def test_a_provider_that_is_down(endpoint: Endpoint) -> None:
     """The step is passed on to the humans, at once."""
     endpoint.double.close()
-    expected = f"{HUMANS}{NOBODY}; no whole answer came from incident.io"
+    expected = f"{HUMANS}{NOBODY}; no complete answer came from incident.io"
     assert endpoint.outcome(c1.step()) == expected
     assert endpoint.log[0]["provider_failures"]
 
@@ -950,7 +950,7 @@ def test_a_late_call_says_nothing_about_the_tenant(
 
     def fail(_url: str, _headers: object, deadline: Deadline, _read: object) -> None:
         clock.advance(deadline.left() * share)
-        raise HttpError("no whole answer in time")
+        raise HttpError("no complete answer in time")
 
     if is_new:
         assert call(0) == 200

@@ -210,7 +210,9 @@ def test_the_smallest_page_is_too_large(double: IncidentIO, find: Find) -> None:
     _schedules(double, 1)
     double.fail("/v2/schedules", faults.Huge(7))
     snapshot = find()
-    assert [failure.problem for failure in snapshot.failures] == ["the answer is over 6 MiB"]
+    assert [failure.problem for failure in snapshot.failures] == [
+        "the response is larger than 6 MiB"
+    ]
     assert len(_asked(double, "/v2/schedules")) == 3
 
 
@@ -258,7 +260,7 @@ def test_schedules_named_by_name(names: tuple[str, ...], double: IncidentIO, ask
         (faults.Status(500), "answered 500"),
         (faults.Status(403), "answered 403; the key needs the scope schedules.view"),
         (faults.TooManyRequests(3600), "answered 429"),
-        (faults.Garbage(), "the answer is not JSON"),
+        (faults.Garbage(), "the response is not JSON"),
         (faults.WrongValue("schedule", None), "1 entries could not be read"),
         (faults.WrongValue("schedule", []), "the answer could not be read: schedule is not"),
         (faults.WrongValue("schedule.id", 7), "1 entries could not be read"),

@@ -278,7 +278,7 @@ def test_only_a_refusal_leads_to_the_site(status: int, account: Account, double:
     [
         *BAD_ANSWERS,
         pytest.param(faults.TooManyRequests(3600), "answered 429", id="limits the rate"),
-        pytest.param(faults.Drip(0.02), "no whole answer in time", id="drips"),
+        pytest.param(faults.Drip(0.02), "no complete answer in time", id="drips"),
         pytest.param(faults.WrongValue("", {}), "the answer is not a list", id="an object"),
         pytest.param(faults.WrongValue("", None), "the answer is not a list", id="null"),
     ],
@@ -345,4 +345,4 @@ def test_somebody_else_finds_the_cloud_id(client: Client, set_clock: SetClock) -
             query = DutyQuery(schedules=("Nights",), holders=frozenset({ANA}))
             snapshot = one.find(query, set_clock.deadline(0))
         assert one.double.calls.paths() == []
-    assert set(problems(snapshot)) == {"no whole answer in time"}
+    assert set(problems(snapshot)) == {"no complete answer in time"}

@@ -443,7 +443,7 @@ FAULTS = [
     pytest.param(faults.Status(401), "answered 401; the key is wrong", id="401"),
     pytest.param(faults.Status(403), "answered 403; the key may not see it", id="403"),
     pytest.param(TooManyRequests(3600), "answered 429", id="limits the rate"),
-    pytest.param(faults.Drip(0.02), "no whole answer in time", id="drips"),
+    pytest.param(faults.Drip(0.02), "no complete answer in time", id="drips"),
     pytest.param(faults.WrongValue("", []), "the answer could not be read", id="is a list"),
 ]
 
