@@ -225,6 +225,8 @@ def test_live_up_asks_the_real_provider(
         describe(*arguments, verbose=False)  # type: ignore[arg-type] # passed on as they came
         pages.append(PageClient(env_file.read(file)["SANDBOX_PAGE"]).get().words)
         assert commands.main(["send", *JANE_ASKS]) == 0
+        # Nora has no duty at incident.io, so the answer needs PagerDuty as well.
+        assert commands.main(["send", *JANE_ASKS, "--as", "nora@example.com"]) == 0
         assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL  # that would end pytest
         os.kill(os.getpid(), signal.SIGTERM)
 
