@@ -26,7 +26,7 @@ from cli.target import Target, find_target, with_secret
 from handler.callers import CALLERS
 from handler.durations import format_instant
 from handler.setting_parsers import SettingsError
-from handler.settings import BY_NAME, LABELS, POLICY
+from handler.settings import AUTHZEN_TOKEN, BY_NAME, LABELS, POLICY
 from policy.setting_hints import check_typed_text
 
 EPILOG = """examples:
@@ -44,9 +44,9 @@ config. Without --stack, they come from the environment (WEBHOOK_URL,
 INDENT_WEBHOOK_SECRET, AUTHZEN_TOKEN), as `. .sandbox/env` sets them. No secret
 is ever shown.
 
---as asks for a real decision, which is a line in the audit log: its reason is
-"oncall check", and Indent's petition is called oncall-check-... It grants
-nothing: only the access system grants access, and it didn't ask.
+--as asks for a real decision, which is a line in the audit log: Indent's
+petition is called oncall-check-..., and AuthZEN's answer has a decision_id. It
+grants nothing: only the access system grants access, and it didn't ask.
 
 ConductorOne has no secret: only the tenant can sign a call. So --as asks for
 no decision as ConductorOne, except in the sandbox, which has its own tenant.
@@ -161,7 +161,7 @@ def _callers_on(target: Target) -> list[str]:
         where, remedy = "the environment", "run `. .sandbox/env` while `make up` runs"
         if target.stack:
             where = f"Pulumi.{target.stack}.yaml"
-            command = f"pulumi config set --secret {CALLERS[0].key} --stack {target.stack}"
+            command = f"pulumi config set --secret {AUTHZEN_TOKEN} --stack {target.stack}"
             remedy = f"for example, run `{command}`, then deploy"
         keys = ", ".join(entry.key for entry in CALLERS)
         raise CommandError(f"no caller is on: {where} sets none of {keys}; {remedy}")

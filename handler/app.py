@@ -21,6 +21,7 @@ from handler.audit import decision_record
 from handler.aws_secret import SecretError, fetch
 from handler.callers import CALLERS, SWITCHED_ON, CallerEntry
 from handler.callers.base import (
+    UNREAD_SECRET,
     Caller,
     NotFound,
     Refusal,
@@ -277,8 +278,7 @@ def _refusal_for(error: Exception) -> Refusal:
     if isinstance(error, Refusal):
         return error
     if isinstance(error, SecretError):
-        message = "The webhook's secret can't be read; see the log for the reason."
-        return Refusal(503, message, str(error))
+        return Refusal(503, UNREAD_SECRET, str(error))
     message = "The call couldn't be answered; see the log for the reason."
     return Refusal(_FAILED, message, _describe(error))
 

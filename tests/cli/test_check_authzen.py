@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from handler.callers.authzen import AuthZen
+from handler.callers.base import UNREAD_SECRET
 from sandbox.demo_data import JANE, NORA, RESOURCE
 from sandbox.stack import Sandbox
 from tests.cli.stacks import Stack
@@ -15,6 +17,7 @@ from tests.handler.scripted import Answer, Scripted, reply
 ASKED = f"example.v1.Resource:{RESOURCE}"
 AUTHZEN = ("--caller", "authzen")
 WRONG = "evaluation: the answer is wrong"
+UNREADABLE = AuthZen.failure(503, UNREAD_SECRET, {}, None)["body"].encode()
 FOUND = reply(b'{"policy_decision_point": "https://pdp.example.com"}')
 
 
@@ -76,7 +79,8 @@ def test_another_token(tmp_path: Path, sandbox: Sandbox) -> None:
         ([reply(b'{"message": "x"}', 404)], "metadata: HTTP 404: AuthZEN is off at "),
         ([reply(b"{}", 500)], "metadata: HTTP 500: "),
         ([reply(b"[]")], "metadata: what answers at "),
-        ([FOUND, reply(b"{}", 503)], "token: HTTP 503: "),
+        ([FOUND, reply(b"{}", 503)], "token: HTTP 503: AWS itself failed"),
+        ([FOUND, reply(UNREADABLE, 503)], "token: HTTP 503: the function cannot read its secret"),
         ([FOUND, reply(b"{}", 400), reply(b"{}", 500)], "evaluation: HTTP 500: "),
         ([FOUND, reply(b"{}", 400), reply(b"{}")], "evaluation: the answer is wrong"),
         (
