@@ -738,21 +738,24 @@ def test_actions_count_for_the_size_of_a_call(pdp: Pdp) -> None:
 
 
 @pytest.mark.parametrize("entity", ["subject", "resource"])
-@pytest.mark.parametrize("path", [EVALUATION, EVALUATIONS])
+@pytest.mark.parametrize(
+    ("items", "length"), [(0, 900_000), (1, 900_000), (200, 49_000), (2, 30_000)]
+)
 def test_size_is_checked_before_a_text_is_scanned(
-    pdp: Pdp, monkeypatch: pytest.MonkeyPatch, path: str, entity: str
+    pdp: Pdp, monkeypatch: pytest.MonkeyPatch, items: int, length: int, entity: str
 ) -> None:
-    """A text of a megabyte costs no search for an e-mail."""
+    """A long text costs no search for an e-mail, nor does one that many items inherit."""
 
     def scan(text: str) -> bool:
         assert len(text) < 100, "a long text is scanned"
         return False
 
     monkeypatch.setattr("handler.emails.has_at", scan)
-    body: dict[str, Any] = {**QUESTION, entity: {"type": "x", "id": "%40" * 300_000}}
-    if path == EVALUATIONS:
-        body["evaluations"] = [{}]
-    assert pdp.call(body, path)[0] == 413
+    body = {**QUESTION, entity: {"type": "x", "id": "%40%" * (length // 4)}}
+    body["evaluations"] = [{}] * items
+    assert pdp.call(body, EVALUATIONS)[0] == 413
+    if items < 2:
+        assert pdp.call(body)[0] == 413
     assert not pdp.decisions
 
 
