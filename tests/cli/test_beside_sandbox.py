@@ -120,9 +120,9 @@ def test_every_provider(sandbox: Sandbox, oncall: Command) -> None:
 
 def _words(text: str) -> list[str]:
     """Split it into what is the same at any time, in any width: words without times and lines."""
+    text = " ".join(re.sub(r"-{3,}|[│├└─]", " ", text).split())
     text = re.sub(r"([0-9-]{10} )?[0-9]{2}:[0-9]{2} UTC", "TIME", text)
-    text = re.sub(r"[0-9-]{10}T[0-9:.]+Z", "INSTANT", text)
-    return re.sub(r"-{3,}|[│├└─]", " ", text).split()
+    return re.sub(r"[0-9-]{10}T[0-9:.]+Z", "INSTANT", text).split()
 
 
 def _shown() -> list[tuple[str, str]]:

@@ -59,7 +59,7 @@ def _whom_it_would_let_in(project: RunbookProject, *blocks: str) -> str:
     """Ask with valid keys. In a dry run nobody is approved, which ends `who` with 1."""
     result = project.try_script("".join(blocks))
     assert result.code == 1, result.text
-    assert "INCIDENTIO_API_KEY is valid" in result.text
+    assert "INCIDENTIO_API_KEY works" in result.text
     return result.text
 
 

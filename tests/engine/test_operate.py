@@ -113,7 +113,7 @@ class TestLog:
         result = project.try_script(script.replace("example.yaml", "example.yaml || true #"))
         assert result.code == 0, result.text
         assert JANE in result.text
-        assert "policy/example.yaml, by policy/example.test.yaml" in result.text
+        assert "policy/example.yaml, tested by policy/example.test.yaml" in result.text
 
 
 @pytest.mark.usefixtures("logged")
@@ -122,7 +122,7 @@ def test_explained(project: RunbookProject) -> None:
     (script,) = _blocks("Explain decisions")
     result = project.try_script(script.replace("example.yaml", "example.yaml || true #"))
     assert result.code == 0, result.text
-    assert "INCIDENTIO_API_KEY is valid" in result.text
+    assert "INCIDENTIO_API_KEY works" in result.text
     assert JANE in result.text
 
 
@@ -149,7 +149,7 @@ def test_throttled(project: RunbookProject) -> None:
 
 def test_provider_failing_and_no_duty_found(project: RunbookProject) -> None:
     """The key is tried, and somebody off duty reads why not: exit status 1 is a no."""
-    assert "INCIDENTIO_API_KEY is valid" in project.run_scripts(_blocks("Provider failing"))
+    assert "INCIDENTIO_API_KEY works" in project.run_scripts(_blocks("Provider failing"))
     script, without_email = _blocks("No duty found")
     result = project.try_script(script.replace("prod-db\n", "prod-db || true\n"))
     assert result.code == 0, result.text
@@ -198,7 +198,7 @@ def test_rotation(project: RunbookProject, tmp_path: Path) -> None:
         assert webhook.call(INFO, secret=SECRET).http == 401
     known = project.try_pulumi("config", "get", "INCIDENTIO_API_KEY").out
     project.run_scripts([ask_key], stdin=known)
-    assert "INCIDENTIO_API_KEY is valid" in project.run_scripts([key])
+    assert "INCIDENTIO_API_KEY works" in project.run_scripts([key])
 
 
 def test_roll_back(project: RunbookProject) -> None:

@@ -280,7 +280,7 @@ class TestRefusals:
             ),
             (
                 ["up", "--policy", "none.yaml"],
-                "AUTO_APPROVAL_POLICY is 'none.yaml', and there is no such file",
+                "AUTO_APPROVAL_POLICY is 'none.yaml', but there is no such file",
             ),
             (["send", *JANE_ASKS], "no sandbox is running here: run `make up`"),
             (
