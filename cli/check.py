@@ -44,8 +44,8 @@ config. Without --stack, they come from the environment (WEBHOOK_URL,
 INDENT_WEBHOOK_SECRET, AUTHZEN_TOKEN), as `. .sandbox/env` sets them. No secret
 is ever shown.
 
---as asks for a real decision, which is a line in the audit log: its reason is
-"oncall check", and Indent's petition is called oncall-check-... It grants
+--as asks for a real decision, which is a line in the audit log: its petition
+(Indent) or its caller_request (AuthZEN) begins with oncall-check-. It grants
 nothing: only the access system grants access, and it didn't ask.
 
 ConductorOne has no secret: only the tenant can sign a call. So --as asks for

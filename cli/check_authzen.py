@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from cli.access_request import AccessRequest
+from cli.access_request import CHECK_ID, AccessRequest
 from cli.context import Context
 from cli.diagnosis import (
     ApprovalClaim,
@@ -24,6 +25,7 @@ from cli.preflight_checks import OK, PROBLEM
 from cli.target import Target
 from cli.webhook_client import DEFAULT_KIND, SendError, WebhookAnswer, call
 from handler.callers import EVALUATION, EVALUATIONS, METADATA
+from handler.callers.authzen import REQUEST_ID
 from handler.durations import format_go, parse_instant
 from handler.json_fields import ShapeError, as_object, get_list, get_object, get_str
 from handler.rules.model import LONGEST_APPROVAL
@@ -134,6 +136,7 @@ def _call(
 ) -> WebhookAnswer | Step:
     raw, method = (b"", "GET") if body is None else (json.dumps(body).encode(), "POST")
     sent = {} if body is None else headers(target.secret)
+    sent[REQUEST_ID] = f"{CHECK_ID}{uuid.uuid4()}"
     try:
         return call(target.url.rstrip("/") + path, method, sent, raw, connect=context.connect)
     except SendError as error:

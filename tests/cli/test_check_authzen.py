@@ -36,9 +36,13 @@ def test_it_works(deployed: Stack) -> None:
     assert any(call.startswith("config get AUTHZEN_TOKEN") for call in deployed.pulumi_calls)
 
 
-def test_who_is_on_duty(deployed: Stack) -> None:
-    """A yes says why, and until when."""
+def test_who_is_on_duty(deployed: Stack, sandbox: Sandbox) -> None:
+    """A yes says why, and until when; the log says that it was us who asked."""
+    logged = len(sandbox.log.records)
     answer = deployed.check(*AUTHZEN, "--as", JANE, "--resource", ASKED)
+    record = sandbox.log.wait_for(lambda line: line.get("message") == "decision", since=logged)
+    assert record
+    assert record["caller_request"].startswith("oncall-check-")
     assert answer.status == 0
     assert answer.lines[-1].startswith(
         f"ok       evaluation: {JANE} would get {ASKED} for 6 hours ("
