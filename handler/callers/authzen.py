@@ -100,20 +100,15 @@ class AuthZen:
         policy = self._services.settings().policy
         try:
             items = get_list(values, "evaluations") if self._call.path == EVALUATIONS else ()
-            if items:
-                check_size(len(items), (), ())
-                semantic = get_str(
-                    get_object(values, "options"), "evaluations_semantic", "options."
-                )
-                self.ends_with = _last_of(semantic or "execute_all")
-                self._is_batch = True
-                requests = [
-                    self._read_item(number, item, values) for number, item in enumerate(items)
-                ]
-            else:
-                requests = [_read_texts(values)]
+            if not items:
+                return [read_request(values, policy)]
+            check_size(len(items), (), ())
+            semantic = get_str(get_object(values, "options"), "evaluations_semantic", "options.")
+            self.ends_with = _last_of(semantic or "execute_all")
         except ShapeError as error:
             raise Refusal(400, str(error)) from None
+        self._is_batch = True
+        requests = [self._read_item(number, item, values) for number, item in enumerate(items)]
         # A default is small in the body, but every item inherits it.
         _check_size(requests)
         return [_identify(request, policy) for request in requests]
