@@ -18,6 +18,7 @@ from handler import emails
 from handler.audit import decision_id
 from handler.callers import EVALUATION, EVALUATIONS, METADATA
 from handler.callers.base import (
+    MOST_LABELS,
     HttpCall,
     Refusal,
     Services,
@@ -238,8 +239,10 @@ def _read_texts(values: _Json) -> Request:
     context = get_object(values, "context")
     get_str(context, "reason", "context.")
     length, unreadable = _wish(context.get("duration"))
-    properties = get_object(resource, "properties").items()
-    labels = {name: value for name, value in properties if isinstance(value, str)}
+    properties = get_object(resource, "properties")
+    if len(properties) > MOST_LABELS:  # whatever they are, each item would go through them
+        raise Refusal(413, f"resource.properties has more than {MOST_LABELS} entries")
+    labels = {name: value for name, value in properties.items() if isinstance(value, str)}
     return Request(
         Resource(subject["type"], subject["id"]),
         (Resource(resource["type"], resource["id"], labels=labels),),

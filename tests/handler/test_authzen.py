@@ -710,6 +710,20 @@ def test_size_counts_what_items_inherit(pdp: Pdp, properties: dict[str, str], co
     assert pdp.call(body, EVALUATIONS)[0] == (413 if properties else 200)
 
 
+@pytest.mark.parametrize("path", [EVALUATION, EVALUATIONS])
+def test_properties_that_are_no_texts_count_as_well(pdp: Pdp, path: str) -> None:
+    """They are not labels, but each item of a batch would go through all of them."""
+
+    def call(count: int) -> tuple[int, dict[str, Any]]:
+        properties = {str(number): number for number in range(count)}
+        resource = {**RESOURCE, "properties": properties}
+        return pdp.call({**QUESTION, "resource": resource, "evaluations": [{}] * 200}, path)
+
+    assert call(2000)[0] == 200
+    error = {"status": 413, "message": "resource.properties has more than 2000 entries"}
+    assert call(2001) == (413, {"error": error})
+
+
 def test_an_action_that_is_too_long(pdp: Pdp) -> None:
     """200 characters are compared, one more is the item's error: nobody gets in by it."""
     longest = pdp.ask(action={"name": "x" * 200})
