@@ -765,7 +765,7 @@ def test_size_is_checked_before_a_text_is_scanned(
         return False
 
     monkeypatch.setattr("handler.emails.has_at", scan)
-    body = {**QUESTION, entity: {"type": "x", "id": "%40%" * (length // 4)}}
+    body: dict[str, Any] = {**QUESTION, entity: {"type": "x", "id": "%40%" * (length // 4)}}
     body["evaluations"] = [{}] * items
     assert pdp.call(body, EVALUATIONS)[0] == 413
     if items < 2:
