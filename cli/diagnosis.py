@@ -86,7 +86,7 @@ def unreachable(call: str, error: SendError, target: Target) -> Step:
             problem = "hangs up before it answers"
             remedy = f"something between may cut the connection; {log_remedy(target)}"
         case ValueError():
-            problem = "isn't a webhook's address"
+            problem = f"can't be called: {cause}"
         case OSError():
             problem = f"cannot be reached: {cause.strerror}"
         case ResponseTooLargeError():

@@ -413,7 +413,8 @@ def test_nobody_there(tmp_path: Path, nobody: str) -> None:
     oncall = Command(tmp_path, "").by_the_machines_clock()
     for url, said in (
         (nobody, "refuses the connection: nothing"),
-        ("http://a..b/", "isn't a webhook's"),
+        ("http://a..b/", "can't be called: its host name begins"),
+        ("http://hook.example.com/", "can't be called: without https"),
     ):
         oncall.environment = {"WEBHOOK_URL": url, "INDENT_WEBHOOK_SECRET": SECRET}
         answer = oncall("check")

@@ -378,6 +378,15 @@ class TestRefusals:
         error = "'hook.example.com' isn't a valid address: "
         assert_refused(capsys, ["send", *JANE_ASKS, *target], error, "; check --url\n")
 
+    def test_token_that_no_header_can_hold(
+        self, here: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """It ends in a sentence, in which it isn't."""
+        secret = secret_in(here, "t\u00f6ken-of-an-authzen-caller".encode())
+        target = ["--url", "http://127.0.0.1:1", "--secret-file", secret]
+        error = "has a character that can't be sent"
+        assert_refused(capsys, ["send", "--caller", "authzen", *JANE_ASKS, *target], error)
+
     def test_sandbox_that_was_killed(self, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """The file of a sandbox that could not clean up leads nowhere, and the error says so."""
         env_file.write(here / env_file.FILE, RUNNING)
