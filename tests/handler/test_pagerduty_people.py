@@ -213,10 +213,17 @@ def decide_with(
 
 @pytest.mark.parametrize("entry", ["Payments", PAYMENTS])
 def test_a_person_with_several_emails(entry: str, account: Account) -> None:
-    """They are asked about by each of them."""
+    """A duty under any of them approves."""
     aliases = {"al@corp.example": [ANA, CY]}
     outcome = decide_with(account, "al@corp.example", aliases=aliases, schedules=[entry])
     assert outcome.decisions[0].approved
+
+
+def test_every_email_is_asked_about(account: Account) -> None:
+    """Until one of them approves; here none does."""
+    aliases = {"al@corp.example": [ANA, CY]}
+    outcome = decide_with(account, "al@corp.example", aliases=aliases, schedules=["Search"])
+    assert not outcome.decisions[0].approved
     emails = [call.query["query"] for call in account.double.calls if call.path == USERS]
     assert sorted(emails) == [["al@corp.example"], [ANA], [CY]]
 
