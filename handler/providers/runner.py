@@ -146,7 +146,22 @@ class QuestionRunner:
         snapshot = self._before
         for batch in self._batches:
             snapshot = snapshot.merge(batch.snapshot())
-        return _mark_ambiguous_names(snapshot)
+        # Read after the answers: what became whole since then is still incomplete in them.
+        incomplete = snapshot.incomplete | self._only_searched()
+        return _mark_ambiguous_names(snapshot._replace(incomplete=incomplete))
+
+    def _only_searched(self) -> frozenset[tuple[str, str]]:
+        """Give provider and kind of what was asked for by name or id, and not listed as a whole.
+
+        In a call of several requests it may be asked for in both ways.
+        """
+        lists: dict[bool, set[tuple[str, str]]] = {True: set(), False: set()}
+        for run in (run for batch in self._batches for run in batch.runs):
+            question = run.question
+            is_search = question.listed_names is not None
+            if question.listed_kind and (is_search or run.problem is None):
+                lists[is_search].add((question.provider, question.listed_kind))
+        return frozenset(lists[True] - lists[False])
 
 
 def ask(
@@ -202,7 +217,7 @@ def _snapshot(runs: Iterable[QuestionRun]) -> ProviderSnapshot:
         incomplete=frozenset(
             (question.provider, question.listed_kind)
             for question, is_cut in listing
-            if is_cut or question.listed_names is not None
+            if is_cut and question.listed_names is None
         ),
         without_email=tuple(without_email),
         users=tuple(user for page in all_pages for user in page.users),
