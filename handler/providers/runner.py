@@ -202,6 +202,18 @@ def _snapshot(runs: Iterable[QuestionRun]) -> ProviderSnapshot:
             for name in question.listed_names or ()
         )
 
+    # All searches for a name are asked in one go. If none finds the schedule that is known to have
+    # it, they may miss others as well.
+    found = {
+        (listed.provider, listed.kind, name)
+        for question, _, pages in results
+        if question.listed_names
+        for page in pages
+        for listed in page.schedules_and_roles
+        for name in (listed.id, *listed.names)
+        if name in question.listed_names
+    }
+
     return ProviderSnapshot(
         duties=tuple(duties),
         failures=tuple(
@@ -221,7 +233,7 @@ def _snapshot(runs: Iterable[QuestionRun]) -> ProviderSnapshot:
         ),
         without_email=tuple(without_email),
         users=tuple(user for page in all_pages for user in page.users),
-        complete_names=searched(failed=False),
+        complete_names=searched(failed=False) & found,
         incomplete_names=searched(failed=True),
     )
 

@@ -217,6 +217,8 @@ def test_a_person_with_several_emails(entry: str, account: Account) -> None:
     aliases = {"al@corp.example": [ANA, CY]}
     outcome = decide_with(account, "al@corp.example", aliases=aliases, schedules=[entry])
     assert outcome.decisions[0].approved
+    account.double.calls.clear()
+    decide_with(account, "al@corp.example", aliases=aliases, schedules=["Search"])
     emails = [call.query["query"] for call in account.double.calls if call.path == USERS]
     assert sorted(emails) == [["al@corp.example"], [ANA], [CY]]
 
@@ -327,6 +329,55 @@ def test_a_name_that_looks_like_an_id(account: Account, *, v3: bool) -> None:
     account.double.clear_faults()
     account.double.add_schedule("P1DBA", v3=not v3)
     assert not account.counts("P1DBA")
+
+
+@BOTH_KINDS
+def test_an_id_that_begins_with_a_word(account: Account, *, v3: bool) -> None:
+    """It looks like a name; a schedule that is called so is another one all the same."""
+    real = account.double.add_schedule("Production", id="PROD123", v3=v3)
+    account.double.add_escalation_policy("Production", real)
+    account.on_shift("PROD123", BO)
+    assert not account.counts("PROD123", BO)
+    account.double.put_on_shift(real, ANA)
+    assert account.counts("PROD123", ANA)
+
+
+def test_an_id_that_only_the_older_list_has(account: Account) -> None:
+    """Whatever the newer one answers: the schedule is asked for at both places."""
+    account.on_shift(PAYMENTS, BO)
+    for status in (400, 404):
+        account.double.fail(f"{SHIFT_BASED}/{PAYMENTS}", faults.Status(status))
+        assert not account.counts(PAYMENTS, BO)
+    account.double.put_on_shift(account.double.add_schedule("Unused", id="PUNUSED"), CY)
+    account.double.fail(f"{SHIFT_BASED}/PUNUSED", faults.Status(404))
+    assert account.counts("PUNUSED", CY)
+
+
+@BOTH_KINDS
+def test_a_search_that_finds_nothing(account: Account, *, v3: bool) -> None:
+    """It should find Ana's own schedule: if it does not, it may miss another one as well."""
+    account.on_shift("Search", ANA, v3=v3)
+    assert account.counts("Search")
+    for path in PATHS.values():
+        account.double.fail(path, put("schedules", value=[]))
+    assert not account.counts("Search")
+
+
+def test_more_names_than_are_looked_up(account: Account) -> None:
+    """Those of the person's own schedules come first."""
+    names = [f"Schedule no {number}" for number in range(MOST_LOOKED_UP + 5)]
+    assert account.decide_by(ANA, schedules=[*names, "Payments"]).approved
+
+
+def test_many_users_without_an_email(account: Account) -> None:
+    """Whoever has the e-mail is asked about first."""
+    hidden = [{"id": f"PHIDDEN{number}"} for number in range(MOST_USERS + 1)]
+
+    def add(body: dict[str, Any]) -> None:
+        body["users"] = [*hidden, *body["users"]]
+
+    account.double.fail(USERS, Edited(add))
+    assert account.counts(PAYMENTS)
 
 
 def test_a_name_that_is_found_late(account: Account) -> None:
