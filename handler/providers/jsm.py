@@ -92,14 +92,15 @@ class JSMClient:
         """Ask for accounts and schedules; then who is on shift; then until when.
 
         The API has no call for what a person is on call for, so any schedule means all of them;
-        those that the rules name are searched for.
+        those that the rules name are searched for, unless there are many.
         """
         if not query.on_call:
             return
-        if query.holders is None or query.any_schedule:
+        entries = query.schedules
+        if query.holders is None or query.any_schedule or len(entries) > MOST_SCHEDULES:
             yield Question(PROVIDER, "schedules", ON_CALL, self._list)
         else:
-            for entry in query.schedules[:MOST_SCHEDULES]:
+            for entry in entries:
                 search = partial(self._search, entry)
                 yield Question(PROVIDER, "a schedule", ON_CALL, search, (entry,), about=entry)
         for email in sorted(filter(emails.is_address, query.holders or ())):
@@ -153,7 +154,8 @@ class JSMClient:
                     raise
             else:
                 yield page
-                return
+                if entry in {listed.id for listed in page.schedules_and_roles}:
+                    return
         yield from self._pages(f"{url}?{urlencode({'query': entry})}&", deadline)
 
     def _pages(self, url: str, deadline: Deadline) -> Iterator[Page]:
