@@ -60,7 +60,8 @@ class DutyCollector:
 
     Attributes:
         snapshot: what has come so far.
-        queries: the first query to each provider; no later one needs more.
+        queries: the first query to each provider; no later one needs more. In the end, an empty one
+            where nobody waited for all of the answer.
     """
 
     def __init__(self, clients: Mapping[str, ProviderClient], deadline: Deadline) -> None:
@@ -126,6 +127,17 @@ class DutyCollector:
             self.snapshot = self.snapshot._replace(
                 failures=tuple(failure for failure in failures if failure.problem != GIVEN_UP)
             )
+            self.queries = {
+                name: query if self._is_answered(name, query) else DutyQuery()
+                for name, query in self.queries.items()
+            }
+
+    def _is_answered(self, name: str, query: DutyQuery) -> bool:
+        """Whether a provider has nothing more to say to a query: a replay would rely on it."""
+        questions = self._clients[name].questions(query, self.snapshot)
+        return not self._runner.running(name) and self._asked.issuperset(
+            question.key for question in questions
+        )
 
 
 class Outcome(NamedTuple):
@@ -134,7 +146,7 @@ class Outcome(NamedTuple):
     Attributes:
         decisions: one for each request, in order.
         providers: the names of those that were asked.
-        queries: what the rules needed to know of each.
+        queries: what the rules needed to know of each; empty if it did not have to say all of it.
         without_email: by provider, how many people on duty have no e-mail there, and of how many.
     """
 
