@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from importlib import import_module
 from typing import NamedTuple
@@ -82,17 +82,22 @@ class DutyCollector:
     def _is_patient(self) -> bool:
         return len(self._deadlines) > 1
 
-    def advance(self, queries: Mapping[str, DutyQuery], lengthening: Collection[str] = ()) -> bool:
+    def advance(
+        self,
+        queries: Mapping[str, DutyQuery],
+        and_longer: Mapping[str, DutyQuery] | None = None,
+    ) -> bool:
         """Ask what is new, and wait for the next answer; False once none could matter.
 
         Args:
             queries: what is undecided, by the name of the provider that may know it.
-            lengthening: the providers whose answers could lengthen access that is approved.
+            and_longer: the same and what could lengthen access that is approved.
         """
+        if and_longer is not None and self._is_patient:
+            queries = and_longer
         if self._deadlines:
             self._start(queries)
-        awaited = {*queries, *(lengthening if self._is_patient else ())}
-        if not (self._deadlines and any(map(self._runner.running, awaited))):
+        if not (self._deadlines and any(map(self._runner.running, queries))):
             self._stop()
             return False
         if not self._runner.wait(self._deadlines[-1]):
@@ -175,9 +180,11 @@ def collect_and_decide(
         decisions = decide_all(requests, collector.snapshot, policy, clock.now())
         now = clock.now()
         undecided = [decision.request for decision in decisions if decision.could_change]
-        queries = duty_queries(clients, dependencies(undecided, policy, now))
-        lengthening = duty_queries(clients, lengthening_dependencies(decisions, policy, now))
-        if not collector.advance(queries, lengthening):
+        needed = dependencies(undecided, policy, now)
+        longer = lengthening_dependencies(decisions, policy, now)
+        queries = duty_queries(clients, needed)
+        and_longer = duty_queries(clients, [*needed, *longer]) if longer else None
+        if not collector.advance(queries, and_longer):
             break
     snapshot, now = collector.snapshot, clock.now()
     # Nearly always there is nobody to count.

@@ -613,3 +613,18 @@ def test_whether_the_key_may_see_users(fault: Fault, problem: str, account: Acco
     (failure,) = ask(client.inventory(), account.clock.deadline()).failures
     assert failure.question == "users"
     assert failure.problem.startswith(problem)
+
+
+def test_longer_access_by_a_name(account: Account) -> None:
+    """Who is approved by an id gets what a name opens for longer: it is searched for, too."""
+    rules = [
+        {"name": name, "resources": "any", "when": {"on_call": {"schedules": [name]}}, **lasts}
+        for name, lasts in ((PAYMENTS, {"duration": "1h"}), ("Payments", {"duration": "4h"}))
+    ]
+    policy = read_policy(json.dumps({"rules": rules, "aliases": {}}))
+    request = Request(Resource("slack/user", "U1", ANA), (Resource("db", "prod"),))
+    clock = account.clock
+    outcome = collect_and_decide(
+        [request], policy, {"PagerDuty": account.client}, clock.clock, clock.deadline()
+    )
+    assert outcome.decisions[0].duration == 4 * HOUR
