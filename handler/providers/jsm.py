@@ -62,7 +62,9 @@ MOST_ACCOUNTS = 100
 _KINDS = frozenset({"user", "team", "escalation", "schedule", "noone"})
 _OPS, _USERS = "read:ops-config:jira-service-management", "read:jira-user"
 _USERS_PATH = "rest/api/3/user"
-_UNAUTHORIZED, _NOT_FOUND = 401, 404
+# The part of the time for which a question waits until another one has found the cloud id.
+_PATIENCE = 0.3
+_UNAUTHORIZED = 401
 _HINTS: Mapping[int | None, str] = {
     401: "; the e-mail or the token is wrong, or the token lacks the scope {scope}",
     403: "; the account may not see this",
@@ -267,9 +269,12 @@ class JSMClient:
         return f"{self._base_url}/jsm/ops/api/{self._find_cloud_id(deadline)}/v1/schedules"
 
     def _find_cloud_id(self, deadline: Deadline) -> str:
-        """Give the site's cloud id, which it gives to anybody."""
-        if not self._finding.acquire(timeout=max(0.0, deadline.left())):
-            raise HttpError("no complete answer in time")
+        """Give the site's cloud id, which it gives to anybody.
+
+        Whoever is asking for it already may belong to an earlier call, after which the function was
+        frozen: nobody waits for them for long.
+        """
+        is_first = self._finding.acquire(timeout=deadline.left() * _PATIENCE)
         try:
             self._cloud_id = self._cloud_id or fetch_object(
                 self._client,
@@ -280,7 +285,8 @@ class JSMClient:
                 lambda error: _NO_SITE if error.status == _NOT_FOUND else "",
             )
         finally:
-            self._finding.release()
+            if is_first:
+                self._finding.release()
         return self._cloud_id
 
     def _get(
