@@ -13,7 +13,7 @@ from handler.duty import Duty, ProviderSnapshot
 from handler.http import Client
 from handler.providers.base import DutyQuery, ProviderClient
 from handler.providers.registry import BY_ID
-from handler.providers.runner import GIVEN_UP, QuestionRunner
+from handler.providers.runner import GIVEN_UP, Batch, QuestionRunner
 from handler.request import Request
 from handler.rules.conditions import (
     ANY,
@@ -71,6 +71,8 @@ class DutyCollector:
         self._runner = QuestionRunner(deadline)
         self._deadlines = [deadline, deadline.part(PATIENCE)]
         self._rounds: Counter[str] = Counter()
+        # What has to be answered before its provider is asked on.
+        self._batches: dict[str, Batch] = {}
         self._asked: set[tuple[str, str, str]] = set()
 
     @property
@@ -102,13 +104,14 @@ class DutyCollector:
             return False
         if not self._runner.wait(self._deadlines[-1]):
             self._deadlines.pop()
+            self._batches.clear()
         self.snapshot = self._runner.snapshot()
         return True
 
     def _start(self, queries: Mapping[str, DutyQuery]) -> None:
         for name, query in queries.items():
             # What is on its way may answer what so far looks open.
-            is_waited_for = self._runner.running(name) and self._is_patient
+            is_waited_for = name in self._batches and self._batches[name].unanswered
             if is_waited_for or self._rounds[name] == MOST_ROUNDS:
                 continue
             self.queries.setdefault(name, query)
@@ -120,7 +123,7 @@ class DutyCollector:
             if questions:
                 room = min(FOLLOW_UPS_AT_ONCE, MOST_AT_ONCE - self._runner.running())
                 at_once = max(1, room) if self._rounds[name] else FIRST_AT_ONCE
-                self._runner.start(questions.values(), at_once)
+                self._batches[name] = self._runner.start(questions.values(), at_once)
                 self._asked.update(questions)
                 self._rounds[name] += 1
 

@@ -61,8 +61,12 @@ def _estimate_bytes(page: Page) -> int:
     return entries * _ENTRY_BYTES + sum(map(len, texts)) * _CHARACTER_BYTES
 
 
-class _Batch:
-    """Questions that were asked in one go."""
+class Batch:
+    """Questions that were asked in one go.
+
+    Attributes:
+        unanswered: how many of them are not answered yet.
+    """
 
     def __init__(self, questions: Iterable[Question]) -> None:
         self.runs = [QuestionRun(question) for question in questions]
@@ -70,7 +74,7 @@ class _Batch:
         self.unanswered = len(self.runs)
         self._whole: ProviderSnapshot | None = None
 
-    def work(self, deadline: Deadline, answered: SimpleQueue[tuple[_Batch, str]]) -> None:
+    def work(self, deadline: Deadline, answered: SimpleQueue[tuple[Batch, str]]) -> None:
         """Ask waiting questions, one by one: one thread's work."""
         while True:
             try:
@@ -101,19 +105,20 @@ class QuestionRunner:
     def __init__(self, deadline: Deadline, before: ProviderSnapshot = _EMPTY) -> None:
         self._deadline = deadline
         self._before = before
-        self._batches: list[_Batch] = []
-        self._answered: SimpleQueue[tuple[_Batch, str]] = SimpleQueue()
+        self._batches: list[Batch] = []
+        self._answered: SimpleQueue[tuple[Batch, str]] = SimpleQueue()
         self._running: Counter[str] = Counter()
 
-    def start(self, questions: Iterable[Question], at_once: int = 8) -> None:
+    def start(self, questions: Iterable[Question], at_once: int = 8) -> Batch:
         """Ask these, no more than so many of them at once."""
-        batch = _Batch(questions)
+        batch = Batch(questions)
         self._batches.append(batch)
         self._running.update(run.question.provider for run in batch.runs)
         for _ in range(min(at_once, len(batch.runs))):
             # No Thread object: starting one waits for it to run, and joining one could wait for
             # good. A thread started so holds up neither the answer nor the end of the process.
             start_new_thread(batch.work, (self._deadline, self._answered))
+        return batch
 
     def running(self, provider: str = "") -> int:
         """Count the questions that are not answered yet, to one provider or in all."""
