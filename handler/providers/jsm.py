@@ -65,6 +65,8 @@ _USERS_PATH = "rest/api/3/user"
 # The part of the time for which a question waits until another one has found the cloud id.
 _PATIENCE = 0.3
 _UNAUTHORIZED = 401
+_NO_SUCH_ID = frozenset({404})
+_NO_ID = frozenset({400, 404, 422})
 _HINTS: Mapping[int | None, str] = {
     401: "; the e-mail or the token is wrong, or the token lacks the scope {scope}",
     403: "; the account may not see this",
@@ -152,7 +154,9 @@ class JSMClient:
                     f"{url}/{entry}", _OPS, deadline, lambda body: read_schedules([body])
                 )
             except HttpError as error:
-                if error.status != _NOT_FOUND:
+                # Another status may mean that something has this id, unless it cannot be one.
+                no_such_id = _NO_SUCH_ID if BY_ID["jsm"].may_have_id(entry) else _NO_ID
+                if error.status not in no_such_id:
                     raise
             else:
                 yield page

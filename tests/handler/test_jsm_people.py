@@ -130,6 +130,16 @@ def test_a_name_that_looks_like_an_id(account: Account, double: JSM) -> None:
     assert not counts(account, "team-7")
 
 
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_name_that_is_refused_as_an_id(status: int, account: Account, double: JSM) -> None:
+    """It is searched for; of an id, only that there is no such thing leads there."""
+    for name in ("team-7", ID):
+        double.put_on_shift(double.add_schedule(name), BO)
+        double.fail(f"{SCHEDULES}/{name}", faults.Status(status))
+    assert counts(account, "team-7", BO)
+    assert not counts(account, ID, BO)
+
+
 def test_a_name_in_place_of_an_id(account: Account, double: JSM) -> None:
     """Should the API find a schedule by its name one day, that does not make the name unique."""
     own, _ = double.add_schedule("team-7"), double.add_schedule("team-7")
