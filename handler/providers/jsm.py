@@ -251,22 +251,29 @@ class JSMClient:
         )
 
     def _ask_users(self, deadline: Deadline, ask: Callable[[str], _T]) -> _T:
-        """Ask at the gateway, or at the site if only that takes the token."""
-        site = f"{self._site}/{_USERS_PATH}"
-        if self._is_for_site:
-            return ask(site)
-        gateway = f"{self._base_url}/ex/jira/{self._find_cloud_id(deadline)}/{_USERS_PATH}"
+        """Ask at the gateway, or at the site if only that takes the token.
+
+        The one that took it is asked first from then on, and the other one if it no longer does.
+        """
+
+        def ask_at(*, site: bool) -> _T:
+            if site:
+                return ask(f"{self._site}/{_USERS_PATH}")
+            gateway = f"{self._base_url}/ex/jira/{self._find_cloud_id(deadline)}"
+            return ask(f"{gateway}/{_USERS_PATH}")
+
+        first = self._is_for_site
         try:
-            return ask(gateway)
+            return ask_at(site=first)
         except HttpError as error:
             if error.status != _UNAUTHORIZED:
                 raise
             refusal = error
         try:
-            answer = ask(site)
+            answer = ask_at(site=not first)
         except HttpError:
             raise refusal from None
-        self._is_for_site = True
+        self._is_for_site = not first
         return answer
 
     def _schedules(self, deadline: Deadline) -> str:

@@ -272,6 +272,17 @@ def test_a_token_without_scopes(account: Account, double: JSM) -> None:
     assert double.calls.paths().count(AT_SITE) == 2
 
 
+def test_a_token_that_the_gateway_refused_once(account: Account, double: JSM) -> None:
+    """It is asked again once the site refuses it: nobody has to start the function anew."""
+    double.fail(SEARCH, faults.Status(401), times=1)
+    nobody = Response(200, [])  # as to anybody whom the site does not know
+    double.fail(AT_SITE, lambda exchange: exchange.send(nobody), times=1)
+    assert counts(account, "Nights")
+    double.calls.clear()
+    assert counts(account, "Nights")
+    assert double.calls.paths().count(SEARCH) == 1
+
+
 def test_a_token_that_neither_takes(account: Account, double: JSM) -> None:
     """The log says so once, in words that help."""
     double.scopes = ["read:ops-config:jira-service-management"]
