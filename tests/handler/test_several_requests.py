@@ -1,4 +1,4 @@
-"""Several requests of one call: what is asked for one of them takes nothing from another."""
+"""Several requests of one call, and several providers: what is asked of one about another."""
 
 from __future__ import annotations
 
@@ -58,3 +58,28 @@ def test_by_name_and_by_id(provider: str, entry: str, client: Client, set_clock:
         )
     assert [decision.approved for decision in outcome.decisions] == [True, False]
     assert outcome.snapshot.failures == ()
+
+
+def test_a_name_that_is_an_id_elsewhere(client: Client, set_clock: SetClock) -> None:
+    """Who has no user at PagerDuty gets nothing by an id there, even if it begins with a word."""
+    when = {"on_call": {"schedules": ["PROD123"]}}
+    rule = {"name": "r", "resources": "any", "when": when, "duration": "1h"}
+    policy = read_policy(json.dumps({"rules": [rule], "aliases": {}}))
+    request = Request(Resource("slack/user", "U", ANA), (Resource("db", "prod"),))
+    with (
+        make_double("incidentio", lambda: set_clock.now) as own,
+        make_double("pagerduty", lambda: set_clock.now) as other,
+    ):
+        own.add_person("Ana", ANA)
+        own.add_schedule("PROD123")
+        own.put_on_shift("PROD123", ANA)
+        other.add_schedule("Production", id="PROD123")
+        doubles = {"incidentio": own, "pagerduty": other}
+        settings = {name: settings_of(name, double.url) for name, double in doubles.items()}
+        clients = load_clients(client, set_clock.clock, settings)
+        outcome = collect_and_decide(
+            [request], policy, clients, set_clock.clock, set_clock.deadline()
+        )
+    (decision,) = outcome.decisions
+    assert not decision.approved
+    assert decision.duties[0].ids_elsewhere == {"PROD123"}
