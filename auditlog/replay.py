@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from auditlog.record import OTHER_PERSON, Record, duties_of, request_of
 from handler import emails
 from handler.audit import decision_record
+from handler.callers import CALLERS
 from handler.durations import parse_instant
 from handler.duty import ProviderSnapshot
 from handler.providers.base import DutyQuery
@@ -31,6 +32,7 @@ NOT_WHOLE = (
 )
 INCOMPLETE_CALL = "other log lines of the same call are missing or incomplete"
 INCONSISTENT_CALL = "the log lines of its call contradict each other"
+ANOTHER_PERSON = "with this policy, the caller's name for the requester would mean somebody else"
 # It lists schedules, and looks up those without an escalation policy, only if rules name some.
 _LOOKED_UP_BY_NAME = frozenset({BY_ID["pagerduty"].name})
 
@@ -109,7 +111,7 @@ def _replay_call(
     complete = len(call) == call[0]["of"] and all(record["whole"] for record in call)
     usable = []
     for record in call:
-        if problem := _problem(record, complete=complete):
+        if problem := _problem(record, policy, complete=complete):
             yield ReplayResult(record, problem=problem)
         else:
             usable.append(record)
@@ -134,11 +136,21 @@ def _is_consistent(call: Sequence[Record]) -> bool:
     )
 
 
-def _problem(record: Record, *, complete: bool) -> str:
+def _problem(record: Record, policy: Policy, *, complete: bool) -> str:
     if not record["whole"]:
         return NOT_WHOLE
+    if record["policy"] != policy.fingerprint and _names_another(record, policy):
+        return ANOTHER_PERSON
     # A request without a petition is decided on its own.
     return INCOMPLETE_CALL if record["petitions"] and not complete else ""
+
+
+def _names_another(record: Record, policy: Policy) -> bool:
+    """Whether a policy takes the caller's name for the requester for another person, or nobody."""
+    caller, name = record.get("caller", ""), record.get("requester_id", "")
+    # Without a name, the caller gave the e-mail itself.
+    is_mapped = name and any(entry.maps_names for entry in CALLERS if entry.name == caller)
+    return bool(is_mapped) and policy.email_of(caller, name) != emails.normal(record["requester"])
 
 
 def _decide_call(

@@ -10,6 +10,8 @@ from typing import NamedTuple
 from handler.request import ACCESS
 
 REASON = "to debug production"
+# How the ids of `oncall check`'s requests begin, by which the function's log shows that it asked.
+CHECK_ID = "oncall-check-"
 _NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 

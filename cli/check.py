@@ -26,7 +26,7 @@ from cli.target import Target, find_target, with_secret
 from handler.callers import CALLERS
 from handler.durations import format_instant
 from handler.setting_parsers import SettingsError
-from handler.settings import BY_NAME, LABELS, POLICY
+from handler.settings import AUTHZEN_TOKEN, BY_NAME, LABELS, POLICY
 from policy.setting_hints import check_typed_text
 
 EPILOG = """examples:
@@ -44,8 +44,8 @@ config. Without --stack, they come from the environment (WEBHOOK_URL,
 INDENT_WEBHOOK_SECRET, AUTHZEN_TOKEN), as `. .sandbox/env` sets them. No secret
 is ever shown.
 
---as asks for a real decision, which is a line in the audit log: its reason is
-"oncall check", and Indent's petition is called oncall-check-... It grants
+--as asks for a real decision, which is a line in the audit log: its petition
+(Indent) or its caller_request (AuthZEN) begins with oncall-check-. It grants
 nothing: only the access system grants access, and it didn't ask.
 
 ConductorOne has no secret: only the tenant can sign a call. So --as asks for
@@ -56,6 +56,8 @@ doesn't, or WHO wouldn't; 2 the check could not run"""
 ANY_RESOURCE = ("", "oncall-check")
 REASON = "oncall check"
 _INDENT = 9
+# Characters of a text, as part of which an answer may have an endless one.
+_MOST_TEXT = 2000
 _MARKS = {OK: YES, PROBLEM: AGAINST, NO: AGAINST, NOTE: ""}
 
 
@@ -140,6 +142,9 @@ def run(args: argparse.Namespace, context: Context) -> int:
         as_caller = with_secret(target, secret, context) if secret else target
         steps, approval = CHECKS[caller].check(as_caller, context, request)
         asked = request is not None and steps[-1].level != NOTE
+        steps = [step._replace(text=_cut(step.text)) for step in steps]
+        if approval:
+            approval = approval._replace(why=_cut(approval.why), duration=_cut(approval.duration))
         results.append(CallerResult(caller, steps, approval, asked))
     out = context.output(args)
     if args.json:
@@ -148,6 +153,10 @@ def run(args: argparse.Namespace, context: Context) -> int:
         _print(results, out)
     is_good = all(result.works and result.approved is not False for result in results)
     return 0 if is_good else 1
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST_TEXT else f"{text[: _MOST_TEXT - 1]}…"
 
 
 def _callers_on(target: Target) -> list[str]:
@@ -161,7 +170,7 @@ def _callers_on(target: Target) -> list[str]:
         where, remedy = "the environment", "run `. .sandbox/env` while `make up` runs"
         if target.stack:
             where = f"Pulumi.{target.stack}.yaml"
-            command = f"pulumi config set --secret {CALLERS[0].key} --stack {target.stack}"
+            command = f"pulumi config set --secret {AUTHZEN_TOKEN} --stack {target.stack}"
             remedy = f"for example, run `{command}`, then deploy"
         keys = ", ".join(entry.key for entry in CALLERS)
         raise CommandError(f"no caller is on: {where} sets none of {keys}; {remedy}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from cli.access_request import AccessRequest
+from cli.access_request import CHECK_ID, AccessRequest
 from cli.context import Context
 from cli.diagnosis import (
     ApprovalClaim,
@@ -23,12 +25,16 @@ from cli.preflight_checks import OK, PROBLEM
 from cli.target import Target
 from cli.webhook_client import DEFAULT_KIND, SendError, WebhookAnswer, call
 from handler.callers import EVALUATION, EVALUATIONS, METADATA
+from handler.callers.authzen import REQUEST_ID
 from handler.durations import format_go, parse_instant
 from handler.json_fields import ShapeError, as_object, get_list, get_object, get_str
+from handler.rules.model import LONGEST_APPROVAL
 from handler.settings import AUTHZEN_TOKEN
 
 NAME, SECRET = "AuthZEN", AUTHZEN_TOKEN
 DISCOVERY, AUTHENTICATION, DECISION = "metadata", "token", "evaluation"
+# It becomes part of a command that people paste.
+_ID = re.compile(r"[A-Za-z0-9-]{0,100}")
 
 
 class Evaluation(NamedTuple):
@@ -87,18 +93,17 @@ def _read_evaluation(item: Mapping[str, Any]) -> Evaluation:
     if not isinstance(decision, bool):
         raise ShapeError("decision isn't true or false")
     seconds = context.get("duration_seconds", 0)
-    if not isinstance(seconds, int) or decision != bool(seconds):
+    is_length = type(seconds) is int and 0 <= seconds <= LONGEST_APPROVAL.total_seconds()
+    if not is_length or decision != bool(seconds):
         raise ShapeError("context.duration_seconds isn't the length of an approval")
     expires_at = parse_instant(get_str(context, "expires_at"))
     if decision != (expires_at is not None):
         raise ShapeError("context.expires_at isn't the end of an approval")
-    return Evaluation(
-        decision,
-        get_str(context, "reason"),
-        timedelta(seconds=seconds),
-        expires_at,
-        get_str(context, "decision_id"),
-    )
+    id_ = get_str(context, "decision_id")
+    if not _ID.fullmatch(id_):
+        raise ShapeError("context.decision_id isn't an id")
+    reason = get_str(context, "reason")
+    return Evaluation(decision, reason, timedelta(seconds=seconds), expires_at, id_)
 
 
 def check(
@@ -131,6 +136,7 @@ def _call(
 ) -> WebhookAnswer | Step:
     raw, method = (b"", "GET") if body is None else (json.dumps(body).encode(), "POST")
     sent = {} if body is None else headers(target.secret)
+    sent[REQUEST_ID] = f"{CHECK_ID}{uuid.uuid4()}"
     try:
         return call(target.url.rstrip("/") + path, method, sent, raw, connect=context.connect)
     except SendError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
@@ -145,9 +146,15 @@ def signed_call(
     except (SendError, ShapeError):
         headers, body = {}, ""
     if not body:
-        host = urlsplit(calls_url).netloc  # without the path, which is a secret
-        raise SendError(f"the sandbox's tenant at {host} makes no call")
+        raise SendError(f"the sandbox's tenant at {_host_of(calls_url)} makes no call")
     return headers, body.encode()
+
+
+def _host_of(calls_url: str) -> str:
+    """Give host and port; the rest of the address may be a secret."""
+    with suppress(ValueError):
+        return urlsplit(calls_url).netloc.rpartition("@")[2]
+    return CALLS_URL
 
 
 def step_arguments(request: AccessRequest) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from cli.access_request import AccessRequest
+from cli.access_request import CHECK_ID, AccessRequest
 from cli.context import Context
 from cli.diagnosis import (
     NO,
@@ -36,7 +36,6 @@ from handler.json_fields import ShapeError
 from handler.settings import SIGNING_SECRET
 
 NAME, SECRET = "Indent", SIGNING_SECRET
-PETITION = "oncall-check-"
 
 
 def check(
@@ -66,7 +65,7 @@ def _decision(
     request: AccessRequest, target: Target, context: Context
 ) -> tuple[Step, ApprovalClaim | None]:
     request = request.with_kind(DEFAULT_KIND)
-    petition = f"{PETITION}{uuid.uuid4()}"
+    petition = f"{CHECK_ID}{uuid.uuid4()}"
     event = request_event(
         request.email,
         [f"{kind}:{id_}" for kind, id_ in request.resources],

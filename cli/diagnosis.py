@@ -20,7 +20,8 @@ from cli.proxies import UnreachableError
 from cli.target import Target
 from cli.webhook_client import TIMEOUT_SECONDS, SendError, WebhookAnswer
 from handler import __version__
-from handler.callers.indent import APPROVE, DURATION, EXPIRES, NAME, UNAVAILABLE, bot_of
+from handler.callers.base import UNREAD_KEYS, UNREAD_SECRET
+from handler.callers.indent import APPROVE, DURATION, EXPIRES, NAME, bot_of
 from handler.connection import ResponseTooLargeError
 from handler.durations import parse_instant
 from handler.json_fields import ShapeError, as_object, get_list, get_object, get_str
@@ -85,7 +86,7 @@ def unreachable(call: str, error: SendError, target: Target) -> Step:
             problem = "hangs up before it answers"
             remedy = f"something between may cut the connection; {log_remedy(target)}"
         case ValueError():
-            problem = "isn't a webhook's address"
+            problem = f"can't be called: {cause}"
         case OSError():
             problem = f"cannot be reached: {cause.strerror}"
         case ResponseTooLargeError():
@@ -114,7 +115,9 @@ def _meaning(answer: WebhookAnswer, target: Target, now: datetime) -> tuple[str,
             problem, remedy = "AWS lets nobody call this URL", _permission_remedy(target)
         case HTTPStatus.TOO_MANY_REQUESTS:
             problem, remedy = "AWS lets no call through", _concurrency_remedy(target)
-        case HTTPStatus.SERVICE_UNAVAILABLE if _code(answer) == UNAVAILABLE:
+        case HTTPStatus.SERVICE_UNAVAILABLE if _message(answer) == UNREAD_KEYS:
+            problem = "the function cannot fetch the tenant's keys"
+        case HTTPStatus.SERVICE_UNAVAILABLE if _message(answer) == UNREAD_SECRET:
             problem = "the function cannot read its secret"
             remedy += (
                 "; its role must be allowed to read the stack's secret (output secret_arn), in the"
@@ -189,10 +192,14 @@ def _max_age(settings: Mapping[str, str]) -> timedelta:
         return max_age({})
 
 
-def _code(answer: WebhookAnswer) -> object:
-    """Give the google.rpc code that our function answers with; None of another's answer."""
-    status = answer.body.get("status") if isinstance(answer.body, dict) else None
-    return status.get("code") if isinstance(status, dict) else None
+def _message(answer: WebhookAnswer) -> object:
+    """Find the message of an error, as the function answers it to each caller; None without one."""
+    body = answer.body if isinstance(answer.body, dict) else {}
+    errors = body, body.get("status"), body.get("error")
+    return next(
+        (error["message"] for error in errors if isinstance(error, dict) and "message" in error),
+        None,
+    )
 
 
 def log_remedy(target: Target, words: str = "") -> str:

@@ -26,7 +26,7 @@ from handler.connection import (
 )
 from handler.durations import format_instant
 from handler.hedging import HedgedRequest
-from handler.hosts import host_problem
+from handler.hosts import host_problem, is_loopback
 from handler.http import HttpError
 
 DEFAULT_KIND = "example.v1.Resource"
@@ -117,6 +117,8 @@ def _parts(url: str) -> SplitResult:
         raise ValueError("it has a character that must be percent-encoded")
     if problem := host_problem(parts.hostname):
         raise ValueError(f"its {problem}")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError("without https, others could read what is sent")
     _ = parts.port  # raises ValueError where the port isn't valid
     return parts
 
@@ -161,11 +163,14 @@ def call(
         parts = _parts(url)
     except ValueError as error:
         raise SendError(f"{url!r} isn't a valid address: {error}") from error
+    try:
+        request = encode_request(method, parts, headers, raw)
+    except ValueError as error:  # a token may have such a character
+        raise SendError(f"{url} can't be called: {error}") from error
     tls = ssl.create_default_context() if parts.scheme == "https" else None
     tunnel = connect if tls else None
     deadline = Deadline(SYSTEM_CLOCK, timeout)
     try:
-        request = encode_request(method, parts, dict(headers), raw)
         # Several connections may be tried; the first that opens sends the call, once.
         with HedgedRequest(lambda _: Connection(parts, tls, tunnel), None, deadline) as hedged:
             hedged.start()

@@ -21,6 +21,7 @@ from handler.audit import decision_record
 from handler.aws_secret import SecretError, fetch
 from handler.callers import CALLERS, SWITCHED_ON, CallerEntry
 from handler.callers.base import (
+    UNREAD_SECRET,
     Caller,
     NotFound,
     Refusal,
@@ -49,6 +50,9 @@ gc.enable()
 MOST_WHY = 2000
 # A secret that could not be read is not fetched again for this long.
 FAILURE_SECONDS = 5.0
+# If a fetch had this long and got no answer, the secret can't be read. A fetch with less time,
+# because its call is late, says nothing about the secret.
+ENOUGH_SECONDS_FOR_SECRET = 1.0
 # Where the zip has the policy that AUTO_APPROVAL_POLICY names.
 POLICY_FILE = os.path.join(os.path.dirname(__file__), "policy.json")  # noqa: PTH118, PTH120 - pathlib is slow to load
 
@@ -163,19 +167,23 @@ class App:
 
         A failure is remembered, so that strangers' calls don't fetch a bad secret again and again.
         Wrong settings of a pinned secret version are remembered for good, since the deployment that
-        corrects them starts a new environment; any other failure for a few seconds.
+        corrects them starts a new environment; any other failure for a few seconds, unless it only
+        shows that this call is late.
         """
         if self._ready:
             return self._ready
         if self._failure and self._clock.monotonic() < self._failure_ends:
             raise Refusal(*self._failure)
-        values = dict(self._environment)
+        values, had = dict(self._environment), deadline.left()
         try:
             if values.get("HANDLER_SECRET_ARN"):
                 secret = fetch(self.client, values, self._clock, deadline)
                 values.update({key: secret.get(key, "") for key in SECRET_KEYS})
             settings = load(values, self._policy() if values.get(POLICY) else None)
         except (SecretError, SettingsError) as error:
+            is_late = not deadline.left() and had < ENOUGH_SECONDS_FOR_SECRET
+            if is_late and isinstance(error, SecretError):
+                raise
             refusal = _refusal_for(error)
             self._failure = refusal.http, refusal.message, refusal.why
             stays = isinstance(error, SettingsError) and values.get("HANDLER_SECRET_VERSION")
@@ -277,8 +285,7 @@ def _refusal_for(error: Exception) -> Refusal:
     if isinstance(error, Refusal):
         return error
     if isinstance(error, SecretError):
-        message = "The webhook's secret can't be read; see the log for the reason."
-        return Refusal(503, message, str(error))
+        return Refusal(503, UNREAD_SECRET, str(error))
     message = "The call couldn't be answered; see the log for the reason."
     return Refusal(_FAILED, message, _describe(error))
 

@@ -75,7 +75,10 @@ ALARMS = (
     Alarm(
         name="calls-failed",
         section="Calls failed",
-        means="The function answered 503, because it can't read its secret, or 500.",
+        means=(
+            "The function answered 503, because it can't read its secret or ConductorOne's keys, "
+            "or 500."
+        ),
         metric=FAILED.name,
     ),
     Alarm(

@@ -63,7 +63,7 @@ NEXT = """
 
 Then set its secrets and settings, preview the deploy, and deploy:
 
-  pulumi config set --secret INDENT_WEBHOOK_SECRET --stack {stack}
+  pulumi config set --secret AUTHZEN_TOKEN --stack {stack}
   make preview STACK={stack}
   make deploy STACK={stack}
 """

@@ -18,6 +18,7 @@ from handler import emails
 from handler.audit import decision_id
 from handler.callers import EVALUATION, EVALUATIONS, METADATA
 from handler.callers.base import (
+    MOST_LABELS,
     HttpCall,
     Refusal,
     Services,
@@ -100,32 +101,25 @@ class AuthZen:
         policy = self._services.settings().policy
         try:
             items = get_list(values, "evaluations") if self._call.path == EVALUATIONS else ()
-            if items:
-                check_size(len(items), (), ())
-                semantic = get_str(
-                    get_object(values, "options"), "evaluations_semantic", "options."
-                )
-                self.ends_with = _last_of(semantic or "execute_all")
-                self._is_batch = True
-                requests = [
-                    self._read_item(number, item, values, policy)
-                    for number, item in enumerate(items)
-                ]
-            else:
-                requests = [read_request(values, policy)]
+            if not items:
+                return [read_request(values, policy)]
+            check_size(len(items), (), ())
+            semantic = get_str(get_object(values, "options"), "evaluations_semantic", "options.")
+            self.ends_with = _last_of(semantic or "execute_all")
         except ShapeError as error:
             raise Refusal(400, str(error)) from None
-        entities = [entity for one in requests for entity in (one.requester, *one.resources)]
-        labels = (entity.labels for entity in entities)
-        check_size(len(requests), entities, labels, (request.action for request in requests))
-        return requests
+        self._is_batch = True
+        requests = [self._read_item(number, item, values) for number, item in enumerate(items)]
+        # A default is small in the body, but every item inherits it.
+        _check_size(requests)
+        return [_identify(request, policy) for request in requests]
 
-    def _read_item(self, number: int, item: object, defaults: _Json, policy: Policy) -> Request:
+    def _read_item(self, number: int, item: object, defaults: _Json) -> Request:
         """Read an item of a batch. Each of its objects replaces the whole default of that name."""
         try:
             fields = as_object(item, "the item").items()
             own = {name: value for name, value in fields if value is not None}
-            return read_request({**defaults, **own}, policy)
+            return _read_texts({**defaults, **own})
         except ShapeError as error:
             self._errors[number] = str(error)
             return left_to_humans(f"the item can't be read: {error}")
@@ -230,6 +224,13 @@ def read_request(values: _Json, policy: Policy) -> Request:
         ShapeError: a required field is missing, or a field has the wrong type or is too long.
         Refusal: there are too many labels, or the texts are too long.
     """
+    request = _read_texts(values)
+    _check_size([request])
+    return _identify(request, policy)
+
+
+def _read_texts(values: _Json) -> Request:
+    """Read a request whose requester has no e-mail yet. No long text is scanned."""
     subject = _entity(values, "subject", "type", "id")
     resource = _entity(values, "resource", "type", "id")
     action = _entity(values, "action", "name")
@@ -238,23 +239,30 @@ def read_request(values: _Json, policy: Policy) -> Request:
     context = get_object(values, "context")
     get_str(context, "reason", "context.")
     length, unreadable = _wish(context.get("duration"))
-    properties = get_object(resource, "properties").items()
-    labels = {name: value for name, value in properties if isinstance(value, str)}
-    requester = Resource(subject["type"], subject["id"])
-    requested = Resource(resource["type"], resource["id"], labels=labels)
-    # A default is small in the body, but every item inherits it. Check the size before any text is
-    # scanned.
-    check_size(1, (requester, requested), (labels,))
-    email = policy.email_of(NAME, requester.id)
-    if not email and emails.has_at(requester.id):
-        email = requester.id
+    properties = get_object(resource, "properties")
+    if len(properties) > MOST_LABELS:  # whatever they are, each item would go through them
+        raise Refusal(413, f"resource.properties has more than {MOST_LABELS} entries")
+    labels = {name: value for name, value in properties.items() if isinstance(value, str)}
     return Request(
-        requester._replace(email=email),
-        (requested,),
+        Resource(subject["type"], subject["id"]),
+        (Resource(resource["type"], resource["id"], labels=labels),),
         requested_duration=length,
         unreadable_duration=unreadable,
         action=action["name"],
     )
+
+
+def _check_size(requests: Sequence[Request]) -> None:
+    entities = [entity for one in requests for entity in (one.requester, *one.resources)]
+    labels = (entity.labels for entity in entities)
+    check_size(len(requests), entities, labels, (request.action for request in requests))
+
+
+def _identify(request: Request, policy: Policy) -> Request:
+    """Add the requester's e-mail: the policy's for this name, or else the name if it is one."""
+    name = request.requester.id
+    email = policy.email_of(NAME, name) or (name if emails.has_at(name) else "")
+    return request._replace(requester=request.requester._replace(email=email))
 
 
 def _entity(values: _Json, name: str, *fields: str) -> _Json:

@@ -25,6 +25,9 @@ MOST_RESOURCES = 200
 # Label names are read several times, and each text is folded for each rule.
 MOST_LABELS = 2000
 MOST_CHARACTERS = 50_000
+# Why an answer is a 503; `oncall check` knows them by these texts.
+UNREAD_SECRET = "The webhook's secret can't be read; see the log for the reason."  # noqa: S105 - a text
+UNREAD_KEYS = "The tenant's keys can't be fetched; see the log for the reason."
 _PLAIN_SIGNS = {ord("<"): "(", ord(">"): ")", ord("&"): "+", ord("@"): "(at)", ord("`"): "'"}
 # An escape that is valid only as one of a pair.
 _HALF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")

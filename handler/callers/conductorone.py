@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, TypeGuard
 
 from handler.callers.base import (
     BUDGET_SECONDS,
+    UNREAD_KEYS,
     HttpCall,
     NotFound,
     Refusal,
@@ -78,7 +79,6 @@ _TIME_FOR_KEYS = 0.5
 # call is late, says nothing about the tenant.
 ENOUGH_SECONDS_FOR_KEYS = 1.0
 _FAILED_AT, _NEVER = f"{KEYS_PATH} failed at", datetime.min.replace(tzinfo=UTC)
-_NO_KEYS = "The tenant's keys can't be fetched; see the log for the reason."
 _OTHER_ALGORITHMS = frozenset({"ES256", "ES384", "ES512", "EdDSA", "Ed25519", "PS256"})
 _BEARER = re.compile(r"(?i:bearer) +([\w.-]+)", re.ASCII)
 # proto-JSON's `google.protobuf.Duration`, not negative. Access for over 31 years has no end.
@@ -130,7 +130,7 @@ class ConductorOne:
         if known is not None and not _is_within(KEYS_LAST, known.fetched_at, now):
             known = None
         if known is None and _is_within(FAILURE_LASTS, failed_at, now):
-            raise Refusal(503, _NO_KEYS, "fetching the tenant's keys failed less than 5 s ago")
+            raise Refusal(503, UNREAD_KEYS, "fetching the tenant's keys failed less than 5 s ago")
         if known is None or (
             id_ not in known.keys
             and not _is_within(KEYS_PAUSE, known.fetched_at, now)
@@ -154,7 +154,7 @@ class ConductorOne:
             left = deadline.left()
             if left > 0 or seconds >= ENOUGH_SECONDS_FOR_KEYS:
                 services.cache[_FAILED_AT] = now + timedelta(seconds=seconds - left)
-            raise Refusal(503, _NO_KEYS, f"{url}: {error}") from None
+            raise Refusal(503, UNREAD_KEYS, f"{url}: {error}") from None
         known = services.cache[KEYS_PATH] = KnownKeys(keys, now)
         return known
 

@@ -127,8 +127,11 @@ class Tenant(Double):
         """
         if not hmac.compare_digest(token.encode(), self._token.encode()):
             return self.error(404)
-        values = json.loads(request.body)
-        body = _body_of(values) if values else button_test()
+        try:
+            values = json.loads(request.body)
+            body = _body_of(values) if values else button_test()
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+            return self.error(400)
         call = {"headers": self.headers(self.webhook_url, body), "body": body.decode()}
         return Response(OK, call)
 

@@ -212,7 +212,7 @@ class JSM(OrganisationDouble):
         return Response(OK, body, page=1 + start // size)
 
     def _search_users(self, request: Request) -> Response:
-        """Find active users by how a name or an e-mail begins, unless the e-mail is hidden."""
+        """Find active users by how a name or visible e-mail begins; hidden ones are not found."""
         query = request.parameter("query").lower()
         most = min(request.number("maxResults", 50, least=1), _MOST_FOUND)
         people = [person for person in self.people if person.active and _matches(person, query)]

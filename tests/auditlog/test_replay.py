@@ -8,7 +8,14 @@ import pytest
 
 from auditlog.explain import tree
 from auditlog.record import read_line
-from auditlog.replay import INCOMPLETE_CALL, INCONSISTENT_CALL, NOT_WHOLE, ReplayResult, replay
+from auditlog.replay import (
+    ANOTHER_PERSON,
+    INCOMPLETE_CALL,
+    INCONSISTENT_CALL,
+    NOT_WHOLE,
+    ReplayResult,
+    replay,
+)
 from handler.callers.indent import DURATION, EXPIRES, REQUESTED_DURATION
 from handler.providers.base import DutyQuery
 from handler.rules.conditions import AnyOf, IncidentRole, OnCall
@@ -66,6 +73,34 @@ def test_the_caller() -> None:
     (older,) = replay(log_records(request_by()), POLICY)
     assert older.new_record
     assert "caller" not in older.new_record
+
+
+NAMES = {"jdoe": JANE}
+
+
+@pytest.mark.parametrize(
+    ("caller", "email", "logged", "now", "problem"),
+    [
+        ("authzen", JANE, NAMES, NAMES, ""),
+        ("authzen", JANE, NAMES, {"jdoe": OMAR}, ANOTHER_PERSON),
+        ("authzen", JANE, NAMES, {}, ANOTHER_PERSON),
+        ("authzen", "", {}, NAMES, ANOTHER_PERSON),
+        ("authzen", "", {}, {"other": JANE}, ""),
+        ("indent", JANE, {}, {"jdoe": OMAR}, ""),
+        ("", JANE, {}, {"jdoe": OMAR}, ""),
+    ],
+)
+def test_a_name_that_means_another_person(
+    caller: str, email: str, logged: dict[str, str], now: dict[str, str], problem: str
+) -> None:
+    """The person would be another one, whose duties the log doesn't hold."""
+    request = request_by(email)
+    request = request._replace(requester=request.requester._replace(id="jdoe"))
+    before = POLICY._replace(identities={caller: logged} if logged else {})
+    (record,) = log_records(request, caller=caller, policy=before)
+    after = policy_from_settings(HOUR, schedules=("DBA",))._replace(identities={caller: now})
+    (replayed,) = replay([record], after)
+    assert replayed.problem == problem
 
 
 def test_an_action() -> None:

@@ -22,6 +22,7 @@ from cli.target import Target
 from cli.webhook_client import SendError
 from handler import __version__
 from handler.callers import indent
+from handler.callers.base import UNREAD_KEYS, UNREAD_SECRET
 from handler.callers.indent import claim, read_events
 from handler.connection import ResponseTooLargeError
 from sandbox.demo_data import JANE, NORA, RESOURCE
@@ -228,9 +229,9 @@ def lines(stack: Stack, *answers: Answer, who: tuple[str, ...] = ()) -> list[str
     return [each.replace(server.url, "URL") for each in answer.lines]
 
 
-def our_refusal(http: int) -> Answer:
+def our_refusal(http: int, message: str = "as the log says") -> Answer:
     """An error as the function answers it."""
-    answer = indent.Indent.failure(http, "as the log says", {}, None)
+    answer = indent.Indent.failure(http, message, {}, None)
     return reply(answer["body"].encode(), http)
 
 
@@ -247,8 +248,13 @@ FAILURES: dict[str, tuple[Answer, str, str]] = {
         "HTTP 429: AWS lets no call through",
         "if RESERVED_CONCURRENCY was deployed as 0, the URL is shut",
     ),
+    "503 without keys": (
+        our_refusal(503, UNREAD_KEYS),
+        "HTTP 503: the function cannot fetch the tenant's keys",
+        f"see the log: {LOG}",
+    ),
     "503 of ours": (
-        our_refusal(503),
+        our_refusal(503, UNREAD_SECRET),
         "HTTP 503: the function cannot read its secret",
         f"see the log: {LOG}; its role must be allowed",
     ),
@@ -407,7 +413,8 @@ def test_nobody_there(tmp_path: Path, nobody: str) -> None:
     oncall = Command(tmp_path, "").by_the_machines_clock()
     for url, said in (
         (nobody, "refuses the connection: nothing"),
-        ("http://a..b/", "isn't a webhook's"),
+        ("http://a..b/", "can't be called: its host name begins"),
+        ("http://hook.example.com/", "can't be called: without https"),
     ):
         oncall.environment = {"WEBHOOK_URL": url, "INDENT_WEBHOOK_SECRET": SECRET}
         answer = oncall("check")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from handler.callers.authzen import AuthZen
+from handler.callers.base import UNREAD_SECRET
 from sandbox.demo_data import JANE, NORA, RESOURCE
 from sandbox.stack import Sandbox
 from tests.cli.stacks import Stack
@@ -15,6 +17,7 @@ from tests.handler.scripted import Answer, Scripted, reply
 ASKED = f"example.v1.Resource:{RESOURCE}"
 AUTHZEN = ("--caller", "authzen")
 WRONG = "evaluation: the answer is wrong"
+UNREADABLE = AuthZen.failure(503, UNREAD_SECRET, {}, None)["body"].encode()
 FOUND = reply(b'{"policy_decision_point": "https://pdp.example.com"}')
 
 
@@ -36,9 +39,13 @@ def test_it_works(deployed: Stack) -> None:
     assert any(call.startswith("config get AUTHZEN_TOKEN") for call in deployed.pulumi_calls)
 
 
-def test_who_is_on_duty(deployed: Stack) -> None:
-    """A yes says why, and until when."""
+def test_who_is_on_duty(deployed: Stack, sandbox: Sandbox) -> None:
+    """A yes says why, and until when; the log says that it was us who asked."""
+    logged = len(sandbox.log.records)
     answer = deployed.check(*AUTHZEN, "--as", JANE, "--resource", ASKED)
+    record = sandbox.log.wait_for(lambda line: line.get("message") == "decision", since=logged)
+    assert record
+    assert record["caller_request"].startswith("oncall-check-")
     assert answer.status == 0
     assert answer.lines[-1].startswith(
         f"ok       evaluation: {JANE} would get {ASKED} for 6 hours ("
@@ -76,7 +83,8 @@ def test_another_token(tmp_path: Path, sandbox: Sandbox) -> None:
         ([reply(b'{"message": "x"}', 404)], "metadata: HTTP 404: AuthZEN is off at "),
         ([reply(b"{}", 500)], "metadata: HTTP 500: "),
         ([reply(b"[]")], "metadata: what answers at "),
-        ([FOUND, reply(b"{}", 503)], "token: HTTP 503: "),
+        ([FOUND, reply(b"{}", 503)], "token: HTTP 503: AWS itself failed"),
+        ([FOUND, reply(UNREADABLE, 503)], "token: HTTP 503: the function cannot read its secret"),
         ([FOUND, reply(b"{}", 400), reply(b"{}", 500)], "evaluation: HTTP 500: "),
         ([FOUND, reply(b"{}", 400), reply(b"{}")], "evaluation: the answer is wrong"),
         (
@@ -92,6 +100,12 @@ def test_another_token(tmp_path: Path, sandbox: Sandbox) -> None:
                 b'{"decision": false, "context": {"expires_at": "2026-03-04T12:00:00Z"}}',
                 b'{"decision": false, "context": {"duration_seconds": 60}}',
                 b'{"decision": false}, {"decision": false}',
+                b'{"decision": false, "context": {"decision_id": "x\' ; date; \'"}}',
+                *(
+                    b'{"decision": true, "context": {"duration_seconds": %s, "expires_at": '
+                    b'"2026-03-04T12:00:00Z"}}' % seconds
+                    for seconds in (b"1%s" % (b"0" * 20), b"604801", b"-60", b"true")
+                ),
             )
         ),
     ],
@@ -104,3 +118,49 @@ def test_what_is_wrong(tmp_path: Path, answers: list[Answer], problem: str) -> N
     assert answer.status == 1
     assert any(line.startswith(f"problem  {problem}") for line in answer.lines)
     assert stack.secret not in answer.out
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [reply(b'{"policy_decision_point": "%s"}' % (b"x" * 100_000)), reply(b"{}", 400)],
+        [
+            FOUND,
+            reply(b"{}", 400),
+            reply(
+                b'{"evaluations": [{"decision": false, "context": {"reason": "%s"}}]}'
+                % (b"x" * 100_000)
+            ),
+        ],
+        [
+            FOUND,
+            reply(b"{}", 400),
+            reply(
+                b'{"evaluations": [{"decision": true, "context": {"reason": "%s", '
+                b'"duration_seconds": 60, "expires_at": "2026-03-04T12:00:00Z"}}]}'
+                % (b"x" * 100_000)
+            ),
+        ],
+    ],
+)
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_an_endless_text(tmp_path: Path, answers: list[Answer], form: tuple[str, ...]) -> None:
+    """Of what somebody else writes, no more is printed than a person reads."""
+    with Scripted(*answers) as server:
+        stack = Stack(tmp_path, {"webhook_url": server.url})
+        answer = stack.run(
+            "check", "--stack", "dev", *AUTHZEN, "--as", JANE, "--resource", ASKED, *form
+        )
+    assert answer.status in {0, 1}
+    assert "xxx" in answer.out
+    assert len(answer.out) < 10_000
+
+
+def test_a_token_that_no_header_can_hold(tmp_path: Path) -> None:
+    """It is not sent, and not shown."""
+    with Scripted(FOUND) as server:
+        stack = Stack(tmp_path, {"webhook_url": server.url}, "t\u00f6ken-of-thirty-two-characters-")
+        answer = stack.run("check", "--stack", "dev", *AUTHZEN)
+    assert (answer.status, answer.err) == (1, "")
+    assert answer.lines[1].endswith("the request has a character that can't be sent")
+    assert "ken-of-thirty" not in answer.out

@@ -110,6 +110,14 @@ def test_a_tenant_that_makes_no_call(answer: Answer) -> None:
     assert "s3cret" not in str(error.value)
 
 
+def test_a_tenant_without_an_address() -> None:
+    """What isn't an address is not called, and not shown."""
+    for url in ("http://[::1/calls/s3cret", "http://jane:s3cret@[::1/"):
+        with pytest.raises(SendError, match="makes no call") as error:
+            signed_call(url, None)
+        assert "s3cret" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -204,6 +204,10 @@ def test_a_host_name_that_is_none_does_not_answer() -> None:
         "http://127.0.0.1/ü",
         "http://127.0.0.1/\r\nX: y",
         "http://user@host:1:2/",
+        "http://hook.example.com/",
+        "http://localhost.example.com/",
+        "http://127.0.0.1.example.com/",
+        "http://0.0.0.0:1/",
     ],
 )
 def test_what_is_no_address_is_told(url: str) -> None:

@@ -153,7 +153,7 @@ def test_provider_failing_and_no_duty_found(project: RunbookProject) -> None:
     script, without_email = _blocks("No duty found")
     result = project.try_script(script.replace("prod-db\n", "prod-db || true\n"))
     assert result.code == 0, result.text
-    assert f"no: humans decide whether {NORA} gets example.v1.Resource:prod-db" in result.text
+    assert f"left to humans: {NORA} requests example.v1.Resource:prod-db" in result.text
     # Of nobody here an e-mail is missing.
     assert "without_email" not in project.run_scripts([without_email])
 

@@ -13,6 +13,7 @@ import pytest
 
 from handler import __version__, app
 from handler.app import App
+from handler.aws_secret import SecretError
 from handler.callers.indent import sign
 from handler.clock import Clock
 from handler.durations import format_instant, parse_instant
@@ -518,6 +519,46 @@ class TestOtherCalls:
         assert {line["level"] for line in hook.log} == {"ERROR"}
         assert len({line["why"] for line in hook.log}) == 1
         assert "short" not in json.dumps(hook.log)
+        hook.app.client.close()
+
+    @pytest.mark.parametrize(
+        ("budget", "share", "is_remembered"),
+        [(0.9, 1, False), (0.1, 1, False), (1, 1, True), (6, 1, True), (0.1, 0.5, True)],
+    )
+    def test_a_late_call_says_nothing_about_the_secret(
+        self,
+        serve: Callable[..., Scripted],
+        double: IncidentIO,
+        monkeypatch: pytest.MonkeyPatch,
+        *,
+        budget: float,
+        share: float,
+        is_remembered: bool,
+    ) -> None:
+        """If it runs out of time, the next call fetches; not so after 1 s, or after a failure."""
+        right = {"INDENT_WEBHOOK_SECRET": SECRET, "INCIDENTIO_API_KEY": API_KEY}
+        server = serve(reply(json.dumps({"SecretString": json.dumps(right)}).encode()))
+        hook = Webhook(
+            double,
+            HANDLER_CALLERS="indent",
+            HANDLER_SECRET_ARN="arn:aws:secretsmanager:us-west-2:1:secret:s-1",
+            AWS_ENDPOINT_URL=server.url,
+            AWS_ACCESS_KEY_ID="key",
+            AWS_SECRET_ACCESS_KEY="secret",
+        )
+        seconds = 100.0
+        clock = Clock(lambda: datetime.now(UTC), lambda: seconds, lambda _: None)
+        hook.app = App(hook.environment, clock, lambda line: hook.log.append(dict(line)), budget)
+
+        def fail(*arguments: Any) -> None:  # noqa: ANN401 - as of what it stands for
+            nonlocal seconds
+            seconds += arguments[-1].left() * share
+            raise SecretError("Secrets Manager: no complete answer in time")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("handler.app.fetch", fail)
+            assert hook.call({"info": 1})[0] == 503
+        assert hook.call({"info": 1})[0] == (503 if is_remembered else 200)
         hook.app.client.close()
 
     def test_base64(self, hook: Webhook) -> None:

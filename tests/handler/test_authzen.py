@@ -710,6 +710,20 @@ def test_size_counts_what_items_inherit(pdp: Pdp, properties: dict[str, str], co
     assert pdp.call(body, EVALUATIONS)[0] == (413 if properties else 200)
 
 
+@pytest.mark.parametrize("path", [EVALUATION, EVALUATIONS])
+def test_properties_that_are_no_texts_count_as_well(pdp: Pdp, path: str) -> None:
+    """They are not labels, but each item of a batch would go through all of them."""
+
+    def call(count: int) -> tuple[int, dict[str, Any]]:
+        properties = {str(number): number for number in range(count)}
+        resource = {**RESOURCE, "properties": properties}
+        return pdp.call({**QUESTION, "resource": resource, "evaluations": [{}] * 200}, path)
+
+    assert call(2000)[0] == 200
+    error = {"status": 413, "message": "resource.properties has more than 2000 entries"}
+    assert call(2001) == (413, {"error": error})
+
+
 def test_an_action_that_is_too_long(pdp: Pdp) -> None:
     """200 characters are compared, one more is the item's error: nobody gets in by it."""
     longest = pdp.ask(action={"name": "x" * 200})
@@ -738,21 +752,24 @@ def test_actions_count_for_the_size_of_a_call(pdp: Pdp) -> None:
 
 
 @pytest.mark.parametrize("entity", ["subject", "resource"])
-@pytest.mark.parametrize("path", [EVALUATION, EVALUATIONS])
+@pytest.mark.parametrize(
+    ("items", "length"), [(0, 900_000), (1, 900_000), (200, 49_000), (2, 30_000)]
+)
 def test_size_is_checked_before_a_text_is_scanned(
-    pdp: Pdp, monkeypatch: pytest.MonkeyPatch, path: str, entity: str
+    pdp: Pdp, monkeypatch: pytest.MonkeyPatch, items: int, length: int, entity: str
 ) -> None:
-    """A text of a megabyte costs no search for an e-mail."""
+    """A long text costs no search for an e-mail, nor does one that many items inherit."""
 
     def scan(text: str) -> bool:
         assert len(text) < 100, "a long text is scanned"
         return False
 
     monkeypatch.setattr("handler.emails.has_at", scan)
-    body: dict[str, Any] = {**QUESTION, entity: {"type": "x", "id": "%40" * 300_000}}
-    if path == EVALUATIONS:
-        body["evaluations"] = [{}]
-    assert pdp.call(body, path)[0] == 413
+    body: dict[str, Any] = {**QUESTION, entity: {"type": "x", "id": "%40%" * (length // 4)}}
+    body["evaluations"] = [{}] * items
+    assert pdp.call(body, EVALUATIONS)[0] == 413
+    if items < 2:
+        assert pdp.call(body)[0] == 413
     assert not pdp.decisions
 
 

@@ -132,11 +132,6 @@ ROWS = (
         [{**LEFT, "Failing-incidentio": 1}],
     ),
     Row(
-        "one list does not come, and the other proves it",
-        asks_while("/v2/schedules", "incidentio", JANE),
-        [{**APPROVED, "Failing-incidentio": 1}],
-    ),
-    Row(
         "one provider of two fails",
         asks_while("/", "pagerduty", NORA),
         [{**BOTH, "Failing-pagerduty": 1}],

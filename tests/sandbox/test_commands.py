@@ -226,6 +226,8 @@ def test_live_up_asks_the_real_provider(
         describe(*arguments, verbose=False)  # type: ignore[arg-type] # passed on as they came
         pages.append(PageClient(env_file.read(file)["SANDBOX_PAGE"]).get().words)
         assert commands.main(["send", *JANE_ASKS]) == 0
+        # Nora has no duty at incident.io, so the answer needs PagerDuty as well.
+        assert commands.main(["send", *JANE_ASKS, "--as", "nora@example.com"]) == 0
         assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL  # that would end pytest
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -377,6 +379,15 @@ class TestRefusals:
         target = ["--url", "hook.example.com", "--secret-file", secret_in(here)]
         error = "'hook.example.com' isn't a valid address: "
         assert_refused(capsys, ["send", *JANE_ASKS, *target], error, "; check --url\n")
+
+    def test_token_that_no_header_can_hold(
+        self, here: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """It ends in a sentence, in which it isn't."""
+        secret = secret_in(here, "t\u00f6ken-of-an-authzen-caller".encode())
+        target = ["--url", "http://127.0.0.1:1", "--secret-file", secret]
+        error = "has a character that can't be sent"
+        assert_refused(capsys, ["send", "--caller", "authzen", *JANE_ASKS, *target], error)
 
     def test_sandbox_that_was_killed(self, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """The file of a sandbox that could not clean up leads nowhere, and the error says so."""

@@ -15,7 +15,7 @@ from conductorone_sdk.models import shared
 
 from cli.access_request import AccessRequest
 from cli.check_conductorone import read_step_answer, signed_call
-from cli.webhook_client import SendError
+from cli.webhook_client import SendError, call
 from sandbox.callers.conductorone import Tenant, button_test, policy_step
 from sandbox.demo_data import JANE
 from sandbox.lambda_url.event import domain_name
@@ -99,6 +99,27 @@ def test_a_call_that_it_makes_for_a_shell(tenant: Tenant, sandbox: Sandbox) -> N
     assert read_step_answer(post(sandbox, body, headers)[1])[0] is False
     with pytest.raises(SendError):
         signed_call(f"{tenant.calls_url}x", request)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"?",
+        b"\xff",
+        b"[1]",
+        b"7",
+        b'{"seconds": "x"}',
+        b'{"seconds": 1e30}',
+        b'{"email": 7}',
+        b'{"email": "a@b", "entitlement": "e", "duration": 1}',
+    ],
+)
+def test_a_body_that_is_no_request(
+    tenant: Tenant, capfd: pytest.CaptureFixture[str], body: bytes
+) -> None:
+    """A 400, and no stack trace in the terminal of the sandbox."""
+    assert call(tenant.calls_url, "POST", {}, body).http == 400
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_tenant_in_place_of_its_own(tmp_path: Path) -> None:
