@@ -23,7 +23,6 @@ from sandbox.callers.indent import Indent
 from sandbox.demo_script import SCRIPT
 from sandbox.local_aws.program import ROOT
 from sandbox.local_aws.resources import RESOURCES
-from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
 from tests.handler.scripted import Scripted, reply
 from tests.sandbox.page_client import PageClient
@@ -241,7 +240,6 @@ def test_live_up_asks_the_real_provider(
         vendor.add_person("Jane", "jane@example.com")
         vendor.add_schedule("DBA")
         vendor.put_on_shift("DBA", "jane@example.com")
-        vendor.fail("/v2/schedules", faults.Slow(0.5))  # nobody waits for the other one after it
         project_in(here, INCIDENTIO_BASE_URL=vendor.url)
         assert commands.main(["up", "--live"]) == 0
     printed = capsys.readouterr()
