@@ -173,11 +173,11 @@ class Client:
 
     def _exchange(self, hedged: HedgedRequest, url: SplitResult, deadline: Deadline) -> bytes:
         """Try until there is a usable response, or no retry is left."""
-        failures, retry_after = 0, 0.0
+        failures, retry_after, since = 0, 0.0, self._clock.now()
         hedged.start()
         while True:
             try:
-                response, body = self._read(hedged.wait(), url, deadline)
+                response, body = self._read(hedged.wait(), url, deadline, since)
             except (TimeoutError, ssl.SSLCertVerificationError):
                 raise
             except socket.gaierror:
@@ -205,9 +205,13 @@ class Client:
         raise failure
 
     def _read(
-        self, connection: Connection, url: SplitResult, deadline: Deadline
+        self, connection: Connection, url: SplitResult, deadline: Deadline, since: datetime
     ) -> tuple[HTTPResponse, bytes]:
-        """Read the response that has begun, and keep its connection for the next request."""
+        """Read the response that has begun, and keep its connection for the next request.
+
+        It counts as idle since its request: if the function was frozen after that, the response may
+        come out of this machine's own buffer.
+        """
         try:
             response, body = connection.read_response(MAX_BODY_BYTES, deadline)
         except ResponseTooLargeError:
@@ -221,7 +225,7 @@ class Client:
         if response.will_close or self._is_closed:
             connection.close()
         else:
-            self._idle[url.scheme, url.netloc].append((connection, self._clock.now()))
+            self._idle[url.scheme, url.netloc].append((connection, since))
         return response, body
 
     def _connection(self, url: SplitResult, *, may_be_kept: bool) -> Connection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from importlib import import_module
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from handler.duty import Duty, ProviderSnapshot
 from handler.http import Client
 from handler.providers.base import DutyQuery, ProviderClient
 from handler.providers.registry import BY_ID
-from handler.providers.runner import GIVEN_UP, QuestionRunner
+from handler.providers.runner import GIVEN_UP, Batch, QuestionRunner
 from handler.request import Request
 from handler.rules.conditions import (
     ANY,
@@ -60,7 +60,8 @@ class DutyCollector:
 
     Attributes:
         snapshot: what has come so far.
-        queries: the first query to each provider; no later one needs more.
+        queries: the first query to each provider; no later one needs more. In the end, an empty one
+            where nobody waited for all of the answer.
     """
 
     def __init__(self, clients: Mapping[str, ProviderClient], deadline: Deadline) -> None:
@@ -70,6 +71,8 @@ class DutyCollector:
         self._runner = QuestionRunner(deadline)
         self._deadlines = [deadline, deadline.part(PATIENCE)]
         self._rounds: Counter[str] = Counter()
+        # What has to be answered before its provider is asked on.
+        self._batches: dict[str, Batch] = {}
         self._asked: set[tuple[str, str, str]] = set()
 
     @property
@@ -81,28 +84,34 @@ class DutyCollector:
     def _is_patient(self) -> bool:
         return len(self._deadlines) > 1
 
-    def advance(self, queries: Mapping[str, DutyQuery], lengthening: Collection[str] = ()) -> bool:
+    def advance(
+        self,
+        queries: Mapping[str, DutyQuery],
+        and_longer: Mapping[str, DutyQuery] | None = None,
+    ) -> bool:
         """Ask what is new, and wait for the next answer; False once none could matter.
 
         Args:
             queries: what is undecided, by the name of the provider that may know it.
-            lengthening: the providers whose answers could lengthen access that is approved.
+            and_longer: the same and what could lengthen access that is approved.
         """
+        if and_longer is not None and self._is_patient:
+            queries = and_longer
         if self._deadlines:
             self._start(queries)
-        awaited = {*queries, *(lengthening if self._is_patient else ())}
-        if not (self._deadlines and any(map(self._runner.running, awaited))):
+        if not (self._deadlines and any(map(self._runner.running, queries))):
             self._stop()
             return False
         if not self._runner.wait(self._deadlines[-1]):
             self._deadlines.pop()
+            self._batches.clear()
         self.snapshot = self._runner.snapshot()
         return True
 
     def _start(self, queries: Mapping[str, DutyQuery]) -> None:
         for name, query in queries.items():
             # What is on its way may answer what so far looks open.
-            is_waited_for = self._runner.running(name) and self._is_patient
+            is_waited_for = name in self._batches and self._batches[name].unanswered
             if is_waited_for or self._rounds[name] == MOST_ROUNDS:
                 continue
             self.queries.setdefault(name, query)
@@ -114,7 +123,7 @@ class DutyCollector:
             if questions:
                 room = min(FOLLOW_UPS_AT_ONCE, MOST_AT_ONCE - self._runner.running())
                 at_once = max(1, room) if self._rounds[name] else FIRST_AT_ONCE
-                self._runner.start(questions.values(), at_once)
+                self._batches[name] = self._runner.start(questions.values(), at_once)
                 self._asked.update(questions)
                 self._rounds[name] += 1
 
@@ -126,6 +135,17 @@ class DutyCollector:
             self.snapshot = self.snapshot._replace(
                 failures=tuple(failure for failure in failures if failure.problem != GIVEN_UP)
             )
+            self.queries = {
+                name: query if self._is_answered(name, query) else DutyQuery()
+                for name, query in self.queries.items()
+            }
+
+    def _is_answered(self, name: str, query: DutyQuery) -> bool:
+        """Whether a provider has nothing more to say to a query: a replay would rely on it."""
+        questions = self._clients[name].questions(query, self.snapshot)
+        return not self._runner.running(name) and self._asked.issuperset(
+            question.key for question in questions
+        )
 
 
 class Outcome(NamedTuple):
@@ -134,7 +154,7 @@ class Outcome(NamedTuple):
     Attributes:
         decisions: one for each request, in order.
         providers: the names of those that were asked.
-        queries: what the rules needed to know of each.
+        queries: what the rules needed to know of each; empty if it did not have to say all of it.
         without_email: by provider, how many people on duty have no e-mail there, and of how many.
     """
 
@@ -163,9 +183,11 @@ def collect_and_decide(
         decisions = decide_all(requests, collector.snapshot, policy, clock.now())
         now = clock.now()
         undecided = [decision.request for decision in decisions if decision.could_change]
-        queries = duty_queries(clients, dependencies(undecided, policy, now))
-        lengthening = duty_queries(clients, lengthening_dependencies(decisions, policy, now))
-        if not collector.advance(queries, lengthening):
+        needed = dependencies(undecided, policy, now)
+        longer = lengthening_dependencies(decisions, policy, now)
+        queries = duty_queries(clients, needed)
+        and_longer = duty_queries(clients, [*needed, *longer]) if longer else None
+        if not collector.advance(queries, and_longer):
             break
     snapshot, now = collector.snapshot, clock.now()
     # Nearly always there is nobody to count.

@@ -62,7 +62,11 @@ MOST_ACCOUNTS = 100
 _KINDS = frozenset({"user", "team", "escalation", "schedule", "noone"})
 _OPS, _USERS = "read:ops-config:jira-service-management", "read:jira-user"
 _USERS_PATH = "rest/api/3/user"
-_UNAUTHORIZED, _NOT_FOUND = 401, 404
+# The part of the time for which a question waits until another one has found the cloud id.
+_PATIENCE = 0.3
+_UNAUTHORIZED = 401
+_NO_SUCH_ID = frozenset({404})
+_NO_ID = frozenset({400, 404, 422})
 _HINTS: Mapping[int | None, str] = {
     401: "; the e-mail or the token is wrong, or the token lacks the scope {scope}",
     403: "; the account may not see this",
@@ -92,14 +96,15 @@ class JSMClient:
         """Ask for accounts and schedules; then who is on shift; then until when.
 
         The API has no call for what a person is on call for, so any schedule means all of them;
-        those that the rules name are searched for.
+        those that the rules name are searched for, unless there are many.
         """
         if not query.on_call:
             return
-        if query.holders is None or query.any_schedule:
+        entries = query.schedules
+        if query.holders is None or query.any_schedule or len(entries) > MOST_SCHEDULES:
             yield Question(PROVIDER, "schedules", ON_CALL, self._list)
         else:
-            for entry in query.schedules[:MOST_SCHEDULES]:
+            for entry in entries:
                 search = partial(self._search, entry)
                 yield Question(PROVIDER, "a schedule", ON_CALL, search, (entry,), about=entry)
         for email in sorted(filter(emails.is_address, query.holders or ())):
@@ -149,11 +154,14 @@ class JSMClient:
                     f"{url}/{entry}", _OPS, deadline, lambda body: read_schedules([body])
                 )
             except HttpError as error:
-                if error.status != _NOT_FOUND:
+                # Another status may mean that something has this id, unless it cannot be one.
+                no_such_id = _NO_SUCH_ID if BY_ID["jsm"].may_have_id(entry) else _NO_ID
+                if error.status not in no_such_id:
                     raise
             else:
                 yield page
-                return
+                if entry in {listed.id for listed in page.schedules_and_roles}:
+                    return
         yield from self._pages(f"{url}?{urlencode({'query': entry})}&", deadline)
 
     def _pages(self, url: str, deadline: Deadline) -> Iterator[Page]:
@@ -243,31 +251,41 @@ class JSMClient:
         )
 
     def _ask_users(self, deadline: Deadline, ask: Callable[[str], _T]) -> _T:
-        """Ask at the gateway, or at the site if only that takes the token."""
-        site = f"{self._site}/{_USERS_PATH}"
-        if self._is_for_site:
-            return ask(site)
-        gateway = f"{self._base_url}/ex/jira/{self._find_cloud_id(deadline)}/{_USERS_PATH}"
+        """Ask at the gateway, or at the site if only that takes the token.
+
+        The one that took it is asked first from then on, and the other one if it no longer does.
+        """
+
+        def ask_at(*, site: bool) -> _T:
+            if site:
+                return ask(f"{self._site}/{_USERS_PATH}")
+            gateway = f"{self._base_url}/ex/jira/{self._find_cloud_id(deadline)}"
+            return ask(f"{gateway}/{_USERS_PATH}")
+
+        first = self._is_for_site
         try:
-            return ask(gateway)
+            return ask_at(site=first)
         except HttpError as error:
             if error.status != _UNAUTHORIZED:
                 raise
             refusal = error
         try:
-            answer = ask(site)
+            answer = ask_at(site=not first)
         except HttpError:
             raise refusal from None
-        self._is_for_site = True
+        self._is_for_site = not first
         return answer
 
     def _schedules(self, deadline: Deadline) -> str:
         return f"{self._base_url}/jsm/ops/api/{self._find_cloud_id(deadline)}/v1/schedules"
 
     def _find_cloud_id(self, deadline: Deadline) -> str:
-        """Give the site's cloud id, which it gives to anybody."""
-        if not self._finding.acquire(timeout=max(0.0, deadline.left())):
-            raise HttpError("no complete answer in time")
+        """Give the site's cloud id, which it gives to anybody.
+
+        Whoever is asking for it already may belong to an earlier call, after which the function was
+        frozen: nobody waits for them for long.
+        """
+        is_first = self._finding.acquire(timeout=deadline.left() * _PATIENCE)
         try:
             self._cloud_id = self._cloud_id or fetch_object(
                 self._client,
@@ -278,7 +296,8 @@ class JSMClient:
                 lambda error: _NO_SITE if error.status == _NOT_FOUND else "",
             )
         finally:
-            self._finding.release()
+            if is_first:
+                self._finding.release()
         return self._cloud_id
 
     def _get(

@@ -52,6 +52,7 @@ MOST_ROWS = 10_000
 MOST_LOOKED_UP = 20
 MOST_ON_SHIFT = 20
 MOST_USERS = 5
+SHORTEST_ID = 5
 # Shorter than a second, and the vendor finds nobody.
 _WINDOW = timedelta(minutes=1)
 _ASSIGNMENTS = "computed_shift_assignments"
@@ -108,7 +109,7 @@ class PagerDutyClient:
 
         Schedules are asked for only on behalf of somebody who has a user here. A schedule's name is
         searched for, to see whether another one has it; whether it is another one's id is asked if
-        it looks like one.
+        it can be one. The names of schedules that these people are on call for come first.
         """
         for email in sorted(filter(emails.is_address, people)):
             on_calls = partial(self._on_calls_of, email)
@@ -118,11 +119,11 @@ class PagerDutyClient:
             return
         duties = [duty for duty in snapshot.duties if duty.provider == PROVIDER]
         manned, names = {duty.id for duty in duties}, {duty.name for duty in duties}
-        unproven = (entry for entry in entries if entry not in manned)
-        for entry in itertools.islice(unproven, MOST_LOOKED_UP):
-            may_be_id = BY_ID["pagerduty"].may_have_id(entry)
-            is_name = entry in names or not may_be_id
-            if may_be_id:
+        unproven = [entry for entry in entries if entry not in manned]
+        unproven.sort(key=lambda entry: entry not in names)
+        for entry in unproven[:MOST_LOOKED_UP]:
+            is_name = entry in names or not BY_ID["pagerduty"].may_have_id(entry)
+            if _can_be_schedule_id(entry):
                 # It says all of the name only beside the searches for it.
                 yield self._look_up(entry, "", users, (entry,) if is_name else ())
             if is_name:
@@ -165,6 +166,7 @@ class PagerDutyClient:
         if sum(bool(user.email) for user in users) > 1:
             raise CutShort("several users have the same e-mail")
         yield Page(users=tuple(users), names_missing=True)
+        users.sort(key=lambda user: not user.email)  # whoever has it comes first
         for user in users[:MOST_USERS]:
             yield from self._on_calls({"user_ids[]": user.id}, deadline)
 
@@ -243,16 +245,17 @@ class PagerDutyClient:
     ) -> _T | None:
         """Ask where it is known to be, or in both places, in the order that the vendor advises.
 
-        One place that fails hides nothing at the other: an account may lack shift-based schedules.
+        One place that fails, or does not have it, hides nothing at the other: an account may lack
+        shift-based schedules.
         """
+        if path:
+            return self._get_if_there(f"{path}/{schedule_id}", query, deadline, read)
         try:
-            return self._get_if_there(f"{path or SHIFT_BASED}/{schedule_id}", query, deadline, read)
+            return self._get(f"{SHIFT_BASED}/{schedule_id}", query, deadline, read)
         except HttpError as error:
-            if path:
-                raise
             failure = error
         schedule = self._get_if_there(f"{LAYERED}/{schedule_id}", query, deadline, read)
-        if schedule is None and failure.status != _BAD_REQUEST:
+        if schedule is None and failure.status not in {_BAD_REQUEST, _NOT_FOUND}:
             raise failure
         return schedule
 
@@ -486,6 +489,11 @@ def _listed(schedule: JsonObject, path: str = "") -> ScheduleOrRole:
     # A reference has a summary only; elsewhere it is the name, but it need not be.
     names = dict.fromkeys(filter(None, (get_str(schedule, "summary"), get_str(schedule, "name"))))
     return ScheduleOrRole(PROVIDER, ON_CALL, require_str(schedule, "id"), tuple(names), path=path)
+
+
+def _can_be_schedule_id(entry: str) -> bool:
+    """Whether it can be one: also if it begins with a word, which makes it look like a name."""
+    return _is_id(entry) and entry == entry.upper() and len(entry) >= SHORTEST_ID
 
 
 def _is_id(text: str) -> bool:

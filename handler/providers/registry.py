@@ -12,9 +12,13 @@ from handler.setting_parsers import Setting, parse_base_url, parse_email, parse_
 _UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _ULID = "[0-9A-HJKMNP-TV-Z]{26}"
 # P or Q and capital letters or digits: 7 or 14 characters, or another length with a digit. Ids are
-# random, so hardly any begins with one of these words, which are common in names of schedules.
+# random, so hardly any begins with one of these words, which are common in names of schedules; but
+# what has a digit and the length of an id may be one.
 _WORDS = "PRIMARY|PROD|PLATFORM|PARTNER|PAYMENT|PAYROLL|PRIVACY|PHOENIX|QUALITY"
-_PAGERDUTY_ID = f"(?!{_WORDS})[PQ]([0-9A-Z]{{6}}|[0-9A-Z]{{13}}|(?=[A-Z]*[0-9])[0-9A-Z]{{4,}})"
+_PAGERDUTY_ID = (
+    "(?=[A-Z]*[0-9])[PQ]([0-9A-Z]{6}|[0-9A-Z]{13})"
+    f"|(?!{_WORDS})[PQ]([0-9A-Z]{{6}}|[0-9A-Z]{{13}}|(?=[A-Z]*[0-9])[0-9A-Z]{{4,}})"
+)
 
 
 class Provider(NamedTuple):

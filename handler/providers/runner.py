@@ -61,8 +61,12 @@ def _estimate_bytes(page: Page) -> int:
     return entries * _ENTRY_BYTES + sum(map(len, texts)) * _CHARACTER_BYTES
 
 
-class _Batch:
-    """Questions that were asked in one go."""
+class Batch:
+    """Questions that were asked in one go.
+
+    Attributes:
+        unanswered: how many of them are not answered yet.
+    """
 
     def __init__(self, questions: Iterable[Question]) -> None:
         self.runs = [QuestionRun(question) for question in questions]
@@ -70,7 +74,7 @@ class _Batch:
         self.unanswered = len(self.runs)
         self._whole: ProviderSnapshot | None = None
 
-    def work(self, deadline: Deadline, answered: SimpleQueue[tuple[_Batch, str]]) -> None:
+    def work(self, deadline: Deadline, answered: SimpleQueue[tuple[Batch, str]]) -> None:
         """Ask waiting questions, one by one: one thread's work."""
         while True:
             try:
@@ -101,19 +105,20 @@ class QuestionRunner:
     def __init__(self, deadline: Deadline, before: ProviderSnapshot = _EMPTY) -> None:
         self._deadline = deadline
         self._before = before
-        self._batches: list[_Batch] = []
-        self._answered: SimpleQueue[tuple[_Batch, str]] = SimpleQueue()
+        self._batches: list[Batch] = []
+        self._answered: SimpleQueue[tuple[Batch, str]] = SimpleQueue()
         self._running: Counter[str] = Counter()
 
-    def start(self, questions: Iterable[Question], at_once: int = 8) -> None:
+    def start(self, questions: Iterable[Question], at_once: int = 8) -> Batch:
         """Ask these, no more than so many of them at once."""
-        batch = _Batch(questions)
+        batch = Batch(questions)
         self._batches.append(batch)
         self._running.update(run.question.provider for run in batch.runs)
         for _ in range(min(at_once, len(batch.runs))):
             # No Thread object: starting one waits for it to run, and joining one could wait for
             # good. A thread started so holds up neither the answer nor the end of the process.
             start_new_thread(batch.work, (self._deadline, self._answered))
+        return batch
 
     def running(self, provider: str = "") -> int:
         """Count the questions that are not answered yet, to one provider or in all."""
@@ -146,7 +151,22 @@ class QuestionRunner:
         snapshot = self._before
         for batch in self._batches:
             snapshot = snapshot.merge(batch.snapshot())
-        return _mark_ambiguous_names(snapshot)
+        # Read after the answers: what became whole since then is still incomplete in them.
+        incomplete = snapshot.incomplete | self._only_searched()
+        return _mark_ambiguous_names(snapshot._replace(incomplete=incomplete))
+
+    def _only_searched(self) -> frozenset[tuple[str, str]]:
+        """Give provider and kind of what was asked for by name or id, and not listed as a whole.
+
+        In a call of several requests it may be asked for in both ways.
+        """
+        lists: dict[bool, set[tuple[str, str]]] = {True: set(), False: set()}
+        for run in (run for batch in self._batches for run in batch.runs):
+            question = run.question
+            is_search = question.listed_names is not None
+            if question.listed_kind and (is_search or run.problem is None):
+                lists[is_search].add((question.provider, question.listed_kind))
+        return frozenset(lists[True] - lists[False])
 
 
 def ask(
@@ -187,6 +207,18 @@ def _snapshot(runs: Iterable[QuestionRun]) -> ProviderSnapshot:
             for name in question.listed_names or ()
         )
 
+    # All searches for a name are asked in one go. If none finds the schedule that is known to have
+    # it, they may miss others as well.
+    found = {
+        (listed.provider, listed.kind, name)
+        for question, _, pages in results
+        if question.listed_names
+        for page in pages
+        for listed in page.schedules_and_roles
+        for name in (listed.id, *listed.names)
+        if name in question.listed_names
+    }
+
     return ProviderSnapshot(
         duties=tuple(duties),
         failures=tuple(
@@ -202,11 +234,11 @@ def _snapshot(runs: Iterable[QuestionRun]) -> ProviderSnapshot:
         incomplete=frozenset(
             (question.provider, question.listed_kind)
             for question, is_cut in listing
-            if is_cut or question.listed_names is not None
+            if is_cut and question.listed_names is None
         ),
         without_email=tuple(without_email),
         users=tuple(user for page in all_pages for user in page.users),
-        complete_names=searched(failed=False),
+        complete_names=searched(failed=False) & found,
         incomplete_names=searched(failed=True),
     )
 

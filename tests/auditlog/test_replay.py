@@ -301,6 +301,18 @@ def test_named_schedules_of_pagerduty_are_looked_up() -> None:
     assert "PagerDuty would have been asked for facts that the log lacks" in replayed.problem
 
 
+def test_an_answer_for_which_nobody_waited() -> None:
+    """An approval ends the waiting: what another provider would have said is not known."""
+    shift = SHIFT._replace(provider="PagerDuty")
+    queries = {"PagerDuty": DutyQuery(("DBA",), roles=True), "incident.io": DutyQuery()}
+    records = log_records(request_by(), duties=(shift,), queries=queries)
+    (same,) = replay(records, POLICY)
+    assert (same.problem, same.differences) == ("", ())
+    leads = policy_from_settings(HOUR, incident_roles=("Lead",))
+    (other,) = replay(records, leads._replace(digest="another"))
+    assert "incident.io would have been asked for facts that the log lacks" in other.problem
+
+
 def test_requests_of_a_petition_are_decided_together() -> None:
     """They stand or fall together; the others of the call do not."""
     records = log_records(request_by(OMAR, PETITION), request_by(JANE, PETITION), request_by())

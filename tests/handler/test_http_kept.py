@@ -17,6 +17,7 @@ from tests.handler.conftest import SetClock
 from tests.handler.scripted import (
     Answer,
     Scripted,
+    Talk,
     drip,
     failure_of,
     head,
@@ -58,6 +59,21 @@ def test_old_connections_are_not_used(
     set_clock.advance(idle)
     client.get_json(server.url, {}, set_clock.deadline())
     assert server.asked[-1].connection == connections
+
+
+def test_a_connection_of_before_the_function_was_frozen(
+    client: Client, serve: Serve, set_clock: SetClock
+) -> None:
+    """A response that had arrived by then is still read; the network may be gone since."""
+
+    def freeze_and_reply(talk: Talk) -> None:
+        set_clock.advance(60)
+        reply()(talk)
+
+    server = serve(freeze_and_reply, reply())
+    for _ in range(2):
+        client.get_json(server.url, {}, set_clock.deadline(600))
+    assert [each.connection for each in server.asked] == [1, 2]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from handler.providers.base import DutyQuery
 from handler.providers.jsm import MOST_ACCOUNTS, MOST_SCHEDULES, JSMClient
 from sandbox.vendors import faults
 from sandbox.vendors.jsm import CLOUD_ID, JSM
-from sandbox.vendors.server import Fault
+from sandbox.vendors.server import Fault, Response
 from tests.handler.accounts import AtlassianAccount as Account
 from tests.handler.accounts import holders, open_atlassian, problems
 from tests.handler.bad_answers import BAD_ANSWERS, takes_time
@@ -97,11 +97,11 @@ def test_the_same_calls_on_a_large_site(entry: str, account: Account, double: JS
     assert [count(email) for email in (ANA, BO)] == small == [(True, 3), (False, 3)]
 
 
-def test_at_most_so_many_schedules(account: Account, double: JSM) -> None:
-    """Not all of a long list are searched for."""
-    names = [f"Schedule no {number}" for number in range(MOST_SCHEDULES + 5)]
-    assert not account.decide(when={"on_call": {"schedules": names}}).approved
-    assert double.calls.paths().count(SCHEDULES) == MOST_SCHEDULES
+def test_many_schedules(account: Account, double: JSM) -> None:
+    """The list is read rather than searched for each of them, so that none is missed."""
+    names = [f"Schedule no {number}" for number in range(MOST_SCHEDULES)]
+    assert account.decide(when={"on_call": {"schedules": [*names, "Nights"]}}).approved
+    assert double.calls.paths().count(SCHEDULES) == 1
 
 
 # -- names and ids -------------------------------------------------------------------------------
@@ -127,6 +127,25 @@ def test_a_name_that_looks_like_an_id(account: Account, double: JSM) -> None:
     double.put_on_shift(double.add_schedule("team-7"), ANA)
     assert counts(account, "team-7")
     double.fail(f"{SCHEDULES}/team-7", faults.Status(500))
+    assert not counts(account, "team-7")
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_name_that_is_refused_as_an_id(status: int, account: Account, double: JSM) -> None:
+    """It is searched for; of an id, only that there is no such thing leads there."""
+    for name in ("team-7", ID):
+        double.put_on_shift(double.add_schedule(name), BO)
+        double.fail(f"{SCHEDULES}/{name}", faults.Status(status))
+    assert counts(account, "team-7", BO)
+    assert not counts(account, ID, BO)
+
+
+def test_a_name_in_place_of_an_id(account: Account, double: JSM) -> None:
+    """Should the API find a schedule by its name one day, that does not make the name unique."""
+    own, _ = double.add_schedule("team-7"), double.add_schedule("team-7")
+    double.put_on_shift(own, ANA)
+    answer = Response(200, {"id": own.id, "name": "team-7", "enabled": True})
+    double.fail(f"{SCHEDULES}/team-7", lambda exchange: exchange.send(answer))
     assert not counts(account, "team-7")
 
 
@@ -253,6 +272,17 @@ def test_a_token_without_scopes(account: Account, double: JSM) -> None:
     assert double.calls.paths().count(AT_SITE) == 2
 
 
+def test_a_token_that_the_gateway_refused_once(account: Account, double: JSM) -> None:
+    """It is asked again once the site refuses it: nobody has to start the function anew."""
+    double.fail(SEARCH, faults.Status(401), times=1)
+    nobody = Response(200, [])  # as to anybody whom the site does not know
+    double.fail(AT_SITE, lambda exchange: exchange.send(nobody), times=1)
+    assert counts(account, "Nights")
+    double.calls.clear()
+    assert counts(account, "Nights")
+    assert double.calls.paths().count(SEARCH) == 1
+
+
 def test_a_token_that_neither_takes(account: Account, double: JSM) -> None:
     """The log says so once, in words that help."""
     double.scopes = ["read:ops-config:jira-service-management"]
@@ -345,4 +375,19 @@ def test_somebody_else_finds_the_cloud_id(client: Client, set_clock: SetClock) -
             query = DutyQuery(schedules=("Nights",), holders=frozenset({ANA}))
             snapshot = one.find(query, set_clock.deadline(0))
         assert one.double.calls.paths() == []
-    assert set(problems(snapshot)) == {"no complete answer in time"}
+    gave_up = "no complete answer in time"
+    assert {problem.removeprefix("given up: ") for problem in problems(snapshot)} == {gave_up}
+
+
+def test_somebody_who_never_finds_the_cloud_id(
+    client: Client, set_clock: SetClock, real_deadline: Callable[[float], Deadline]
+) -> None:
+    """A question of a call before, frozen on its way, keeps it from nobody."""
+    with open_atlassian("jsm", client, set_clock) as one:
+        one.double.put_on_shift(one.double.add_schedule("Nights", id=ID), ANA)
+        waiting = one.client
+        assert isinstance(waiting, JSMClient)
+        with waiting._finding:
+            assert one.decide(
+                deadline=real_deadline(2), when={"on_call": {"schedules": ["Nights"]}}
+            ).approved

@@ -336,6 +336,55 @@ def test_a_name_that_looks_like_an_id(account: Account, *, v3: bool) -> None:
     assert not account.counts("P1DBA")
 
 
+@BOTH_KINDS
+def test_an_id_that_begins_with_a_word(account: Account, *, v3: bool) -> None:
+    """It looks like a name; a schedule that is called so is another one all the same."""
+    real = account.double.add_schedule("Production", id="PROD123", v3=v3)
+    account.double.add_escalation_policy("Production", real)
+    account.on_shift("PROD123", BO)
+    assert not account.counts("PROD123", BO)
+    account.double.put_on_shift(real, ANA)
+    assert account.counts("PROD123", ANA)
+
+
+def test_an_id_that_only_the_older_list_has(account: Account) -> None:
+    """Whatever the newer one answers: the schedule is asked for at both places."""
+    account.on_shift(PAYMENTS, BO)
+    for status in (400, 404):
+        account.double.fail(f"{SHIFT_BASED}/{PAYMENTS}", faults.Status(status))
+        assert not account.counts(PAYMENTS, BO)
+    account.double.put_on_shift(account.double.add_schedule("Unused", id="PUNUSED"), CY)
+    account.double.fail(f"{SHIFT_BASED}/PUNUSED", faults.Status(404))
+    assert account.counts("PUNUSED", CY)
+
+
+@BOTH_KINDS
+def test_a_search_that_finds_nothing(account: Account, *, v3: bool) -> None:
+    """It should find Ana's own schedule: if it does not, it may miss another one as well."""
+    account.on_shift("Search", ANA, v3=v3)
+    assert account.counts("Search")
+    for path in PATHS.values():
+        account.double.fail(path, put("schedules", value=[]))
+    assert not account.counts("Search")
+
+
+def test_more_names_than_are_looked_up(account: Account) -> None:
+    """Those of the person's own schedules come first."""
+    names = [f"Schedule no {number}" for number in range(MOST_LOOKED_UP + 5)]
+    assert account.decide_by(ANA, schedules=[*names, "Payments"]).approved
+
+
+def test_many_users_without_an_email(account: Account) -> None:
+    """Whoever has the e-mail is asked about first."""
+    hidden = [{"id": f"PHIDDEN{number}"} for number in range(MOST_USERS + 1)]
+
+    def add(body: dict[str, Any]) -> None:
+        body["users"] = [*hidden, *body["users"]]
+
+    account.double.fail(USERS, Edited(add))
+    assert account.counts(PAYMENTS)
+
+
 def test_a_name_that_is_found_late(account: Account) -> None:
     """That it is nothing's id does not say that no other schedule has it."""
     query = query_of("P1DBA", who=(ANA, "bo@acme.example"))
@@ -569,3 +618,18 @@ def test_whether_the_key_may_see_users(fault: Fault, problem: str, account: Acco
     (failure,) = ask(client.inventory(), account.clock.deadline()).failures
     assert failure.question == "users"
     assert failure.problem.startswith(problem)
+
+
+def test_longer_access_by_a_name(account: Account) -> None:
+    """Who is approved by an id gets what a name opens for longer: it is searched for, too."""
+    rules = [
+        {"name": name, "resources": "any", "when": {"on_call": {"schedules": [name]}}, **lasts}
+        for name, lasts in ((PAYMENTS, {"duration": "1h"}), ("Payments", {"duration": "4h"}))
+    ]
+    policy = read_policy(json.dumps({"rules": rules, "aliases": {}}))
+    request = Request(Resource("slack/user", "U1", ANA), (Resource("db", "prod"),))
+    clock = account.clock
+    outcome = collect_and_decide(
+        [request], policy, {"PagerDuty": account.client}, clock.clock, clock.deadline()
+    )
+    assert outcome.decisions[0].duration == 4 * HOUR

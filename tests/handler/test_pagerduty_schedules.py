@@ -248,7 +248,8 @@ def test_what_is_no_schedule_of_the_account(entry: str, account: Account) -> Non
     snapshot = account.named(entry)
     assert [failure.question for failure in snapshot.failures] == ["shift-based schedules"]
     is_id = entry.isascii() and entry.isalnum()
-    assert _calls(account) == ([f"{SHIFT_BASED}/{entry}"] if is_id else [])
+    both = [f"{path}/{entry}" for path in (SHIFT_BASED, LAYERED)]
+    assert _calls(account) == (both if is_id else [])
 
 
 def test_a_key_that_is_refused_is_refused_once(account: Account) -> None:

@@ -96,6 +96,8 @@ def asks_while(path: str, at: str, *who: str, **settings: str) -> Callable[[Inst
 
     def happens(installation: Installation) -> object:
         failing = installation.incidentio if at == "incidentio" else installation.pagerduty
+        for each in (installation.incidentio, installation.pagerduty):
+            each.fail("/", faults.Slow(0.2))  # a proof would end the waiting for the failure
         failing.fail(path, faults.Status(500))
         both = installation.with_pagerduty if at == "pagerduty" else {}
         return installation.webhook(**both, **settings).ask(*map(request_of, who))
