@@ -57,23 +57,23 @@ def _beside_import(task: Path) -> Iterator[Figure]:
         settings = {"INDENT_WEBHOOK_SECRET": SECRET, **providers.settings}
         show_progress(f"cold start, {ROUNDS} rounds of each ...")
         ours, yardstick = _compare(task, settings, IMPORT)
-        yield _cpu("cold decision / import requests, CPU", ours, yardstick, 0.93)
+        yield _cpu("cold decision / import requests, CPU", ours, yardstick, 0.95)
         peaks = [cost.peak_kib for cost in ours], [cost.peak_kib for cost in yardstick]
         yield Figure("cold decision / import requests, peak memory", median_ratio(*peaks), "x", 1.1)
         show_progress("the same, by AuthZEN ...")
         authzen = {"AUTHZEN_TOKEN": TOKEN, **providers.settings}
         ours, yardstick = _compare(task, authzen, IMPORT, call=AUTHZEN_CALL)
-        yield _cpu("cold decision by AuthZEN / import requests, CPU", ours, yardstick, 0.92)
+        yield _cpu("cold decision by AuthZEN / import requests, CPU", ours, yardstick, 0.95)
         show_progress("the same, with one provider ...")
         ours, yardstick = _compare(task, _of_one_provider(settings), IMPORT)
         # A third of it is the interpreter and the standard library; nearly all of the rest is
         # compiling our sources, which Lambda does at each cold start.
-        yield _cpu("cold decision, one provider / import requests, CPU", ours, yardstick, 0.86)
+        yield _cpu("cold decision, one provider / import requests, CPU", ours, yardstick, 0.9)
         show_progress("the same, with the secret fetched ...")
         secrets = {key: settings[key] for key in SECRET_KEYS if key in settings}
         plain = {key: value for key, value in settings.items() if key not in secrets}
         ours, yardstick = _compare(task, plain | _store(aws, secrets), IMPORT)
-        yield _cpu("cold decision with secret / import requests, CPU", ours, yardstick, 0.93)
+        yield _cpu("cold decision with secret / import requests, CPU", ours, yardstick, 0.95)
 
 
 def _by_conductorone(task: Path) -> Iterator[Figure]:
@@ -90,7 +90,7 @@ def _by_conductorone(task: Path) -> Iterator[Figure]:
         }
         settings = {**providers.settings, **tenant.settings, "BENCH_EVENT": json.dumps(event)}
         ours, yardstick = _compare(task, settings, IMPORT, call=CONDUCTORONE_CALL)
-        yield _cpu("cold decision by ConductorOne / import requests, CPU", ours, yardstick, 0.96)
+        yield _cpu("cold decision by ConductorOne / import requests, CPU", ours, yardstick, 1.05)
 
 
 def _beside_get(task: Path, certificate: Path) -> Iterator[Figure]:
@@ -101,10 +101,10 @@ def _beside_get(task: Path, certificate: Path) -> Iterator[Figure]:
         url = f"{settings['INCIDENTIO_BASE_URL']}/v2/schedules"
         show_progress("the same over TLS, beside a GET with requests ...")
         ours, yardstick = _compare(task, settings, GET, url)
-        yield _cpu("cold decision / one GET by requests, TLS, CPU", ours, yardstick, 0.92)
+        yield _cpu("cold decision / one GET by requests, TLS, CPU", ours, yardstick, 0.95)
         ours, yardstick = _compare(task, _of_one_provider(settings), GET, url)
         name = "cold decision, one provider / one GET by requests, TLS, CPU"
-        yield _cpu(name, ours, yardstick, 0.85)
+        yield _cpu(name, ours, yardstick, 0.95)
 
 
 def _of_one_provider(settings: Mapping[str, str]) -> dict[str, str]:
