@@ -18,7 +18,8 @@ COMMANDS = (
     *("rm", "unzip", "./grant", ".venv/bin/oncall", ".venv/bin/pip", ".venv/bin/python"),
 )
 STUB = """#!/bin/sh
-{ printf '<%s>' "$0" "$@"; echo; } >> "$LOG"
+words=$(printf '<%s>' "$0" "$@")
+printf '%s\\n' "$words" >> "$LOG"  # at once: the commands of a pipe write at the same time
 echo "$*"
 case "$0" in */jq) cat > /dev/null ;; esac
 """
