@@ -50,9 +50,6 @@ gc.enable()
 MOST_WHY = 2000
 # A secret that could not be read is not fetched again for this long.
 FAILURE_SECONDS = 5.0
-# If a fetch had this long and got no answer, the secret can't be read. A fetch with less time,
-# because its call is late, says nothing about the secret.
-ENOUGH_SECONDS_FOR_SECRET = 1.0
 # Where the zip has the policy that AUTO_APPROVAL_POLICY names.
 POLICY_FILE = os.path.join(os.path.dirname(__file__), "policy.json")  # noqa: PTH118, PTH120 - pathlib is slow to load
 
@@ -174,15 +171,14 @@ class App:
             return self._ready
         if self._failure and self._clock.monotonic() < self._failure_ends:
             raise Refusal(*self._failure)
-        values, had = dict(self._environment), deadline.left()
+        values, seconds_left = dict(self._environment), deadline.left()
         try:
             if values.get("HANDLER_SECRET_ARN"):
                 secret = fetch(self.client, values, self._clock, deadline)
                 values.update({key: secret.get(key, "") for key in SECRET_KEYS})
             settings = load(values, self._policy() if values.get(POLICY) else None)
         except (SecretError, SettingsError) as error:
-            is_late = not deadline.left() and had < ENOUGH_SECONDS_FOR_SECRET
-            if is_late and isinstance(error, SecretError):
+            if isinstance(error, SecretError) and deadline.ran_out_early(seconds_left):
                 raise
             refusal = _refusal_for(error)
             self._failure = refusal.http, refusal.message, refusal.why

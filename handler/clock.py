@@ -6,6 +6,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
+# Enough for whoever is asked to answer, if they can.
+ENOUGH_SECONDS = 1.0
+
 
 class Clock(NamedTuple):
     """Three views of time: the instant in UTC, seconds that never jump, and waiting."""
@@ -25,6 +28,14 @@ class Deadline:
     def left(self) -> float:
         """Seconds left, never below 0."""
         return max(0.0, self._at - self._clock.monotonic())
+
+    def ran_out_early(self, seconds: float) -> bool:
+        """Whether a step that began with so many seconds left had too little time.
+
+        A call that comes late leaves its steps little. That they fail then says nothing about whom
+        they asked, so it must not be remembered for other calls.
+        """
+        return not self.left() and seconds < ENOUGH_SECONDS
 
     def part(self, share: float) -> Deadline:
         """Give an earlier one, after this share of the remaining time."""

@@ -301,8 +301,7 @@ def _sender(options: argparse.Namespace) -> Sender:
         if sender is ConductorOne:
             problem = "only ConductorOne itself can sign a call to another webhook"
             raise UsageError(f"{problem}: leave out --url and --secret-file")
-        values = (options.url, _secret_in(options.secret_file))
-        return sender.from_variables(dict(zip(sender.variables, values, strict=True)))
+        return sender(options.url, _secret_in(options.secret_file))
     running = env_file.read(options.root / env_file.FILE)
     if not running:
         remedy = "run `make up` in another terminal, or give --url and --secret-file"

@@ -75,9 +75,6 @@ FAILURE_LASTS = timedelta(seconds=5)
 TOKEN_SECONDS = 300
 # The share of a call's time for fetching the keys; the rest is for the providers.
 _TIME_FOR_KEYS = 0.5
-# If a fetch had this long and got no answer, the tenant fails. A fetch with less time, because its
-# call is late, says nothing about the tenant.
-ENOUGH_SECONDS_FOR_KEYS = 1.0
 _FAILED_AT, _NEVER = f"{KEYS_PATH} failed at", datetime.min.replace(tzinfo=UTC)
 _OTHER_ALGORITHMS = frozenset({"ES256", "ES384", "ES512", "EdDSA", "Ed25519", "PS256"})
 _BEARER = re.compile(r"(?i:bearer) +([\w.-]+)", re.ASCII)
@@ -151,9 +148,8 @@ class ConductorOne:
         try:
             keys = services.client.get_json(url, {}, deadline, read_usable_keys)
         except (HttpError, ShapeError) as error:
-            left = deadline.left()
-            if left > 0 or seconds >= ENOUGH_SECONDS_FOR_KEYS:
-                services.cache[_FAILED_AT] = now + timedelta(seconds=seconds - left)
+            if not deadline.ran_out_early(seconds):
+                services.cache[_FAILED_AT] = now + timedelta(seconds=seconds - deadline.left())
             raise Refusal(503, UNREAD_KEYS, f"{url}: {error}") from None
         known = services.cache[KEYS_PATH] = KnownKeys(keys, now)
         return known

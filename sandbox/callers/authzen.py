@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -16,11 +15,11 @@ from handler.connection import Connect
 from handler.request import Request
 from handler.rules.model import Policy
 from handler.settings import AUTHZEN_TOKEN
-from sandbox.callers.base import APPROVED, LEFT_TO_HUMANS, Verdict
+from sandbox.callers.base import APPROVED, LEFT_TO_HUMANS, Sender, Verdict
 
 
 @dataclass(frozen=True)
-class AuthZen:
+class AuthZen(Sender):
     """Anything that can send an HTTP request.
 
     Attributes:
@@ -34,12 +33,6 @@ class AuthZen:
 
     url: str
     token: str = field(repr=False)
-
-    @classmethod
-    def from_variables(cls, variables: Mapping[str, str]) -> AuthZen:
-        """Make it from the variables in `.sandbox/env`."""
-        url, secret = (variables[name] for name in cls.variables)
-        return cls(url, secret)
 
     def send(self, request: AccessRequest, connect: Connect | None = None) -> WebhookAnswer:
         """Send a batch with a question for each resource."""

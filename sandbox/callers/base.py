@@ -47,9 +47,13 @@ class Sender(Protocol):
     proof: ClassVar[str]
     variables: ClassVar[tuple[str, ...]]
 
+    def __init__(self, url: str, secret: str) -> None: ...
+
     @classmethod
     def from_variables(cls, variables: Mapping[str, str]) -> Self:
         """Make it from the variables in `.sandbox/env`."""
+        url, secret = (variables[name] for name in cls.variables)
+        return cls(url, secret)
 
     def send(self, request: AccessRequest, connect: Connect | None = None) -> WebhookAnswer:
         """Send a request, and give the answer.

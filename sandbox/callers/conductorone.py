@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
@@ -34,7 +33,7 @@ from handler.connection import Connect
 from handler.request import Request
 from handler.rules.model import Policy
 from handler.settings import CONDUCTORONE_BASE_URL, CONDUCTORONE_TENANT
-from sandbox.callers.base import APPROVED, LEFT_TO_HUMANS, Verdict
+from sandbox.callers.base import APPROVED, LEFT_TO_HUMANS, Sender, Verdict
 from sandbox.vendors.server import OK, Clock, Double, Response, utc_now
 from sandbox.vendors.server import Request as DoubleRequest
 
@@ -44,7 +43,7 @@ _TYPES = "type.googleapis.com"
 
 
 @dataclass(frozen=True)
-class ConductorOne:
+class ConductorOne(Sender):
     """A policy with a webhook step, which is followed by a human step.
 
     Attributes:
@@ -58,12 +57,6 @@ class ConductorOne:
 
     url: str
     calls_url: str = field(repr=False)
-
-    @classmethod
-    def from_variables(cls, variables: Mapping[str, str]) -> ConductorOne:
-        """Make it from the variables in `.sandbox/env`."""
-        url, secret = (variables[name] for name in cls.variables)
-        return cls(url, secret)
 
     def send(self, request: AccessRequest, connect: Connect | None = None) -> WebhookAnswer:
         """Send a policy step that the tenant has signed."""

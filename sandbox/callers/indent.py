@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -16,11 +15,11 @@ from handler.json_fields import ShapeError, as_object, get_list, get_object, get
 from handler.request import ACCESS, Request
 from handler.rules.model import Policy
 from handler.settings import SIGNING_SECRET
-from sandbox.callers.base import APPROVED, LEFT_TO_HUMANS, Verdict
+from sandbox.callers.base import APPROVED, LEFT_TO_HUMANS, Sender, Verdict
 
 
 @dataclass(frozen=True)
-class Indent:
+class Indent(Sender):
     """Indent's space, as the webhook sees it.
 
     Attributes:
@@ -36,12 +35,6 @@ class Indent:
     url: str
     secret: str = field(repr=False)
     signed_ago: timedelta = timedelta(0)
-
-    @classmethod
-    def from_variables(cls, variables: Mapping[str, str]) -> Indent:
-        """Make it from the variables in `.sandbox/env`."""
-        url, secret = (variables[name] for name in cls.variables)
-        return cls(url, secret)
 
     def send(self, request: AccessRequest, connect: Connect | None = None) -> WebhookAnswer:
         """Send the event of a petition for this request."""
