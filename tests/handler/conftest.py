@@ -14,6 +14,7 @@ import pytest
 from handler import hedging
 from handler.clock import Clock, Deadline
 from handler.duty import ProviderSnapshot
+from handler.hedging import HedgedRequest
 from handler.http import Client
 from handler.providers import runner
 from handler.providers.base import DutyQuery
@@ -83,6 +84,12 @@ def real_deadline(set_clock: SetClock) -> Callable[[float], Deadline]:
     """Deadlines in real seconds, for servers that never answer: keep them short."""
     clock = Clock(set_clock.clock.now, time.monotonic, set_clock.clock.sleep)
     return lambda seconds: Deadline(clock, seconds)
+
+
+@pytest.fixture
+def _no_hedging(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Send no request twice because its answer is slow: on a slow machine, each may be."""
+    monkeypatch.setattr(HedgedRequest, "_delay", lambda *_: None)
 
 
 @pytest.fixture

@@ -283,7 +283,7 @@ def test_who_hangs_leaves_time_for_every_round(
         follow_ups = [on_calls] * bool(snapshot.without_email) + [end] * bool(snapshot.duties)
         return [schedules, *follow_ups]
 
-    outcome = decide_in(1, make_policy(DBA, end_with_shift={}), PagerDuty=FakeClient(questions))
+    outcome = decide_in(2, make_policy(DBA, end_with_shift={}), PagerDuty=FakeClient(questions))
     assert outcome.decisions[0].duration == timedelta(hours=1)
     assert [failure.question for failure in outcome.snapshot.failures] == [schedules.name]
 
@@ -317,7 +317,7 @@ def test_who_hangs_leaves_time_for_every_round_of_everybody(
         return [schedules, *follow_ups, *(end(duty.id) for duty in snapshot.duties)]
 
     outcome = decide_in(
-        1,
+        2,
         make_policy(DBA, end_with_shift={}),
         *(JANE, JOAN),
         PagerDuty=FakeClient(questions),
@@ -545,7 +545,7 @@ def test_follow_ups_beside_many_that_hang(decide_in: DecideIn, released: threadi
         return [question("on-calls", alone), *(more if snapshot.duties else [])]
 
     outcome = decide_in(
-        1,
+        2,
         make_policy({"any": [DBA, LEADS]}),
         PagerDuty=FakeClient(questions),
         **{

@@ -202,12 +202,13 @@ def test_a_connection_taken_by_another_thread(
     client._idle[address] = deque(client._idle[address])
 
 
+@pytest.mark.usefixtures("_no_hedging")
 def test_a_failed_request_keeps_no_connection(
     client: Client, serve: Serve, set_clock: SetClock, real_deadline: Callable[[float], Deadline]
 ) -> None:
     """A connection on which half an answer may still come is never used again."""
     server = serve(drip(head(200, {"Content-Length": "100"}), b"[]"), reply(json.dumps(1).encode()))
-    failure_of(client, server, real_deadline(0.2))
+    failure_of(client, server, real_deadline(0.5))
     assert client.get_json(server.url, {}, set_clock.deadline()) == 1
     assert [request.connection for request in server.asked] == [1, 2]
 

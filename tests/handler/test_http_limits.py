@@ -58,13 +58,14 @@ ENDLESS: dict[str, Answer] = {
 }
 
 
+@pytest.mark.usefixtures("_no_hedging")
 def test_given_up_at_the_deadline(client: Client, serve: Serve, real_deadline: InSeconds) -> None:
     """However an answer fails to come to an end, the deadline ends it, without another try."""
     servers = {name: serve(answer) for name, answer in ENDLESS.items()}
 
     def failure(name: str) -> tuple[str, int]:
         with pytest.raises(HttpError, match=IN_TIME) as caught:
-            client.get_json(servers[name].url, {}, real_deadline(0.5))
+            client.get_json(servers[name].url, {}, real_deadline(1))
         assert (caught.value.status, caught.value.body) == (None, b"")
         return name, len(servers[name].asked)
 
@@ -72,13 +73,14 @@ def test_given_up_at_the_deadline(client: Client, serve: Serve, real_deadline: I
         assert dict(pool.map(failure, servers)) == dict.fromkeys(servers, 1)
 
 
+@pytest.mark.usefixtures("_no_hedging")
 def test_the_deadline_is_for_all_tries_together(
     client: Client, serve: Serve, real_deadline: InSeconds
 ) -> None:
     """A retry gets what the first try left, not a new budget."""
     server = serve(say_and_hang_up(), say_and_hang(b"H"))
     with pytest.raises(HttpError, match=IN_TIME):
-        client.get_json(server.url, {}, real_deadline(0.4))
+        client.get_json(server.url, {}, real_deadline(1))
     assert len(server.asked) == 2
 
 
