@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -506,6 +506,15 @@ def test_a_cancellation_says_how_to_go_on(api: ScriptedApi) -> None:
     assert api.targets() == ["POST /spaces/acmecorp/petitions"]
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """Let SIGINT interrupt, as in a terminal: a shell starts its background jobs without that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 @pytest.mark.parametrize("in_a_cell", [False, True])
 def test_ctrl_c(in_a_cell: bool, api: ScriptedApi) -> None:  # noqa: FBT001 - a parameter of the test
     """One KeyboardInterrupt that says what becomes of the request, and nothing left running."""
