@@ -87,7 +87,7 @@ def main(arguments: Sequence[str]) -> int:
     known_alive = len(alive) - len(unexplained)
     endless = list(states.values()).count("timeout")
     print(
-        f"\n{len(states)} mutants: {noticed} noticed ({score:.1f} %; {endless} of them did not end), "
+        f"\n{len(states)} mutants: {noticed} noticed ({score:.1f} %; {endless} did not end), "
         f"{known_alive} explained"
     )
     return 1 if unexplained or stale else 0
