@@ -20,6 +20,8 @@ _AT_IN_HTML = "(?i)&(?:#0*64|#x0*40|commat);?"
 # With their full-width and small forms.
 _AT_OR_ESCAPE = frozenset("@%&\uff20\uff05\uff06\ufe6b\ufe6a\ufe60")
 _MOST_UNQUOTED = 8
+# The longest address (RFC 5321, 4.5.3.1): no longer text is kept, since callers could fill memory.
+_MOST_CHARACTERS = 320
 
 
 def normal(address: object) -> str:
@@ -34,15 +36,21 @@ def normal(address: object) -> str:
     return trimmed.lower() if trimmed.isascii() else trimmed.translate(_LOWER)
 
 
-@lru_cache(maxsize=4096)
 def folded(address: str) -> str:
     """Fold an address, to compare it for denials only: two people's may become equal."""
+    return _fold_cached(address) if len(address) <= _MOST_CHARACTERS else _fold(address)
+
+
+def _fold(address: str) -> str:
     plain = _PLAIN.issuperset(address) and address.count("@") == 1
     if plain and not ("xn--" in address or ".." in address or "@." in address):
         return address.rstrip(".")  # the fast way for nearly all of thousands of aliases
     local, at, domain = fold(address).rpartition("@")
     # A mail's header may put a name, angle brackets or quotes around an address.
     return f"{local.rpartition('<')[2].strip(_QUOTES)}{at}{fold_domain(domain)}"
+
+
+_fold_cached = lru_cache(maxsize=4096)(_fold)
 
 
 def may_be_in(text: str) -> bool:

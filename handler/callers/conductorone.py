@@ -26,6 +26,7 @@ from handler.callers.base import (
     NotFound,
     Refusal,
     Services,
+    check_size,
     left_to_humans,
     plain_text,
     read_json,
@@ -292,9 +293,14 @@ def read_step(event: JsonObject) -> tuple[Request, str]:
         payload = get_object(event, "payload")
         task = get_object(get_object(payload, "taskView"), "task")
         id_ = get_str(task, "id")
-        return _read_task(task, payload), id_
+        request = _read_task(task, payload)
+        (resource,) = request.resources or (Resource(),)
+        check_size(1, (request.requester, resource), (resource.labels,))
     except ShapeError as error:
         return left_to_humans(f"it cannot be read: {error}"), id_
+    except Refusal as refusal:
+        return left_to_humans(refusal.message), id_
+    return request, id_
 
 
 def has_no_human(event: JsonObject) -> bool:

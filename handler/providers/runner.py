@@ -6,6 +6,7 @@ from _queue import Empty, SimpleQueue
 from _thread import start_new_thread
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 
 from handler import emails
@@ -125,16 +126,20 @@ class QuestionRunner:
         return self._running[provider] if provider else self._running.total()
 
     def wait(self, until: Deadline) -> bool:
-        """Wait until a question is answered; False if none is in time, or none is asked."""
+        """Wait until a question is answered; False if none is in time, or none is asked.
+
+        Answers that came with it are read at once: a decision after each would take longer.
+        """
         if not self.running():
             return False
-        try:
-            batch, provider = self._answered.get(timeout=until.left())
-        except Empty:
-            return False
-        self._running[provider] -= 1
-        batch.unanswered -= 1
-        return True
+        answered, timeout = False, until.left()
+        with suppress(Empty):
+            while True:
+                batch, provider = self._answered.get(timeout=timeout)
+                self._running[provider] -= 1
+                batch.unanswered -= 1
+                answered, timeout = True, 0
+        return answered
 
     def stop(self) -> None:
         """Begin nothing more, and ignore the answers that are still on their way."""

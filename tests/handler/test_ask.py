@@ -23,7 +23,7 @@ from handler.duty import (
 from handler.http import HttpError
 from handler.json_fields import ShapeError
 from handler.providers.base import CutShort, Page
-from handler.providers.runner import ask
+from handler.providers.runner import QuestionRunner, ask
 from tests.handler.builders import (
     GIVEN_UP,
     LONG,
@@ -69,6 +69,17 @@ def test_all_pages_of_all_questions(set_clock: SetClock) -> None:
     assert sorted(snapshot.duties) == [first, second, third]
     assert snapshot.incidents == incidents
     assert snapshot.failures == (Failure("P", "one", "2 are odd"),)
+
+
+def test_answers_that_came_together_are_read_together(set_clock: SetClock) -> None:
+    """One wait covers every answer that is there, so one decision is enough."""
+    runner = QuestionRunner(set_clock.deadline())
+    runner.start([make_question(name, fetching(make_page())) for name in "abc"], at_once=1)
+    while runner._answered.qsize() < 3:
+        threading.Event().wait(0.001)
+    assert runner.wait(set_clock.deadline())
+    assert runner.running() == 0
+    assert not runner.wait(set_clock.deadline())
 
 
 @pytest.mark.parametrize("at_once", [1, 3])
@@ -205,7 +216,7 @@ from datetime import UTC, datetime
 from time import monotonic, sleep
 from handler.clock import Clock, Deadline
 from handler.providers.base import Question
-from handler.providers.runner import ask
+from handler.providers.runner import QuestionRunner, ask
 
 clock = Clock(lambda: datetime.now(UTC), monotonic, sleep)
 never = threading.Event().wait

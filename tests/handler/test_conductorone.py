@@ -42,6 +42,9 @@ from tests.handler.strategies import STEADY
 VECTOR = json.loads(Path(__file__).with_name("conductorone.json").read_text(encoding="utf-8"))
 UNAUTHENTICATED = {"message": "The call is not authenticated."}
 HUMANS = "Left to humans: "
+TOO_LONG = (
+    "the call names and labels its resources in 50082 characters: at most 50000 are decided at once"
+)
 NOBODY = "the requester has no shift or incident role that the policy accepts"
 
 
@@ -260,6 +263,8 @@ CLOSED = shared.TaskState.TASK_STATE_CLOSED
         ),
         ({"grant": {"app_id": None}}, "it doesn't name an entitlement of an app"),
         ({"grant": {"app_entitlement_id": ""}}, "it doesn't name an entitlement of an app"),
+        # Each rule compares it.
+        ({"grant": {"app_entitlement_id": "2f" * 25_001}}, TOO_LONG),
         *(({"task_type": kind}, "it is not a request for access") for kind in OTHER_TASKS),
         # Not on duty.
         ({"user": {"email": BO}}, NOBODY),

@@ -58,3 +58,13 @@ def test_the_normal_form() -> None:
     """It is what the log says: trimmed, A to Z lowered, the rest as it was."""
     assert emails.normal("  Jane.DOE+X@Example.com ") == "jane.doe+x@example.com"
     assert emails.normal("STRA\u00dfE\u212a@x") == "stra\u00dfe\u212a@x"
+
+
+def test_only_addresses_are_cached() -> None:
+    """A text that is longer than any address is folded, but does not stay in memory."""
+    before = emails._fold_cached.cache_info().currsize
+    name = "J" * 310
+    assert emails.folded(f"{name}@B.example") == f"{name.lower()}@b.example"
+    assert emails._fold_cached.cache_info().currsize == before + 1
+    assert emails.folded(f"{name}@Bc.example") == f"{name.lower()}@bc.example"
+    assert emails._fold_cached.cache_info().currsize == before + 1
