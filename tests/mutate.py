@@ -8,6 +8,7 @@ an hour; `make mutate FILES=handler/jwt.py` takes minutes.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -56,17 +57,14 @@ def read_explained() -> list[Mutant]:
 def main(arguments: Sequence[str]) -> int:
     """Test every mutant, and print the score and those that are neither noticed nor explained."""
     files = _parse_files(arguments)
-    names = [f"{file.removesuffix('.py').replace('/', '.')}.*" for file in files]
     with tempfile.TemporaryDirectory(prefix="mutants-") as name:
-        tree = _copy_to(Path(name))
+        tree = _copy_to(Path(name), files)
         try:
-            workers = str(os.cpu_count() or 1)
-            _mutmut(tree, "run", "--max-children", workers, *names, show=True)
+            _mutmut(tree, "run", "--max-children", str(os.cpu_count() or 1), show=True)
         except subprocess.CalledProcessError:
             print("mutmut gave up: are the tests green without a mutant? It runs them first.")
             return 2
-        results = _states(_mutmut(tree, "results", "--all", "true"))
-        states = {name: state for name, state in results if _file_of(name) in files}
+        states = dict(_states(_mutmut(tree, "results", "--all", "true")))
         alive = {
             name: _parse_mutant(_mutmut(tree, "show", name), name)
             for name, state in states.items()
@@ -110,12 +108,14 @@ def _parse_files(arguments: Sequence[str]) -> list[str]:
     return chosen or files
 
 
-def _copy_to(tree: Path) -> Path:
-    """Copy what the handler's tests need."""
+def _copy_to(tree: Path, files: Sequence[str]) -> Path:
+    """Copy what the handler's tests need, with settings that change only these files."""
     for room in ("handler", "auditlog", "policy", "sandbox", "tests/handler"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / room, tree / room, ignore=ignored)
-    shutil.copy(ROOT / "pyproject.toml", tree)
+    settings = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    settings = re.sub(r"(?s)(?<=\nonly_mutate = )\[.*?\]", json.dumps(list(files)), settings)
+    (tree / "pyproject.toml").write_text(settings, encoding="utf-8")
     return tree
 
 
