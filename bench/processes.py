@@ -69,6 +69,6 @@ def usage(process: int) -> Usage | None:
 
 def _link(file: Path) -> str:
     try:
-        return os.readlink(file)  # noqa: PTH115 - a socket's is no path
+        return os.readlink(file)  # noqa: PTH115 - a socket's target isn't a path
     except OSError:
         return ""

@@ -35,7 +35,7 @@ class Kind(StrEnum):
 
 
 class NoAnswerError(ValueError):
-    """What came with HTTP 200 is no answer of the caller's protocol."""
+    """An HTTP 200 whose body isn't an answer in the caller's protocol."""
 
 
 class ExpectedCall(NamedTuple):

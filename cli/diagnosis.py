@@ -223,7 +223,7 @@ def _deploy(target: Target) -> str:
 
 
 def _unset(key: str, target: Target) -> str:
-    """Say how to take a setting away, in the deployed function, too."""
+    """Say how to remove a setting, from the deployed function as well."""
     if not target.stack:
         return f"take {key} out of the stack's file, and run `make up` again"
     return f"run `pulumi config rm {key} --stack {target.stack}`, then {_deploy(target)}"
@@ -277,7 +277,7 @@ def approval_of(answer: WebhookAnswer, event: Mapping[str, Any]) -> ApprovalClai
     """Read the claim; None where there is none.
 
     Raises:
-        ShapeError: it is no claim, or not for what was asked.
+        ShapeError: it isn't a claim, or is for something else.
     """
     claims = get_list(as_object(answer.body, "the answer"), "claims")
     if not claims:

@@ -225,7 +225,7 @@ class Connection:
         self._stream.abandon()
 
     def close(self) -> None:
-        """Close it for good."""
+        """Close it; it can't be opened again."""
         if self._stream.socket:
             self._stream.socket.close()
 

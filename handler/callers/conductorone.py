@@ -165,7 +165,7 @@ class ConductorOne:
         return [request]
 
     def answer(self, decisions: Sequence[Decision]) -> dict[str, Any]:
-        """Accept for good, or pass the request on to the next step; deny it if no human comes."""
+        """Accept, or pass the request on to the next step; deny it if no human step follows."""
         answer = answer_to(*decisions)
         if self._has_no_human and "approve" in answer:
             answer = {"deny": answer["approve"]}

@@ -60,8 +60,8 @@ class DutyCollector:
 
     Attributes:
         snapshot: what has come so far.
-        queries: the first query to each provider; no later one needs more. In the end, an empty one
-            where nobody waited for all of the answer.
+        queries: the first query to each provider; no later one needs more. At the end, an empty one
+            where nobody waited for the whole answer.
     """
 
     def __init__(self, clients: Mapping[str, ProviderClient], deadline: Deadline) -> None:
@@ -128,7 +128,7 @@ class DutyCollector:
                 self._rounds[name] += 1
 
     def _stop(self) -> None:
-        """Begin nothing more. What nobody has to wait for is no failure."""
+        """Begin nothing more. An answer that nobody has to wait for is not a failure."""
         self._runner.stop()
         if self._is_patient:
             failures = self.snapshot.failures

@@ -346,7 +346,7 @@ def read_on_calls(rows: Iterable[Any]) -> Page:
 def _on_call(entry: JsonObject, schedule: ScheduleOrRole, link: str) -> Duty:
     level = entry.get("escalation_level")
     if type(level) is not int or level < 1:
-        raise ShapeError("escalation_level is no level")
+        raise ShapeError("escalation_level isn't a level")
     endless = entry.get("end", "") is None
     user = get_object(entry, "user")
     # A deleted user is a bare reference, without an e-mail.
@@ -461,13 +461,13 @@ def read_schedule(
 
 
 def _assignment(entry: JsonObject, *, is_v3: bool) -> tuple[str, datetime, datetime]:
-    """Give the id of whoever is on a shift, or "" where it is nobody's, its start and its end."""
+    """Give the user id of a shift ("" if nobody is on it), its start and its end."""
     member = get_object(entry, "member" if is_v3 else "user")
     user_id = ""
     if get_str(member, "type") != "empty_member":
         user_id = require_str(member, "user_id" if is_v3 else "id")
         if not _is_id(user_id):
-            raise ShapeError("a user's id is no id")
+            raise ShapeError("a user's id isn't an id")
     start, end = ("start_time", "end_time") if is_v3 else ("start", "end")
     return user_id, require_instant(entry, start), require_instant(entry, end)
 

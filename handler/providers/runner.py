@@ -151,7 +151,7 @@ class QuestionRunner:
 
         A name counts as shared where two schedules (or roles) of a provider bear it, and where a
         list was not read to its end and the name was not searched for: the rest could bear it too.
-        What is an id at one provider is no name at another.
+        An id at one provider is not a name at another.
         """
         snapshot = self._before
         for batch in self._batches:

@@ -161,7 +161,7 @@ def _condition(body: Json) -> Condition:
         case "requested_duration":
             condition = RequestedDuration(_duration(value.pop("up_to")))
         case _:
-            raise ValueError(f"{kind} is no condition")
+            raise ValueError(f"{kind} isn't a condition")
     if value:
         raise _unknown(value)
     return condition
@@ -186,7 +186,7 @@ def _texts(value: object) -> tuple[str, ...]:
 
 def _text(value: object) -> str:
     if not isinstance(value, str) or not value:
-        raise ValueError(f"{value!r} is no text")
+        raise ValueError(f"{value!r} isn't a text")
     return value
 
 
@@ -211,7 +211,7 @@ def _switch(body: Json, key: str) -> bool:
 
 def _whole(value: object) -> int:
     if type(value) is not int:
-        raise ValueError(f"{value!r} is no whole number")
+        raise ValueError(f"{value!r} isn't a whole number")
     return value
 
 

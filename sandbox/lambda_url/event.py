@@ -72,7 +72,7 @@ BAD_GATEWAY: Final = _message(HTTPStatus.BAD_GATEWAY, message="Internal Server E
 
 
 class MalformedAnswerError(ValueError):
-    """The handler's answer is no response; the message says why."""
+    """The handler's answer isn't a valid response; the message says why."""
 
 
 def domain_name(region: str) -> str:

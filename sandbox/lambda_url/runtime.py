@@ -121,8 +121,8 @@ class _RuntimeApi(LocalServer):
     """The Runtime API of one child: hands out invocations, and receives the results.
 
     `outcomes` gets None each time the child asks for an event, else a Result; an invocation of None
-    releases a child that waits. awslambdaric sends no credential: its path is one, and `address`,
-    which the child alone is told, has it.
+    releases a child that waits. awslambdaric sends no credential: the path in `address` is one, and
+    only the child gets it.
     """
 
     def __init__(self) -> None:

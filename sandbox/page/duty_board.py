@@ -80,7 +80,7 @@ class Shifts(Protocol):
         """Add a shift of this person's from now on."""
 
     def take_off_shift(self, schedule: str, who: str) -> None:
-        """Remove every shift of theirs."""
+        """Remove all their shifts."""
 
 
 class DutyBoard(ABC):
