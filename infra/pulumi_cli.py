@@ -94,7 +94,7 @@ class Pulumi:
 
         Raises:
             SetupError: it failed; the message quotes its output.
-            InterruptedCommandError: somebody pressed Ctrl-C meanwhile; the command has ended as well.
+            InterruptedCommandError: somebody pressed Ctrl-C; the command has ended as well.
         """
         result = self.result(*arguments, variables=variables)
         if result.status:
@@ -119,7 +119,7 @@ class Pulumi:
 
         Raises:
             SetupError: it can't be run, or took too long.
-            InterruptedCommandError: somebody pressed Ctrl-C meanwhile; the command has ended as well.
+            InterruptedCommandError: somebody pressed Ctrl-C; the command has ended as well.
         """
         command = f"pulumi {' '.join(arguments[:2])}"
         with _interruptions() as interruptions:
