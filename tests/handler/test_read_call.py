@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from handler.callers.base import Refusal, check_size, path_of, read_call, unauthenticated
+from handler.callers.base import (
+    Refusal,
+    check_size,
+    headers_of,
+    id_of,
+    path_of,
+    read_call,
+    unauthenticated,
+)
 from handler.request import Resource
 
 MIB = 1024 * 1024
@@ -45,6 +53,14 @@ def test_all_of_a_call() -> None:
 def test_no_path(event: object) -> None:
     """Somebody has to answer whatever comes."""
     assert path_of(event) == "/"
+
+
+@pytest.mark.parametrize(
+    "event", [None, [], "text", 7, {}, {"requestContext": [], "headers": []}, {"headers": "x"}]
+)
+def test_an_event_without_a_call(event: object) -> None:
+    """Whatever JSON the event is, an error about it can be logged and answered."""
+    assert (id_of(event), headers_of(event)) == ("", {})
 
 
 def test_plain() -> None:
