@@ -84,7 +84,7 @@ def decision_record(
     """
     request = decision.request
     requester = emails.normal(request.requester.email)
-    known_as = policy.known_as(requester)
+    known_as = policy.known_as(requester, snapshot.email_pairs)
     # One budget each for the summary, the facts of the decision, and the results of the rules.
     summary, facts, results = (Redactor(requester) for _ in range(3))
     email = summary.text(requester)
@@ -118,6 +118,9 @@ def decision_record(
     }
     # Nothing else is needed for a replay: it has the policy, so results of rules may be cut.
     is_whole = summary.is_whole and facts.is_whole
+    if known_as != policy.known_as(requester):
+        # The rule may deny an e-mail that a provider shows, which is hidden here.
+        is_whole = is_whole and not any(one.verdict == "denies" for one in decision.rule_results)
     failed = {failure.provider for failure in snapshot.failures}
     record = {
         "call": summary.text(call),
@@ -211,6 +214,7 @@ def _duty(duty: Duty, requester: str, known_as: frozenset[str], redact: Redactor
         "shared_names": redact.texts(sorted(duty.shared_names)),
         "ids_elsewhere": redact.texts(sorted(duty.ids_elsewhere)),
         "link": redact.text(duty.link),
+        "user": redact.text(duty.user),
         "alias": duty.holder != requester,
     }
     # Most duties have few of these fields.
@@ -276,7 +280,7 @@ def _queries(queries: Mapping[str, DutyQuery], redact: Redactor) -> dict[str, di
     records = {}
     for name in redact.first(tuple(queries), "providers", size=_PROVIDER_BYTES):
         schedules = redact.texts(queries[name].schedules, "schedules")
-        fields = {**queries[name]._asdict(), "schedules": schedules, "holders": ()}
+        fields = {**queries[name]._asdict(), "schedules": schedules, "holders": (), "users": ()}
         records[name] = {field: value for field, value in fields.items() if value}
     return records
 
