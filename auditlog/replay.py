@@ -227,10 +227,10 @@ def _missing_facts(
     # Another duty, whose end was not read, might make an approval longer.
     if not decision.could_change:
         return ""
-    if policy.addresses(email) - {email}:
-        return "with this policy, duties of the requester's other addresses would count as well"
-    if any(_maps_to(email, name, policy) for name in BY_NAME):
-        return "with this policy, duties of the requester's users at a provider count by their id"
+    has_others = bool(policy.addresses(email) - {email})
+    if has_others or _maps_user_to(email, policy):
+        whose = "other addresses" if has_others else "users at a provider"
+        return f"with this policy, duties of the requester's {whose} would count as well"
     needs = dependencies([decision.request], policy, decision.now)
     for name in sorted(providers):
         query = duty_query(name, needs)
@@ -244,8 +244,7 @@ def _missing_facts_for_approval(decision: Decision, email: str, policy: Policy) 
     """Say what might speak against an approval but is never logged, as it names other people."""
     if any(duty.holder != email for duty in decision.evidence):
         return "it is based on a duty of another address of the requester, which is not logged"
-    is_mapped = any(_maps_to(email, name, policy) for name in BY_NAME)
-    if is_mapped and any(rule.deny and rule.when for rule in policy.rules):
+    if _maps_user_to(email, policy) and any(rule.deny and rule.when for rule in policy.rules):
         return (
             "with this policy, a rule may deny the e-mail that a provider shows for the requester, "
             "which is not logged"
@@ -259,9 +258,9 @@ def _missing_facts_for_approval(decision: Decision, email: str, policy: Policy) 
     return ""
 
 
-def _maps_to(email: str, system: str, policy: Policy) -> bool:
-    """Whether a policy maps a name at a caller or provider to this e-mail."""
-    return email in policy.identities.get(system, {}).values()
+def _maps_user_to(email: str, policy: Policy) -> bool:
+    """Whether a policy maps a user of a provider to this e-mail."""
+    return any(email in policy.identities.get(name, {}).values() for name in BY_NAME)
 
 
 def _covers(logged: Record, query: DutyQuery, *, by_name: bool) -> bool:

@@ -118,9 +118,7 @@ def decision_record(
     }
     # Nothing else is needed for a replay: it has the policy, so results of rules may be cut.
     is_whole = summary.is_whole and facts.is_whole
-    if known_as != policy.known_as(requester):
-        # The rule may deny an e-mail that a provider shows, which is hidden here.
-        is_whole = is_whole and not any(one.verdict == "denies" for one in decision.rule_results)
+    is_whole = is_whole and not _hides_denied_email(decision, policy, known_as)
     failed = {failure.provider for failure in snapshot.failures}
     record = {
         "call": summary.text(call),
@@ -174,6 +172,14 @@ def decision_record(
         }
     omitted = summary.omitted + facts.omitted + results.omitted
     return {**record, "omitted": dict(omitted)} if omitted else record
+
+
+def _hides_denied_email(decision: Decision, policy: Policy, known_as: frozenset[str]) -> bool:
+    """Whether a rule may have denied an e-mail that only a provider shows."""
+    is_denied = any(result.verdict == "denies" for result in decision.rule_results)
+    return is_denied and known_as != policy.known_as(
+        emails.normal(decision.request.requester.email)
+    )
 
 
 def decision_id(call: str, number: int) -> str:

@@ -234,7 +234,8 @@ def test_no_field_of_a_record_ends_a_command() -> None:
     every = Duty(
         *("incident.io", INCIDENT_ROLE, "R1", "Incident Lead", JANE, "lead", 2),
         *(now, NOW + timedelta(hours=1), True, "https://example.com", "INC-1", True),
-        *(("S1",), ("T1",), True, frozenset(), frozenset({"a"}), frozenset({"b"}), "U1"),
+        *(("S1",), ("T1",), True, frozenset(), frozenset({"a"}), frozenset({"b"})),
+        user="U1",
     )
     policy = POLICY._replace(identities={"incident.io": {"U1": JANE}})
     labels = {DURATION: "soonish", REQUESTED_DURATION: "1h", EXPIRES: "soon"}
