@@ -56,29 +56,30 @@ def notes(policy: Policy, *duties: Duty) -> list[str]:
         (
             (duty(""), duty("", id="S2")),
             (
-                "PagerDuty: the user U1 is on duty for DBA and shows no e-mail. To let them count by "
-                'id, write in a policy file: `identities: {pagerduty: {"U1": THEIR_EMAIL}}`'
+                "PagerDuty: the user U1 is on duty for DBA and shows no e-mail. To let them count "
+                'by id, write in a policy file: `identities: {pagerduty: {"U1": THEIR_EMAIL}}`'
             ),
         ),
         (
             (duty("nora", "4b-1", provider="Opsgenie"),),
             (
-                'Opsgenie: the user 4b-1 "nora" is on duty for DBA and shows no e-mail. To let them '
-                'count by id, write in a policy file: `identities: {opsgenie: {"4b-1": THEIR_EMAIL}}`'
+                'Opsgenie: the user 4b-1 "nora" is on duty for DBA and shows no e-mail. To let '
+                "them count by id, write in a policy file: "
+                '`identities: {opsgenie: {"4b-1": THEIR_EMAIL}}`'
             ),
         ),
         (
             (duty("", "7", provider="JSM Operations", inactive=True),),
             (
-                "JSM Operations: the user 7 is on duty for DBA, but the account is closed or isn't a "
-                "person's: take it off the schedule"
+                "JSM Operations: the user 7 is on duty for DBA, but the account is closed or isn't "
+                "a person's: take it off the schedule"
             ),
         ),
         (
             (duty("nora", "", provider="Opsgenie"),),
             (
-                'Opsgenie: the user "nora" is on duty for DBA, but shows neither an e-mail nor an id: '
-                "change the username to their e-mail"
+                'Opsgenie: the user "nora" is on duty for DBA, but shows neither an e-mail nor an '
+                "id: change the username to their e-mail"
             ),
         ),
     ],
