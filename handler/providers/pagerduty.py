@@ -121,9 +121,7 @@ class PagerDutyClient:
             ids = sorted(query.users)
             on_calls = partial(self._on_calls_of_users, ids)
             yield Question(PROVIDER, "on-calls", ON_CALL, on_calls, (), about=" ".join(ids))
-        # Whose e-mail is not shown, or not known yet.
-        users: dict[str, str | None] = dict.fromkeys(query.users)
-        users |= {user.id: user.email for user in snapshot.users if user.provider == PROVIDER}
+        users = _users_of(query, snapshot)
         if not users:
             return
         entries = query.schedules
@@ -167,6 +165,8 @@ class PagerDutyClient:
         yield from self._on_calls((), deadline)
 
     def _on_calls_of_users(self, ids: list[str], deadline: Deadline) -> Iterator[Page]:
+        users = tuple(ProviderUser(PROVIDER, "", id_) for id_ in ids)
+        yield Page(users=users, names_missing=True)
         yield from self._on_calls([("user_ids[]", id_) for id_ in ids], deadline)
 
     def _on_calls_of(
@@ -405,6 +405,18 @@ def read_users(rows: Iterable[Any], email: str) -> tuple[list[ProviderUser], Pag
     users, unread = read_entries(rows, _user)
     some = [user for user in users if user.email in {email, ""}]
     return some, Page(problems=unread_problem(unread), names_missing=True)
+
+
+def _users_of(query: DutyQuery, snapshot: ProviderSnapshot) -> dict[str, str | None]:
+    """Give the e-mails of the users who were asked about, by id.
+
+    It is None for a user whom only the policy names, and whose e-mail has not been read.
+    """
+    users: dict[str, str | None] = {}
+    for provider, email, id_ in snapshot.users:
+        if provider == PROVIDER:
+            users[id_] = users.get(id_) or email or (None if id_ in query.users else "")
+    return users
 
 
 def _read_nothing(body: JsonObject) -> Page:
