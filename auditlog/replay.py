@@ -249,11 +249,11 @@ def _missing_facts_for_approval(decision: Decision, email: str, policy: Policy) 
             "with this policy, a rule may deny the e-mail that a provider shows for the requester, "
             "which is not logged"
         )
-    others = policy.known_as(email) - {emails.folded(email)}
+    others = policy.known_as(email) - {emails.folded(email)} or _maps_user_to(email, policy)
     if others and not policy.self_declared and any(duty.incident for duty in decision.evidence):
         return (
-            "with this policy, an incident that the requester declared with another address would "
-            "not count, and the log does not say who declared it"
+            "with this policy, an incident that the requester declared with another address or "
+            "user would not count, and the log does not say who declared it"
         )
     return ""
 
