@@ -264,6 +264,9 @@ def test_roles_and_updates_at_incidentio(open_place: Open) -> None:
     double.declare_incident("Flood", by=ANA, lead=ghost)
     assert is_approved(mine, GHOST)
     assert not is_approved({}, GHOST)
+    # The newest comes first.
+    double.declare_incident("Frost", by=ghost, lead=ghost)
+    assert is_approved(mine, GHOST)
     assert not is_approved(place.of(ghost=GHOST, ana=GHOST), GHOST)
     assert is_approved(place.of(ghost=GHOST, bo=GHOST), GHOST)
     # Ana declared it, as whomever the policy takes her for; she is still Ana, too.
