@@ -24,7 +24,8 @@ class Duty(NamedTuple):
         kind: `ON_CALL`, `INCIDENT_ROLE` or `INCIDENT_UPDATE`.
         id, name, shortform: of the schedule or role at the provider.
         holder: the person's e-mail, in the form of `emails.normal`; not an address if the provider
-            shows none, in which case it matches nobody (`ProviderSnapshot`).
+            shows none, in which case it matches nobody (`ProviderSnapshot`). The policy may map the
+            user to another one (`handler/identities.py`).
         level: the escalation level; 1 if there are none.
         start, end: of the shift; None if there is no such time, or it was not read.
         endless: whether the provider says that the shift has no end.
@@ -211,7 +212,7 @@ class ProviderSnapshot(NamedTuple):
         schedules_and_roles: all that were listed, whether anybody holds them or not.
         incomplete: provider and kind of each list that was not read completely.
         without_email: duties of people whose e-mail the provider does not show. They are kept
-            apart, so that they can't approve anybody.
+            apart, so that they can't approve anybody unless the policy maps the user.
         users: the users of the people who were asked about.
         complete_names: provider, kind and name of what was searched for by name or id: everything
             that has this name or id is listed, even if the list as a whole is incomplete.

@@ -7,8 +7,9 @@ Only a person who is on shift themselves counts. Nothing tells when a step of an
 nor whether a team goes by one: who is on call by a team, an escalation or another schedule does
 not.
 
-People are accounts here. An account that shows no e-mail, is closed or isn't a person's is only
-counted. A link to a next page is never followed: it only says that there is one.
+People are accounts here. An account that shows no e-mail is only counted, unless the policy maps
+it to one; an account that is closed or isn't a person's is only counted in any case. A link to a
+next page is never followed: it only says that there is one.
 """
 
 from __future__ import annotations
