@@ -203,7 +203,7 @@ def clock_time(moment: datetime, now: datetime) -> str:
 
 
 def _rules(record: Record, at: datetime | None) -> Iterable[Line]:
-    names = _duty_names(record)
+    names = _duty_names_with_users(record)
     for rule in record["trace"]["rules"]:
         under = tuple(_duty_line(duty, names) for duty in rule.get("duties", ()))
         yield Line(*_verdict(rule, at), under)
@@ -241,7 +241,7 @@ def _duties(record: Record) -> Iterable[Line]:
     has_answer = any(not provider["failures"] for provider in record["trace"]["providers"])
     if has_answer and not names and (sentence := _no_duty(record)) not in why(record):
         yield Line(sentence, NO)
-    for place, name in enumerate(names):
+    for place, name in enumerate(_duty_names_with_users(record)):
         if place not in looked_at:
             yield Line(f"{name}: no rule checked it")
 
@@ -249,6 +249,15 @@ def _duties(record: Record) -> Iterable[Line]:
 def _duty_names(record: Record) -> list[str]:
     now = moment_of(record["decided_at"])
     return [duty.describe(now) for duty in duties_of(record)] if now else []
+
+
+def _duty_names_with_users(record: Record) -> list[str]:
+    """Describe the duties, with the ids by which the policy's `identities` name the holder."""
+    duties = zip(_duty_names(record), record["trace"]["duties"], strict=False)
+    return [
+        f"{name}, by the user id {duty['user']}" if duty.get("user") else name
+        for name, duty in duties
+    ]
 
 
 def _limits(record: Record) -> Iterable[Line]:

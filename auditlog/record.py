@@ -182,7 +182,7 @@ _TEXTS = _list(_text)
 _DUTY_FIELDS: Mapping[str, _Check] = {
     "provider": _text,
     "kind": _text,
-    **dict.fromkeys(("id", "name", "shortform", "incident", "link"), _text),
+    **dict.fromkeys(("id", "name", "shortform", "incident", "link", "user"), _text),
     "level": _count,
     **dict.fromkeys(("start", "end"), _or_none(_instant)),
     **dict.fromkeys(("endless", "reporter", "self_declared", "alias"), _truth),
@@ -341,7 +341,7 @@ def duties_of(record: Record, alias: str = OTHER_PERSON) -> tuple[Duty, ...]:
 
 
 def _duty(fields: Record, holder: str) -> Duty:
-    texts = ("id", "name", "shortform", "incident", "link")
+    texts = ("id", "name", "shortform", "incident", "link", "user")
     return Duty(
         provider=fields["provider"],
         kind=fields["kind"],

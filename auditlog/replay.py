@@ -17,7 +17,7 @@ from handler.durations import parse_instant
 from handler.duty import ProviderSnapshot
 from handler.providers.base import DutyQuery
 from handler.providers.collect import dependencies, duty_query
-from handler.providers.registry import BY_ID
+from handler.providers.registry import BY_ID, BY_NAME
 from handler.rules.conditions import OnCall, walk
 from handler.rules.evaluate import Decision, decide_all
 from handler.rules.model import Policy
@@ -32,6 +32,10 @@ NOT_WHOLE = (
 )
 INCOMPLETE_CALL = "other log lines of the same call are missing or incomplete"
 INCONSISTENT_CALL = "the log lines of its call contradict each other"
+ANOTHER_HOLDER = (
+    "with this policy, a duty that counted by the holder's id may be somebody else's, and the log "
+    "does not say who holds it without the policy"
+)
 ANOTHER_PERSON = "with this policy, the caller's name for the requester would mean somebody else"
 # It lists schedules, and looks up those without an escalation policy, only if rules name some.
 _LOOKED_UP_BY_NAME = frozenset({BY_ID["pagerduty"].name})
@@ -139,8 +143,11 @@ def _is_consistent(call: Sequence[Record]) -> bool:
 def _problem(record: Record, policy: Policy, *, complete: bool) -> str:
     if not record["whole"]:
         return NOT_WHOLE
-    if record["policy"] != policy.fingerprint and _names_another(record, policy):
-        return ANOTHER_PERSON
+    if record["policy"] != policy.fingerprint:
+        if _names_another(record, policy):
+            return ANOTHER_PERSON
+        if any(_has_another_holder(duty, record, policy) for duty in record["trace"]["duties"]):
+            return ANOTHER_HOLDER
     # A request without a petition is decided on its own.
     return INCOMPLETE_CALL if record["petitions"] and not complete else ""
 
@@ -151,6 +158,20 @@ def _names_another(record: Record, policy: Policy) -> bool:
     # Without a name, the caller gave the e-mail itself.
     is_mapped = name and any(entry.maps_names for entry in CALLERS if entry.name == caller)
     return bool(is_mapped) and policy.email_of(caller, name) != emails.normal(record["requester"])
+
+
+def _has_another_holder(duty: Record, record: Record, policy: Policy) -> bool:
+    """Whether a policy maps the user who holds a duty to another person, or no longer to anybody.
+
+    A line without the id is of a duty whose holder the provider shows.
+    """
+    if "user" not in duty:
+        return False
+    email = policy.email_of(duty["provider"], duty["user"])
+    requester = emails.normal(record["requester"])
+    # An alias is not logged, so it may be any of the requester's.
+    others = policy.addresses(requester) - {requester}
+    return email not in (others if duty.get("alias") else {requester})
 
 
 def _decide_call(
@@ -206,8 +227,10 @@ def _missing_facts(
     # Another duty, whose end was not read, might make an approval longer.
     if not decision.could_change:
         return ""
-    if policy.addresses(email) - {email}:
-        return "with this policy, duties of the requester's other addresses would count as well"
+    has_others = bool(policy.addresses(email) - {email})
+    if has_others or _maps_user_to(email, policy):
+        whose = "other addresses" if has_others else "users at a provider"
+        return f"with this policy, duties of the requester's {whose} would count as well"
     needs = dependencies([decision.request], policy, decision.now)
     for name in sorted(providers):
         query = duty_query(name, needs)
@@ -221,13 +244,23 @@ def _missing_facts_for_approval(decision: Decision, email: str, policy: Policy) 
     """Say what might speak against an approval but is never logged, as it names other people."""
     if any(duty.holder != email for duty in decision.evidence):
         return "it is based on a duty of another address of the requester, which is not logged"
-    others = policy.known_as(email) - {emails.folded(email)}
+    if _maps_user_to(email, policy) and any(rule.deny and rule.when for rule in policy.rules):
+        return (
+            "with this policy, a rule may deny the e-mail that a provider shows for the requester, "
+            "which is not logged"
+        )
+    others = policy.known_as(email) - {emails.folded(email)} or _maps_user_to(email, policy)
     if others and not policy.self_declared and any(duty.incident for duty in decision.evidence):
         return (
-            "with this policy, an incident that the requester declared with another address would "
-            "not count, and the log does not say who declared it"
+            "with this policy, an incident that the requester declared with another address or "
+            "user would not count, and the log does not say who declared it"
         )
     return ""
+
+
+def _maps_user_to(email: str, policy: Policy) -> bool:
+    """Whether a policy maps a user of a provider to this e-mail."""
+    return any(email in policy.identities.get(name, {}).values() for name in BY_NAME)
 
 
 def _covers(logged: Record, query: DutyQuery, *, by_name: bool) -> bool:

@@ -11,6 +11,7 @@ from cli import options
 from cli.config import load_config
 from cli.context import Context
 from cli.preflight_checks import NOTE, OK, PROBLEM, Check, check_settings, kinds_named
+from cli.preflight_people import check_people
 from cli.provider_query import PATIENCE_SECONDS, query_all_duties
 from handler.clock import Deadline
 from handler.duty import ProviderSnapshot
@@ -35,7 +36,8 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
         run,
         summary="check the providers' keys and every name in the policy",
         description="Check at each provider that its key can read what the policy needs, and that "
-        "everything the policy names exists there.",
+        "everything the policy names exists there. List people on duty whose e-mail is missing, is "
+        "there twice, or has a domain that no rule names.",
         epilog=EPILOG,
     )
     options.add_policy(parser)
@@ -61,7 +63,11 @@ def check_providers(settings: Settings, context: Context) -> list[Check]:
     """Ask each provider for what the policy needs and names, and check it."""
     report = query_all_duties(settings, context)
     snapshot = with_inventory(settings, report.snapshot, context)
-    return list(check_settings(settings, snapshot, report.queries, context.clock.now()))
+    now = context.clock.now()
+    return [
+        *check_settings(settings, snapshot, report.queries, now),
+        *check_people(settings.policy, snapshot, now),
+    ]
 
 
 def with_inventory(

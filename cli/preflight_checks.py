@@ -129,6 +129,10 @@ def check_settings(
             unused = f"{_key_setting(provider)} is not used"
             yield Check(NOTE, f"{unused}: nothing that the policy names exists at {provider}")
     yield from _check_missing_keys(rules, on)
+    for provider in BY_NAME:
+        if provider in settings.policy.identities and provider not in on:
+            reason = f"which is not asked because {_key_setting(provider)} is not set"
+            yield Check(NOTE, f"the policy has identities for {provider}, {reason}")
     for name in dict.fromkeys(names):
         yield from _check_name(name, snapshot, now)
     for note in (

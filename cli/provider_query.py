@@ -42,7 +42,8 @@ def query_all_duties(
     try:
         clients = load_clients(client, clock, settings.providers)
         queries = duty_queries(clients, rule_dependencies(settings.policy, request))
-        collector = DutyCollector(clients, Deadline(clock, PATIENCE_SECONDS))
+        deadline = Deadline(clock, PATIENCE_SECONDS)
+        collector = DutyCollector(clients, deadline, settings.policy.identities)
         while collector.advance(queries):
             pass
         return DutyReport(collector.snapshot, queries)

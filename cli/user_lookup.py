@@ -24,6 +24,7 @@ from handler.http import Client, HttpError
 from handler.json_fields import ShapeError, as_object, get_list, get_object, get_str
 from handler.providers.jsm import JSMClient
 from handler.providers.registry import BY_ID, BY_NAME
+from handler.rules.model import Policy
 from handler.settings import Settings
 
 # For all providers together; each may use half of what is left.
@@ -125,7 +126,13 @@ def notes_on_user(
         settings: their keys, and the policy; its aliases are also looked up.
         context: how they are reached.
     """
-    others = settings.policy.addresses(email) - {email}
+    policy = settings.policy
+    others = policy.addresses(email) - {email}
+    person = f"{email} or one of its aliases" if others else email
+    mapped = _mapped_notes(person, {email, *others}, providers, snapshot, policy)
+    providers = [name for name in providers if name not in mapped]
+    if not providers:
+        return list(mapped.values())
     client, deadline = context.client(), Deadline(context.clock, _SECONDS)
     try:
         states = {
@@ -136,11 +143,31 @@ def notes_on_user(
         }
     finally:
         client.close()
-    person = f"{email} or one of its aliases" if others else email
     return [
+        *mapped.values(),
         *_known_notes(person, states, snapshot),
         *_unknown_notes(person, email, states, snapshot),
     ]
+
+
+def _mapped_notes(
+    person: str,
+    addresses: Collection[str],
+    providers: Iterable[str],
+    snapshot: ProviderSnapshot,
+    policy: Policy,
+) -> dict[str, str]:
+    """Say, by provider, which users the policy's `identities` take for the requester."""
+    failing = {failure.provider for failure in snapshot.failures}
+    notes = {}
+    for name in providers:
+        users = policy.identities.get(name, {}).items()
+        if ids := sorted(user for user, email in users if email in addresses):
+            now = "nobody of that id is on duty there right now"
+            if name in failing:
+                now = "whether they are on duty is not known, since not everything could be read"
+            notes[name] = f"`identities` maps {join_words(ids)} at {name} to {person}; {now}"
+    return notes
 
 
 def _state(

@@ -84,7 +84,7 @@ def decision_record(
     """
     request = decision.request
     requester = emails.normal(request.requester.email)
-    known_as = policy.known_as(requester)
+    known_as = policy.known_as(requester, snapshot.email_pairs)
     # One budget each for the summary, the facts of the decision, and the results of the rules.
     summary, facts, results = (Redactor(requester) for _ in range(3))
     email = summary.text(requester)
@@ -118,6 +118,7 @@ def decision_record(
     }
     # Nothing else is needed for a replay: it has the policy, so results of rules may be cut.
     is_whole = summary.is_whole and facts.is_whole
+    is_whole = is_whole and not _hides_denied_email(decision, policy, known_as)
     failed = {failure.provider for failure in snapshot.failures}
     record = {
         "call": summary.text(call),
@@ -173,6 +174,14 @@ def decision_record(
     return {**record, "omitted": dict(omitted)} if omitted else record
 
 
+def _hides_denied_email(decision: Decision, policy: Policy, known_as: frozenset[str]) -> bool:
+    """Whether a rule may have denied an e-mail that only a provider shows."""
+    is_denied = any(result.verdict == "denies" for result in decision.rule_results)
+    return is_denied and known_as != policy.known_as(
+        emails.normal(decision.request.requester.email)
+    )
+
+
 def decision_id(call: str, number: int) -> str:
     """Give a decision's id, which its caller gets as well: its call and its number in it."""
     return f"{call}-{number}"
@@ -211,6 +220,7 @@ def _duty(duty: Duty, requester: str, known_as: frozenset[str], redact: Redactor
         "shared_names": redact.texts(sorted(duty.shared_names)),
         "ids_elsewhere": redact.texts(sorted(duty.ids_elsewhere)),
         "link": redact.text(duty.link),
+        "user": redact.text(duty.user),
         "alias": duty.holder != requester,
     }
     # Most duties have few of these fields.
@@ -276,7 +286,7 @@ def _queries(queries: Mapping[str, DutyQuery], redact: Redactor) -> dict[str, di
     records = {}
     for name in redact.first(tuple(queries), "providers", size=_PROVIDER_BYTES):
         schedules = redact.texts(queries[name].schedules, "schedules")
-        fields = {**queries[name]._asdict(), "schedules": schedules, "holders": ()}
+        fields = {**queries[name]._asdict(), "schedules": schedules, "holders": (), "users": ()}
         records[name] = {field: value for field, value in fields.items() if value}
     return records
 

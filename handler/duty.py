@@ -24,7 +24,8 @@ class Duty(NamedTuple):
         kind: `ON_CALL`, `INCIDENT_ROLE` or `INCIDENT_UPDATE`.
         id, name, shortform: of the schedule or role at the provider.
         holder: the person's e-mail, in the form of `emails.normal`; not an address if the provider
-            shows none, in which case it matches nobody (`ProviderSnapshot`).
+            shows none, in which case it matches nobody (`ProviderSnapshot`). The policy may map the
+            user to another one (`handler/identities.py`).
         level: the escalation level; 1 if there are none.
         start, end: of the shift; None if there is no such time, or it was not read.
         endless: whether the provider says that the shift has no end.
@@ -33,10 +34,12 @@ class Duty(NamedTuple):
         reporter: whether the role only says who declared the incident.
         severity, type: the incident's, as id and as name; empty if it has none.
         self_declared: whether the holder declared the incident, or may have.
-        declarers: the e-mails of those who declared it, in normal form.
+        declarers: the e-mails, in normal form, and user ids of those who declared it.
         shared_names: its names that another schedule or role also has, or may have.
         ids_elsewhere: its names that are ids at another provider, or may be.
-        user: the provider's id of a holder without an e-mail, used only for counting.
+        user: the provider's id of the holder, which the policy may map to an e-mail.
+        inactive: whether the holder's account is closed or isn't a person's: such a duty is only
+            counted, and the policy can't map it.
     """
 
     provider: str
@@ -59,6 +62,7 @@ class Duty(NamedTuple):
     shared_names: frozenset[str] = frozenset()
     ids_elsewhere: frozenset[str] = frozenset()
     user: str = ""
+    inactive: bool = False
 
     def is_named(self, entry: str) -> bool:
         """Whether an entry of the policy identifies this schedule or role, and no other one."""
@@ -78,8 +82,8 @@ class Duty(NamedTuple):
 
     @property
     def identity(self) -> tuple[str, str, str, str, str]:
-        """The fields that identify a duty."""
-        return self.provider, self.kind, self.id, self.incident, self.holder
+        """The fields that identify a duty, whatever e-mail its user has according to the policy."""
+        return self.provider, self.kind, self.id, self.incident, self.user or self.holder
 
     @property
     def has_end(self) -> bool:
@@ -162,9 +166,9 @@ class Incident(NamedTuple):
     declarers: tuple[tuple[str, str], ...]
 
     @property
-    def declarer_emails(self) -> frozenset[str]:
-        """The e-mails of those who declared it."""
-        return frozenset([email for email, _ in self.declarers if email])
+    def declarer_names(self) -> frozenset[str]:
+        """The e-mails and user ids of those who declared it."""
+        return frozenset(name for person in self.declarers for name in person if name)
 
     def may_be_declared_by(self, holder: str, user_id: str) -> bool:
         """Whether a person declared it, or may have: e-mail and id may belong to one person."""
@@ -208,11 +212,13 @@ class ProviderSnapshot(NamedTuple):
         schedules_and_roles: all that were listed, whether anybody holds them or not.
         incomplete: provider and kind of each list that was not read completely.
         without_email: duties of people whose e-mail the provider does not show. They are kept
-            apart, so that they can't approve anybody.
+            apart, so that they can't approve anybody unless the policy maps the user.
         users: the users of the people who were asked about.
         complete_names: provider, kind and name of what was searched for by name or id: everything
             that has this name or id is listed, even if the list as a whole is incomplete.
         incomplete_names: the same of each search that failed.
+        email_pairs: two e-mails of one person: the one to which the policy maps a user, and the one
+            that the provider shows.
     """
 
     duties: tuple[Duty, ...] = ()
@@ -224,6 +230,7 @@ class ProviderSnapshot(NamedTuple):
     users: tuple[ProviderUser, ...] = ()
     complete_names: frozenset[tuple[str, str, str]] = frozenset()
     incomplete_names: frozenset[tuple[str, str, str]] = frozenset()
+    email_pairs: frozenset[tuple[str, str]] = frozenset()
 
     def merge(self, later: ProviderSnapshot) -> ProviderSnapshot:
         """Add later answers: a duty with an end replaces the same duty without one."""
@@ -242,4 +249,5 @@ class ProviderSnapshot(NamedTuple):
             self.users + later.users,
             self.complete_names | later.complete_names,
             self.incomplete_names | later.incomplete_names,
+            self.email_pairs | later.email_pairs,
         )

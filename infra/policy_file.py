@@ -84,6 +84,12 @@ def policy_notes(policy: Loaded, settings: Mapping[str, str], stack: str) -> Ite
                 f"run {config_set(provider.key, stack)}"
             )
     on = [provider for provider in PROVIDERS if settings.get(provider.key)]
+    for provider in PROVIDERS:
+        if provider.name in policy.policy.identities and provider not in on:
+            yield (
+                f"{file} has `identities` for {provider.name}, but {provider.key} is not set, so "
+                f"they have no effect: remove them, or run {config_set(provider.key, stack)}"
+            )
     rules = rules_without_provider(policy.policy)
     if len(on) > 1 and rules:
         more = f" (and {len(rules) - 1} more)" if len(rules) > 1 else ""

@@ -168,6 +168,7 @@ class CaseReader(Reader):
             schedule,
             schedule,
             self._holder(shift),
+            user=shift.get("user", ""),
             level=shift.get("level", 1),
             start=shift.get("from"),
             end=None if until == _NEVER else until,
@@ -189,6 +190,7 @@ class CaseReader(Reader):
             role,
             role,
             self._holder(held),
+            user=held.get("user", ""),
             incident=held.get("incident") or "INC-1",
             severity=tuple(filter(None, [held.get("severity")])),
             type=tuple(filter(None, [held.get("type")])),
@@ -198,7 +200,7 @@ class CaseReader(Reader):
 
     def _holder(self, duty: dict[str, Any]) -> str:
         """Return who holds a duty: the requester, unless the case says otherwise."""
-        return emails.normal(duty.get("who", self._who))
+        return emails.normal(duty.get("who", "" if "user" in duty else self._who))
 
     def failure(self, node: yaml.Node, _: str) -> Failure:
         """Read that a provider fails."""

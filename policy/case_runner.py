@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from handler.durations import in_words
+from handler.identities import identify
 from handler.rules.evaluate import Decision, decide_all, facts_of
 from handler.rules.model import Policy
 from policy.case_file import Case, Expected, read_cases
@@ -135,6 +136,7 @@ def run_policy_tests(
 
 
 def _run_case(case: Case, policy: Policy) -> CaseResult:
+    case = case._replace(snapshot=identify(case.snapshot, policy.identities))
     (decision,) = decide_all([case.request], case.snapshot, policy, case.now)
     return CaseResult(case, decision, tuple(_differences(case, decision, policy)))
 

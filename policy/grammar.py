@@ -55,7 +55,8 @@ POLICY = _shape(
             access to a resource counts.
     aliases  aliases  Maps the e-mail in a request to the same person's e-mails at the providers.
             Exact, and in this direction only.
-    identities  identities  For each caller, maps its names for people to their e-mails. Exact.
+    identities  identities  For each caller, maps its names for people to their e-mails, and for
+            each provider, its users' ids. Exact.
     """,
 )
 RULE = _shape(
@@ -178,6 +179,8 @@ DUTY_ON_CALL = _shape(
     provider!  provider     The provider of the schedule.
     schedule!  text         The name of the schedule.
     who        email        Who is on call, as e-mail at the provider; the requester if left out.
+    user       text         Their user id at the provider, which identities may map. Without who,
+            the provider shows no e-mail.
     level      level        The escalation level; 1 if left out.
     from       instant      The start of the shift; already started if left out.
     until      shift_until  The end of the shift, or never; if left out, it could not be read.
@@ -188,6 +191,8 @@ DUTY_ROLE = _shape(
     """
     role!        text   The name of the role; reporter is whoever declared the incident.
     who          email  Who holds it, as e-mail at the provider; the requester if left out.
+    user         text   Their user id at the provider, which identities may map. Without who, the
+            provider shows no e-mail.
     incident     text   The incident; INC-1 if left out.
     severity     text   The incident's severity.
     type         text   The incident's type.

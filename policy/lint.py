@@ -62,8 +62,8 @@ def warn(policy: Policy, lines: Mapping[str, int], problems: Problems) -> None:
 
 
 def names_without_effect(caller: str) -> str:
-    """Say why a caller's names in `identities` let nobody in; "" for a caller that maps them."""
-    if any(entry.maps_names for entry in CALLERS if entry.name == caller):
+    """Say why a caller's names in `identities` let nobody in; "" where they do."""
+    if caller in BY_ID or any(entry.maps_names for entry in CALLERS if entry.name == caller):
         return ""
     return (
         f"names of {caller} let nobody in, since {caller} identifies people by e-mail: a name only "

@@ -15,6 +15,7 @@ from handler import emails
 from handler.audit import MOST_RULES
 from handler.folding import fold
 from handler.json_fields import ShapeError
+from handler.providers.registry import BY_ID
 from handler.rules.codec import LONGEST_NAME, read_policy
 from handler.rules.model import LONGEST_GRACE, Policy
 from policy import grammar, lint
@@ -302,41 +303,48 @@ class PolicyReader(Reader):
         return aliases
 
     def identities(self, node: yaml.Node, what: str) -> dict[str, dict[str, str]]:
-        """Read the callers' names for people."""
+        """Read the callers' names and the providers' ids for people."""
         identities = {}
+        systems = (*grammar.CALLERS, *BY_ID)
         for key, value in self.entries(node, what):
-            if key.value not in grammar.CALLERS:
-                problem = f"{quoted(key.value)} isn't a caller"
-                self.error(key, f"{problem}{nearest(key.value, grammar.CALLERS)}")
+            if key.value not in systems:
+                problem = f"{quoted(key.value)} is neither a caller nor a provider"
+                self.error(key, f"{problem}{nearest(key.value, systems)}")
             elif doubt := lint.names_without_effect(key.value):
                 self._problems.warn(key, doubt)
             people = self._people(value, key.value)
             for name, email in people:
                 address = emails.normal(email)
-                if self._owners.get(address, address) != address:
+                # A duty of an alias counts, but a request comes from the alias's key.
+                is_value = self._owners.get(address, address) != address
+                if is_value and key.value not in BY_ID:
                     doubt = "this name's e-mail is a value of an alias, so only its duties count"
                     self._problems.warn(name, f"{doubt}: use the key of the alias")
             identities[key.value] = {name.value: email for name, email in people}
         return identities
 
-    def _people(self, node: yaml.Node, caller: str) -> list[tuple[yaml.ScalarNode, str]]:
-        """Read one caller's names for people; in any spelling, a name belongs to one person."""
+    def _people(self, node: yaml.Node, system: str) -> list[tuple[yaml.ScalarNode, str]]:
+        """Read one system's names or ids for people; in any spelling, one belongs to one person."""
         people: list[tuple[yaml.ScalarNode, str]] = []
         first_names: dict[str, yaml.Node] = {}
         reader = PolicyReader(self._problems, strict=True)
-        for key, value in self.entries(node, caller):
-            name, email = reader.text(key, "a name"), self.email(value, "the e-mail of a name")
+        kind, a_kind, remedy = "name", "a name", "list a person's other e-mails in aliases"
+        if system in BY_ID:
+            remedy = "write the id of the user, which `oncall preflight` shows"
+            kind, a_kind = "id", "an id"
+        for key, value in self.entries(node, system):
+            name, email = reader.text(key, a_kind), self.email(value, f"the e-mail of {a_kind}")
             if not (name and email):
                 continue
-            self._refuse_pattern(key, caller)
+            self._refuse_pattern(key, system)
             if emails.has_at(name):
-                problem = "this name may be an e-mail, which would merge two people"
-                remedy = "list a person's other e-mails in aliases"
-                self.error(key, f'"{caller}": {problem}: {remedy}')
+                problem = f"this {kind} may be an e-mail, which would merge two people"
+                self.error(key, f'"{system}": {problem}: {remedy}')
             first = first_names.setdefault(fold(name), key)
             if first is not key:
-                problem = f"{quoted(name)} is the name in line {line_of(first)}, spelt differently"
-                self.error(key, f'"{caller}": {problem}: a name must belong to one person')
+                line = f"line {line_of(first)}"
+                problem = f"{quoted(name)} is the {kind} in {line}, spelt differently"
+                self.error(key, f'"{system}": {problem}: one {kind} must belong to one person')
             people.append((key, email))
         return people
 

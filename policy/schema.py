@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from handler.audit import MOST_RULES
+from handler.providers.registry import BY_ID
 from handler.rules.codec import LONGEST_NAME
 from policy import grammar
 from policy.case_file import MOST_CHARACTERS
@@ -126,7 +127,7 @@ _OF_POLICIES: Mapping[str, Json] = {
         "type": "object",
         "additionalProperties": False,
         "minProperties": 1,
-        "properties": dict.fromkeys(grammar.CALLERS, _ref("people")),
+        "properties": dict.fromkeys((*grammar.CALLERS, *BY_ID), _ref("people")),
     },
     "people": {
         "type": "object",

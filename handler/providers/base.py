@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from handler.clock import Clock, Deadline
@@ -11,6 +12,7 @@ from handler.http import Client, HttpError
 from handler.json_fields import ShapeError, as_object
 
 _T = TypeVar("_T")
+_NO_USERS: Mapping[str, str] = MappingProxyType({})
 
 
 class Page(NamedTuple):
@@ -67,6 +69,7 @@ class DutyQuery(NamedTuple):
         updates: whether an update to a live incident may count.
         ends: whether it matters when a shift ends.
         holders: the people whose duties matter, by e-mail in normal form; None means everybody.
+        users: the provider's ids that the policy maps to one of the holders, with the e-mail.
     """
 
     schedules: tuple[str, ...] = ()
@@ -75,6 +78,7 @@ class DutyQuery(NamedTuple):
     updates: bool = False
     ends: bool = False
     holders: frozenset[str] | None = None
+    users: Mapping[str, str] = _NO_USERS
 
     @property
     def on_call(self) -> bool:
@@ -153,6 +157,12 @@ def _fetch(
         return client.get_json(url, headers, deadline, read)
     except HttpError as error:
         raise error.with_hint(hint(error)) from error
+
+
+def user_id_of(user: Mapping[str, Any]) -> str:
+    """Give the id of a user whose e-mail is known, or "" if the answer has no usable one."""
+    user_id = user.get("id")
+    return user_id if isinstance(user_id, str) else ""
 
 
 def unread_problem(count: int) -> tuple[str, ...]:

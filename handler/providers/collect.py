@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from importlib import import_module
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
 
 from handler.clock import Clock, Deadline
 from handler.duty import Duty, ProviderSnapshot
@@ -36,6 +37,8 @@ MOST_AT_ONCE = 7
 # somebody who is already approved.
 PATIENCE = 0.6
 _SECOND = timedelta(seconds=1)
+Identities: TypeAlias = Mapping[str, Mapping[str, str]]
+_NO_IDENTITIES: Identities = MappingProxyType({})
 
 
 def load_clients(
@@ -58,16 +61,27 @@ class DutyCollector:
     waiting ends once no answer that is still to come could matter. After `PATIENCE`, a provider is
     also asked beside what hangs, and nobody waits for longer access.
 
+    Args:
+        clients: by the provider's name.
+        deadline: when all has to be answered.
+        identities: the policy's.
+
     Attributes:
-        snapshot: what has come so far.
+        snapshot: what has come so far; the holders of the duties are those of the policy.
         queries: the first query to each provider; no later one needs more. At the end, an empty one
             where nobody waited for the whole answer.
     """
 
-    def __init__(self, clients: Mapping[str, ProviderClient], deadline: Deadline) -> None:
+    def __init__(
+        self,
+        clients: Mapping[str, ProviderClient],
+        deadline: Deadline,
+        identities: Identities = _NO_IDENTITIES,
+    ) -> None:
         self.snapshot = ProviderSnapshot()
         self.queries: dict[str, DutyQuery] = {}
         self._clients = clients
+        self._identities = {name: identities[name] for name in clients if name in identities}
         self._runner = QuestionRunner(deadline)
         self._deadlines = [deadline, deadline.part(PATIENCE)]
         self._rounds: Counter[str] = Counter()
@@ -105,7 +119,13 @@ class DutyCollector:
         if not self._runner.wait(self._deadlines[-1]):
             self._deadlines.pop()
             self._batches.clear()
-        self.snapshot = self._runner.snapshot()
+        snapshot = self._runner.snapshot()
+        if self._identities:  # as few policies have them, others don't load the file
+            identify = import_module("handler.identities").identify
+            # A later answer about a duty may have the policy's e-mail only.
+            snapshot = snapshot._replace(email_pairs=self.snapshot.email_pairs)
+            snapshot = identify(snapshot, self._identities)
+        self.snapshot = snapshot
         return True
 
     def _start(self, queries: Mapping[str, DutyQuery]) -> None:
@@ -178,15 +198,17 @@ def collect_and_decide(
     be longer.
     """
     policy = policy.relevant_to(requests)
-    collector = DutyCollector(clients, deadline)
+    collector = DutyCollector(clients, deadline, policy.identities)
     while True:
         decisions = decide_all(requests, collector.snapshot, policy, clock.now())
         now = clock.now()
         undecided = [decision.request for decision in decisions if decision.could_change]
         needed = dependencies(undecided, policy, now)
         longer = lengthening_dependencies(decisions, policy, now)
-        queries = duty_queries(clients, needed)
-        and_longer = duty_queries(clients, [*needed, *longer]) if longer else None
+        queries = duty_queries(clients, needed, policy.identities)
+        and_longer = None
+        if longer:
+            and_longer = duty_queries(clients, [*needed, *longer], policy.identities)
         if not collector.advance(queries, and_longer):
             break
     snapshot, now = collector.snapshot, clock.now()
@@ -258,14 +280,18 @@ def _longest(request: Request, policy: Policy, now: datetime) -> timedelta:
 
 
 def duty_queries(
-    providers: Iterable[str], dependencies: Sequence[Dependency]
+    providers: Iterable[str],
+    dependencies: Sequence[Dependency],
+    identities: Identities = _NO_IDENTITIES,
 ) -> dict[str, DutyQuery]:
     """Say what each of these providers may know of it, where it may know anything."""
-    queries = {name: duty_query(name, dependencies) for name in providers}
+    queries = {name: duty_query(name, dependencies, identities) for name in providers}
     return {name: query for name, query in queries.items() if not query.is_empty}
 
 
-def duty_query(provider: str, dependencies: Iterable[Dependency]) -> DutyQuery:
+def duty_query(
+    provider: str, dependencies: Iterable[Dependency], identities: Identities = _NO_IDENTITIES
+) -> DutyQuery:
     """Say what of it one provider may know, and of whom."""
     schedules: dict[str, None] = {}
     holders: list[frozenset[str] | None] = []
@@ -284,8 +310,13 @@ def duty_query(provider: str, dependencies: Iterable[Dependency]) -> DutyQuery:
         holders.append(people)
     known = [people for people in holders if people is not None]
     everybody = len(known) < len(holders) or not holders
+    query = query._replace(schedules=tuple(schedules))
+    if everybody:
+        return query
+    people = frozenset().union(*known)
+    users = identities.get(provider, {}).items()
     return query._replace(
-        schedules=tuple(schedules), holders=None if everybody else frozenset().union(*known)
+        holders=people, users={user: email for user, email in users if email in people}
     )
 
 

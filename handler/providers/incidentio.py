@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlencode
@@ -88,7 +88,7 @@ class IncidentIOClient:
     def questions(self, query: DutyQuery, snapshot: ProviderSnapshot) -> Iterator[Question]:
         """Ask for live incidents with their roles, for shifts, then for updates to incidents."""
         if query.roles or query.updates:
-            yield self._incidents(query.holders)
+            yield self._incidents(query.holders, query.users)
         if query.on_call:
             yield from self._on_call(query)
         if query.updates:
@@ -133,8 +133,8 @@ class IncidentIOClient:
 
         return fetch
 
-    def _incidents(self, holders: frozenset[str] | None) -> Question:
-        fetch = self._list("incidents", _LIVE, lambda body: read_incidents(body, holders))
+    def _incidents(self, holders: frozenset[str] | None, users: Collection[str]) -> Question:
+        fetch = self._list("incidents", _LIVE, lambda body: read_incidents(body, holders, users))
         return Question(PROVIDER, "incidents", INCIDENT_ROLE, fetch)
 
     def _updates_of(self, incident: Incident) -> Question:
@@ -223,7 +223,7 @@ def read_schedules(body: JsonObject) -> Page:
                 start=start,
                 end=end,
                 link=link,
-                user="" if holder else user_id,
+                user=user_id,
             )
             for holder, user_id, start, end in shifts
             if holder or user_id
@@ -253,11 +253,13 @@ def _shift(shift: JsonObject) -> tuple[str, str, datetime, datetime]:
     return *_person(get_object(shift, "user")), start, end
 
 
-def read_incidents(body: JsonObject, holders: frozenset[str] | None = None) -> Page:
+def read_incidents(
+    body: JsonObject, holders: frozenset[str] | None = None, users: Collection[str] = ()
+) -> Page:
     """Read a page of incidents: who holds a role in a live one.
 
-    Given `holders`, of each other person's duties only those are read that differ in what a rule
-    looks at: they are needed to count people, and there may be hundreds.
+    Given `holders`, and `users` by id, of each other person's duties only those are read that
+    differ in what a rule looks at: they are needed to count people, and there may be hundreds.
     """
     duties: list[Duty] = []
     incidents = []
@@ -286,7 +288,7 @@ def read_incidents(body: JsonObject, holders: frozenset[str] | None = None) -> P
             holder, user_id = person
             if not (holder or user_id):
                 continue
-            if holders and holder not in holders:
+            if holders and holder not in holders and user_id not in users:
                 looked_at = role.id, role.names, is_reporter, severity, type_, person
                 if looked_at in counted:
                     continue
@@ -305,8 +307,8 @@ def read_incidents(body: JsonObject, holders: frozenset[str] | None = None) -> P
                     severity=severity,
                     type=type_,
                     self_declared=incident.may_be_declared_by(holder, user_id),
-                    declarers=incident.declarer_emails,
-                    user="" if holder else user_id,
+                    declarers=incident.declarer_names,
+                    user=user_id,
                 )
             )
     return Page(
@@ -390,8 +392,8 @@ def read_updates(body: JsonObject, incident: Incident) -> Page:
             holder,
             incident=incident.reference,
             self_declared=incident.may_be_declared_by(holder, user_id),
-            declarers=incident.declarer_emails,
-            user="" if holder else user_id,
+            declarers=incident.declarer_names,
+            user=user_id,
         )
         for holder, user_id in dict.fromkeys(people)
         if holder or user_id

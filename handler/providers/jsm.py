@@ -7,8 +7,9 @@ Only a person who is on shift themselves counts. Nothing tells when a step of an
 nor whether a team goes by one: who is on call by a team, an escalation or another schedule does
 not.
 
-People are accounts here. An account that shows no e-mail, is closed or isn't a person's is only
-counted. A link to a next page is never followed: it only says that there is one.
+People are accounts here. An account that shows no e-mail is only counted, unless the policy maps
+it to one; an account that is closed or isn't a person's is only counted in any case. A link to a
+next page is never followed: it only says that there is one.
 """
 
 from __future__ import annotations
@@ -109,14 +110,14 @@ class JSMClient:
                 yield Question(PROVIDER, "a schedule", ON_CALL, search, (entry,), about=entry)
         for email in sorted(filter(emails.is_address, query.holders or ())):
             yield Question(PROVIDER, "accounts", "", partial(self._account, email), about=email)
-        users = _accounts_of(query.holders, snapshot)
+        users = _accounts_of(query, snapshot)
         schedules = _schedules_to_ask(query, snapshot)
         for schedule in schedules[:MOST_SCHEDULES]:
             yield self._on_calls(schedule, users)
         if len(schedules) > MOST_SCHEDULES:
             yield Question(PROVIDER, "other schedules", "", _too_many)
         for schedule_id, duties in duties_without_end(PROVIDER, query, snapshot):
-            yield self._timeline(schedule_id, duties, users)
+            yield self._timeline(schedule_id, duties)
 
     def search_accounts(self, email: str, deadline: Deadline) -> list[Any]:
         """Find accounts by the beginning of a name or of an e-mail that they show."""
@@ -132,7 +133,7 @@ class JSMClient:
         """Find the one account in use that shows this e-mail."""
         rows = self.search_accounts(email, deadline)
         people, unread = read_users(rows)
-        own = [account for account, shown in people.items() if shown == email]
+        own = [account for account, address in people.items() if address == email]
         users = tuple(ProviderUser(PROVIDER, email, account) for account in own)
         yield Page(users=users if len(own) == 1 else (), problems=unread_problem(unread))
         if len(rows) >= MOST_ACCOUNTS:
@@ -170,48 +171,47 @@ class JSMClient:
 
         yield from self._values(get, _has_next, read_schedules)
 
-    def _on_calls(self, schedule: ScheduleOrRole, users: Mapping[str, str] | None) -> Question:
+    def _on_calls(
+        self, schedule: ScheduleOrRole, users: Mapping[str, str | None] | None
+    ) -> Question:
         def fetch(deadline: Deadline) -> Iterator[Page]:
             url = f"{self._schedules(deadline)}/{schedule.id}/on-calls?flat=false"
             accounts, unread = self._get(url, _OPS, deadline, read_on_shift)
             yield Page(problems=unread_problem(unread))
             duty = Duty(PROVIDER, ON_CALL, schedule.id, schedule.names[0], "")
-            without_email = dict.fromkeys(accounts if users is None else ())
+            inactive = dict.fromkeys(accounts if users is None else ())
             for people, unread in self._people(accounts, users, deadline):
                 for account in people:
-                    without_email.pop(account, None)  # an account may come on two pages
-                duties = (duty._replace(holder=email) for email in dict.fromkeys(people.values()))
+                    inactive.pop(account, None)  # an account may come on two pages
+                duties = (
+                    duty._replace(holder=email, user=account) for account, email in people.items()
+                )
                 yield Page(tuple(duties), problems=unread_problem(unread))
-            yield Page(tuple(duty._replace(user=account) for account in without_email))
+            yield Page(tuple(duty._replace(user=account, inactive=True) for account in inactive))
 
         return Question(PROVIDER, f"on-calls of {schedule.id}", "", fetch)
 
-    def _timeline(
-        self, schedule_id: str, duties: Collection[Duty], users: Mapping[str, str] | None
-    ) -> Question:
+    def _timeline(self, schedule_id: str, duties: Collection[Duty]) -> Question:
         def fetch(deadline: Deadline) -> Iterator[Page]:
             url = f"{self._schedules(deadline)}/{schedule_id}/{TIMELINE}"
             read = partial(read_shift_ends, person_of=_responder, now=self._clock.now())
             ends, unread = self._get(url, _OPS, deadline, read)
-            yield Page(problems=unread_problem(unread))
-            for people, unread in self._people(list(ends), users, deadline):
-                ending = (
-                    duty._replace(end=ends[account])
-                    for account, email in people.items()
-                    for duty in duties
-                    if duty.holder == email
-                )
-                yield Page(tuple(ending), problems=unread_problem(unread))
+            ending = (duty._replace(end=ends[duty.user]) for duty in duties if duty.user in ends)
+            yield Page(tuple(ending), problems=unread_problem(unread))
 
         return Question(PROVIDER, f"timeline of {schedule_id}", "", fetch)
 
     def _people(
-        self, accounts: list[str], users: Mapping[str, str] | None, deadline: Deadline
+        self, accounts: list[str], users: Mapping[str, str | None] | None, deadline: Deadline
     ) -> Iterator[tuple[dict[str, str], int]]:
-        """Give e-mails by account: those of the users, or look all up, so many at a time."""
+        """Give e-mails by account: those of the users, or of all, so many at a time.
+
+        Those that are not known are looked up, and whether the account is a person's and in use.
+        """
         if users is not None:
-            yield {account: users[account] for account in accounts if account in users}, 0
-            return
+            own = {account: users[account] for account in accounts if account in users}
+            yield {account: email for account, email in own.items() if email is not None}, 0
+            accounts = [account for account, email in own.items() if email is None]
         for at in range(0, len(accounts), ACCOUNTS_A_CALL):
             some = accounts[at : at + ACCOUNTS_A_CALL]
             query = urlencode([*(("accountId", id_) for id_ in some), ("maxResults", len(some))])
@@ -337,7 +337,10 @@ def read_on_shift(body: JsonObject) -> tuple[list[str], int]:
 
 
 def read_users(values: list[Any]) -> tuple[dict[str, str], int]:
-    """Read the e-mail, in normal form, of each account that is a person's and in use."""
+    """Read the e-mail, in normal form, of each account that is a person's and in use.
+
+    It is "" where the account does not show it.
+    """
 
     def read(user: JsonObject) -> tuple[str, str, bool, object]:
         account, email = require_str(user, "accountId"), get_str(user, "emailAddress")
@@ -348,20 +351,22 @@ def read_users(values: list[Any]) -> tuple[dict[str, str], int]:
     people = {
         account: email
         for account, email, is_person, active in users
-        if email and is_person and active is True
+        if is_person and active is True
     }
     return people, unread + sum(not isinstance(active, bool) for *_, active in users)
 
 
-def _accounts_of(
-    people: Collection[str] | None, snapshot: ProviderSnapshot
-) -> Mapping[str, str] | None:
-    """Give these people's e-mails by account, if the account of each of them is known."""
-    users = {user.id: user.email for user in snapshot.users if user.provider == PROVIDER}
-    if people is None:
+def _accounts_of(query: DutyQuery, snapshot: ProviderSnapshot) -> Mapping[str, str | None] | None:
+    """Give these people's e-mails by account, if an account of each of them is known.
+
+    The e-mail of an account that only the policy names is None, since it has not been read.
+    """
+    if query.holders is None:
         return None
-    addresses = [email for email in people if emails.is_address(email)]
-    return users if set(users.values()).issuperset(addresses) else None
+    users: dict[str, str | None] = dict.fromkeys(query.users)
+    users |= {user.id: user.email for user in snapshot.users if user.provider == PROVIDER}
+    addresses = [email for email in query.holders if emails.is_address(email)]
+    return users if {*users.values(), *query.users.values()}.issuperset(addresses) else None
 
 
 def _schedules_to_ask(query: DutyQuery, snapshot: ProviderSnapshot) -> list[ScheduleOrRole]:

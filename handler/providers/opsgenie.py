@@ -40,7 +40,14 @@ from handler.providers.atlassian import (
     read_schedule,
     read_shift_ends,
 )
-from handler.providers.base import DutyQuery, Page, Question, fetch_object, unread_problem
+from handler.providers.base import (
+    DutyQuery,
+    Page,
+    Question,
+    fetch_object,
+    unread_problem,
+    user_id_of,
+)
 from handler.providers.registry import BY_ID, other_region
 
 _T = TypeVar("_T")
@@ -124,7 +131,9 @@ class OpsgenieClient:
                 lambda body: read_shift_ends(get_object(body, "data"), _recipient, now),
             )
             ending = (
-                duty._replace(end=ends[duty.holder]) for duty in duties if duty.holder in ends
+                duty._replace(end=ends[person])
+                for duty in duties
+                if (person := duty.user or duty.holder) in ends
             )
             yield Page(tuple(ending), problems=unread_problem(unread))
 
@@ -198,7 +207,7 @@ def _is_running(body: JsonObject) -> bool:
 def _notified_at_once(
     schedule: JsonObject, running: Collection[str]
 ) -> tuple[Collection[tuple[str, str]], set[str], int]:
-    """Give e-mail or id of those notified at once, and the ids of the schedules on the way.
+    """Give e-mail and id of those notified at once, and the ids of the schedules on the way.
 
     Count the entries that are not understood.
     """
@@ -243,12 +252,14 @@ def _comes_at_once(participant: JsonObject, *, is_step: bool) -> bool:
 
 
 def _person(user: JsonObject) -> tuple[str, str]:
-    """Give the e-mail, which a user's name is, or else the id."""
-    if holder := emails.normal(get_str(user, "name")):
-        return holder, ""
-    return "", require_str(user, "id")
+    """Give the e-mail, which a user's name is, and the id; one of them may be ""."""
+    holder = emails.normal(get_str(user, "name"))
+    return holder, user_id_of(user) if holder else require_str(user, "id")
 
 
 def _recipient(period: JsonObject) -> str:
+    """Give the id of a period's user, or the e-mail if there is no id."""
     recipient = get_object(period, "recipient")
-    return emails.normal(get_str(recipient, "name")) if get_str(recipient, "type") == "user" else ""
+    if get_str(recipient, "type") != "user":
+        return ""
+    return get_str(recipient, "id") or emails.normal(get_str(recipient, "name"))

@@ -8,7 +8,7 @@ any other field that is not required may be.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
@@ -39,6 +39,7 @@ from handler.providers.base import (
     Question,
     fetch_object,
     unread_problem,
+    user_id_of,
 )
 from handler.providers.registry import BY_ID, other_region
 
@@ -83,7 +84,7 @@ class PagerDutyClient:
         if query.holders is None:
             yield from self._about_everybody(query, snapshot)
         else:
-            yield from self._about_people(query.holders, query.schedules, snapshot)
+            yield from self._about_people(query.holders, query, snapshot)
 
     def _about_everybody(self, query: DutyQuery, snapshot: ProviderSnapshot) -> Iterator[Question]:
         """Ask who is on call and, where names matter, for all schedules; then for single ones.
@@ -103,20 +104,27 @@ class PagerDutyClient:
             yield Question(PROVIDER, f"schedule {id_}", "", partial(self._schedule, id_, path))
 
     def _about_people(
-        self, people: Collection[str], entries: Iterable[str], snapshot: ProviderSnapshot
+        self, people: Collection[str], query: DutyQuery, snapshot: ProviderSnapshot
     ) -> Iterator[Question]:
         """Ask what these people are on call for; then for the schedules that the rules name.
+
+        A user whom the policy maps to one of them is asked about by id.
 
         Schedules are asked for only on behalf of somebody who has a user here. A schedule's name is
         searched for, to see whether another one has it; whether it is another one's id is asked if
         it can be one. The names of schedules that these people are on call for come first.
         """
         for email in sorted(filter(emails.is_address, people)):
-            on_calls = partial(self._on_calls_of, email)
+            on_calls = partial(self._on_calls_of, email, query.users)
             yield Question(PROVIDER, "on-calls", ON_CALL, on_calls, (), about=email)
-        users = {user.id: user.email for user in snapshot.users if user.provider == PROVIDER}
+        if query.users:
+            ids = sorted(query.users)
+            on_calls = partial(self._on_calls_of_users, ids)
+            yield Question(PROVIDER, "on-calls", ON_CALL, on_calls, (), about=" ".join(ids))
+        users = _users_of(query, snapshot)
         if not users:
             return
+        entries = query.schedules
         duties = [duty for duty in snapshot.duties if duty.provider == PROVIDER]
         manned, names = {duty.id for duty in duties}, {duty.name for duty in duties}
         unproven = [entry for entry in entries if entry not in manned]
@@ -144,40 +152,51 @@ class PagerDutyClient:
         yield Question(PROVIDER, "users", KEY, fetch)
 
     def _look_up(
-        self, id_: str, path: str, users: Mapping[str, str], listed_names: tuple[str, ...] = ()
+        self,
+        id_: str,
+        path: str,
+        users: Mapping[str, str | None],
+        listed_names: tuple[str, ...] = (),
     ) -> Question:
         fetch, about = partial(self._schedule, id_, path, users=users), "".join(listed_names)
         return Question(PROVIDER, f"schedule {id_}", ON_CALL, fetch, listed_names, about)
 
     def _all_on_calls(self, deadline: Deadline) -> Iterator[Page]:
-        yield from self._on_calls({}, deadline)
+        yield from self._on_calls((), deadline)
 
-    def _on_calls_of(self, email: str, deadline: Deadline) -> Iterator[Page]:
+    def _on_calls_of_users(self, ids: list[str], deadline: Deadline) -> Iterator[Page]:
+        users = tuple(ProviderUser(PROVIDER, "", id_) for id_ in ids)
+        yield Page(users=users, names_missing=True)
+        yield from self._on_calls([("user_ids[]", id_) for id_ in ids], deadline)
+
+    def _on_calls_of(
+        self, email: str, others: Collection[str], deadline: Deadline
+    ) -> Iterator[Page]:
         """Find the user who has this e-mail, and ask what they are on call for.
 
         The vendor's search finds parts of names and e-mails. Somebody whose e-mail it does not show
-        may be the one, and is asked about to be counted.
+        may be the one, and is asked about to be counted. The `others` are asked about by id.
         """
         users: list[ProviderUser] = []
         read = partial(read_users, email=email)
-        for some, page in self._pages("/users", {"query": email}, PAGE_SIZE, deadline, read):
+        for some, page in self._pages("/users", [("query", email)], PAGE_SIZE, deadline, read):
             users += some
             yield page
         if sum(bool(user.email) for user in users) > 1:
             raise CutShort("several users have the same e-mail")
         yield Page(users=tuple(users), names_missing=True)
         users.sort(key=lambda user: not user.email)  # whoever has it comes first
-        for user in users[:MOST_USERS]:
-            yield from self._on_calls({"user_ids[]": user.id}, deadline)
+        for user in [user for user in users if user.id not in others][:MOST_USERS]:
+            yield from self._on_calls([("user_ids[]", user.id)], deadline)
 
-    def _on_calls(self, query: Mapping[str, str], deadline: Deadline) -> Iterator[Page]:
-        query = {**query, "include[]": "users", "time_zone": "UTC"}
+    def _on_calls(self, query: Iterable[tuple[str, str]], deadline: Deadline) -> Iterator[Page]:
+        query = (*query, ("include[]", "users"), ("time_zone", "UTC"))
         shifts: dict[tuple[str, str, datetime | None], Duty] = {}
         for page in self._pages("/oncalls", query, PAGE_SIZE, deadline, read_on_calls):
             # One for each escalation policy that uses the schedule: only what is new, or better.
             better = {}
             for duty in page.duties:
-                shift = duty.id, duty.holder or duty.user, duty.start
+                shift = duty.id, duty.user or duty.holder, duty.start
                 best = _best_known(shifts.get(shift, duty), duty)
                 if best != shifts.get(shift):
                     shifts[shift] = better[shift] = best
@@ -187,18 +206,18 @@ class PagerDutyClient:
         self, path: str, size: int, query: Mapping[str, str], deadline: Deadline
     ) -> Iterator[Page]:
         read = partial(read_schedules, path=path)
-        yield from self._pages(path, query, size, deadline, read)
+        yield from self._pages(path, query.items(), size, deadline, read)
 
     def _schedule(
         self,
         schedule_id: str,
         path: str,
         deadline: Deadline,
-        users: Mapping[str, str] | None = None,
+        users: Mapping[str, str | None] | None = None,
     ) -> Iterator[Page]:
         """Read who is on shift in one schedule: which of these users, by id and e-mail, or anybody.
 
-        The e-mails of others cost a call each.
+        E-mails that are not known cost a call each.
         """
         now = self._clock.now().replace(microsecond=0)
         query = {
@@ -215,23 +234,18 @@ class PagerDutyClient:
         listed, shifts, problems = schedule
         yield Page(schedules_and_roles=(listed,), problems=problems)
         if users is not None:
-            yield Page(
-                tuple(
-                    duty._replace(holder=users[id_], user="" if users[id_] else id_)
-                    for id_, duty in shifts.items()
-                    if id_ in users
-                )
-            )
-            return
+            shifts = {id_: duty for id_, duty in shifts.items() if id_ in users}
         for user_id, duty in itertools.islice(shifts.items(), MOST_ON_SHIFT):
-            try:
-                email = self._get_if_there(
-                    f"/users/{user_id}", {}, deadline, partial(read_email, user_id=user_id)
-                )
-            except (HttpError, ShapeError) as error:
-                yield Page(problems=(f"somebody on shift: {error}",))
-                continue
-            yield Page((duty._replace(holder=email) if email else duty._replace(user=user_id),))
+            email = users[user_id] if users else None
+            if email is None:
+                try:
+                    email = self._get_if_there(
+                        f"/users/{user_id}", {}, deadline, partial(read_email, user_id=user_id)
+                    )
+                except (HttpError, ShapeError) as error:
+                    yield Page(problems=(f"somebody on shift: {error}",))
+                    continue
+            yield Page((duty._replace(holder=email or "", user=user_id),))
         if len(shifts) > MOST_ON_SHIFT:
             raise CutShort(f"only the first {MOST_ON_SHIFT} people on shift were asked for")
 
@@ -262,7 +276,7 @@ class PagerDutyClient:
     def _pages(
         self,
         path: str,
-        query: Mapping[str, str],
+        query: Iterable[tuple[str, str]],
         size: int,
         deadline: Deadline,
         read: Callable[[list[Any]], _T],
@@ -275,8 +289,8 @@ class PagerDutyClient:
 
         offset, most = 0, MOST_ROWS // size
         for _ in range(most):
-            limits = {"limit": size, "offset": offset}
-            page, goes_on, count = self._get(path, {**query, **limits}, deadline, read_page)
+            limits = ("limit", size), ("offset", offset)
+            page, goes_on, count = self._get(path, (*query, *limits), deadline, read_page)
             yield page
             if not goes_on():
                 return
@@ -296,7 +310,11 @@ class PagerDutyClient:
             return None
 
     def _get(
-        self, path: str, query: Mapping[str, str | int], deadline: Deadline, read: _Read[_T]
+        self,
+        path: str,
+        query: Mapping[str, str | int] | Sequence[tuple[str, str | int]],
+        deadline: Deadline,
+        read: _Read[_T],
     ) -> _T:
         url = f"{self._base_url}{path}?{urlencode(query)}"
         return fetch_object(self._client, url, self._headers, deadline, read, self._hint)
@@ -362,7 +380,7 @@ def _on_call(entry: JsonObject, schedule: ScheduleOrRole, link: str) -> Duty:
         end=None if endless else require_instant(entry, "end"),
         endless=endless,
         link=link,
-        user="" if holder else get_str(user, "id"),
+        user=user_id_of(user) if holder else get_str(user, "id"),
     )
 
 
@@ -387,6 +405,18 @@ def read_users(rows: Iterable[Any], email: str) -> tuple[list[ProviderUser], Pag
     users, unread = read_entries(rows, _user)
     some = [user for user in users if user.email in {email, ""}]
     return some, Page(problems=unread_problem(unread), names_missing=True)
+
+
+def _users_of(query: DutyQuery, snapshot: ProviderSnapshot) -> dict[str, str | None]:
+    """Give the e-mails of the users who were asked about, by id.
+
+    It is None for a user whom only the policy names, and whose e-mail has not been read.
+    """
+    users: dict[str, str | None] = {}
+    for provider, email, id_ in snapshot.users:
+        if provider == PROVIDER:
+            users[id_] = users.get(id_) or email or (None if id_ in query.users else "")
+    return users
 
 
 def _read_nothing(body: JsonObject) -> Page:

@@ -57,8 +57,10 @@ def read_policy(text: str, *, self_declared: bool = False) -> Policy:
 
 def _identities(body: Json) -> dict[str, dict[str, str]]:
     return {
-        caller: {_name(name): _address(email) for name, email in people.items()}
-        for caller, people in body.items()
+        (BY_ID[system].name if system in BY_ID else system): {
+            _name(name): _email(email) for name, email in people.items()
+        }
+        for system, people in body.items()
     }
 
 
@@ -67,6 +69,13 @@ def _name(value: object) -> str:
     if emails.has_at(name):
         raise ValueError("a name of identities has an @")  # it would be somebody else's e-mail
     return name
+
+
+def _email(value: object) -> str:
+    email = _address(value)
+    if not emails.is_address(email):
+        raise ValueError("an e-mail of identities isn't an address")  # it would match nobody
+    return email
 
 
 # Written out rather than clever: these run for each of hundreds of rules, at a cold start.

@@ -168,8 +168,12 @@ def facts_of(request: Request, snapshot: ProviderSnapshot, policy: Policy, now: 
     if expiry is not None:
         left = expiry - now
         requested = left if requested is None else min(left, requested)
-    duties = sort_duties(duty for duty in snapshot.duties if duty.holder in addresses)
-    known_as = policy.known_as(email)
+    duties = sort_duties(
+        duty if policy.email_of(duty.provider, duty.user) == duty.holder else duty._replace(user="")
+        for duty in snapshot.duties
+        if duty.holder in addresses
+    )
+    known_as = policy.known_as(email, snapshot.email_pairs)
     return Facts(email, addresses, known_as, duties, requested, now, policy.self_declared)
 
 

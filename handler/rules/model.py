@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -139,7 +139,8 @@ class Policy(NamedTuple):
     Attributes:
         aliases: maps the e-mail in a request to the same person's e-mails at the providers.
         digest: identifies a policy file; "" for a policy from settings.
-        identities: maps caller and the caller's name for a person to their e-mail in normal form.
+        identities: maps a caller or provider, and its name or id for a person, to the person's
+            e-mail in normal form; a provider by its display name.
     """
 
     rules: tuple[Rule, ...]
@@ -157,9 +158,9 @@ class Policy(NamedTuple):
             fields = (*fields, tuple(sorted(names)))
         return self.digest or digest_of(_canonical(fields))
 
-    def email_of(self, caller: str, name: str) -> str:
-        """Return the e-mail of the person with exactly this name at a caller, or ""."""
-        return self.identities.get(caller, {}).get(name, "")
+    def email_of(self, system: str, name: str) -> str:
+        """Return the e-mail of the person with exactly this name at a caller or provider, or ""."""
+        return self.identities.get(system, {}).get(name, "")
 
     def relevant_to(self, requests: Sequence[Request]) -> Policy:
         """Leave out the rules that cannot affect these requests.
@@ -190,12 +191,23 @@ class Policy(NamedTuple):
         """Return the addresses whose duties count for a requester; `email` is in normal form."""
         return frozenset((email, *self.aliases.get(email, ())))
 
-    def known_as(self, email: str) -> frozenset[str]:
+    def known_as(
+        self, email: str, pairs: Collection[tuple[str, str]] = frozenset()
+    ) -> frozenset[str]:
         """Return every known address of this person, folded, for what speaks against them.
 
-        Aliases count in both directions, and so do the callers' names for them: another account
-        or name must not be a way around a denial.
+        Aliases count in both directions, and so do names in `identities`, and `pairs` of e-mails of
+        one person: another account or name must not be a way around a denial.
         """
+        known = self._known_as(email)
+        folded_pairs = {frozenset(map(emails.folded, pair)) for pair in pairs}
+        while linked := [
+            pair for pair in folded_pairs if not (known.isdisjoint(pair) or known >= pair)
+        ]:
+            known = known.union(*(self._known_as(one) for pair in linked for one in pair))
+        return known
+
+    def _known_as(self, email: str) -> frozenset[str]:
         own = emails.folded(email)
         names = [
             (emails.folded(name), emails.folded(address))

@@ -235,12 +235,16 @@ def test_no_field_of_a_record_ends_a_command() -> None:
         *("incident.io", INCIDENT_ROLE, "R1", "Incident Lead", JANE, "lead", 2),
         *(now, NOW + timedelta(hours=1), True, "https://example.com", "INC-1", True),
         *(("S1",), ("T1",), True, frozenset(), frozenset({"a"}), frozenset({"b"})),
+        user="U1",
     )
+    policy = POLICY._replace(identities={"incident.io": {"U1": JANE}})
     labels = {DURATION: "soonish", REQUESTED_DURATION: "1h", EXPIRES: "soon"}
     asked = read_request(request_for(DATABASE).requester, (DATABASE,), labels)
-    unreadable, decided = (log_record(each, every) for each in (asked, request_for(DATABASE)))
+    unreadable, decided = (
+        log_record(each, every, policy=policy) for each in (asked, request_for(DATABASE))
+    )
     told = decided["trace"]["duties"][0]
-    assert len(told) == len(every) - len({"holder", "declarers", "user"})
+    assert len(told) == len(every) - len({"holder", "declarers", "inactive"})
     # Whose duty it is, a record tells by this alone.
     decided = changed(decided, ("trace", "duties", 0), {**told, "alias": True})
     for record in of_call("every", unreadable, decided):

@@ -9,6 +9,7 @@ import pytest
 from auditlog.explain import tree
 from auditlog.record import read_line
 from auditlog.replay import (
+    ANOTHER_HOLDER,
     ANOTHER_PERSON,
     INCOMPLETE_CALL,
     INCONSISTENT_CALL,
@@ -18,7 +19,7 @@ from auditlog.replay import (
 )
 from handler.callers.indent import DURATION, EXPIRES, REQUESTED_DURATION
 from handler.providers.base import DutyQuery
-from handler.rules.conditions import AnyOf, IncidentRole, OnCall
+from handler.rules.conditions import AnyOf, IncidentRole, OnCall, Requester
 from handler.rules.model import Policy, Rule, Selector, ShiftEnd, policy_from_settings
 from tests.auditlog.records import HOUR, LEAD, POLICY, SHIFT, log_records, request_by
 from tests.cli.conftest import JANE, NOW, OMAR
@@ -286,6 +287,65 @@ def test_who_declared_an_incident_is_not_logged(
     other = policy._replace(aliases=aliases, self_declared=self_declared)
     (replayed,) = replay([record], other._replace(rules=(*policy.rules, policy.rules[0])))
     assert (replayed.problem == "") is known
+
+
+BY_ID = SHIFT._replace(provider="PagerDuty", user="P1")
+DENIES_DOMAIN = Rule("no", Selector(("x",)), Requester(domains=("b.example",)), deny=True)
+
+
+@pytest.mark.parametrize(
+    ("users", "problem"),
+    [
+        ({"P1": JANE}, ""),
+        ({"P1": JANE, "P2": OMAR}, ""),
+        ({"P1": OMAR}, ANOTHER_HOLDER),
+        ({"P2": JANE}, ANOTHER_HOLDER),
+        ({}, ANOTHER_HOLDER),
+    ],
+)
+def test_an_id_that_means_another_person(users: dict[str, str], problem: str) -> None:
+    """The log doesn't say whose the duty would be by what the provider shows."""
+    before = POLICY._replace(identities={"PagerDuty": {"P1": JANE}})
+    (record,) = log_records(request_by(), duties=(BY_ID,), policy=before)
+    assert record["trace"]["duties"][0]["user"] == "P1"
+    after = policy_from_settings(HOUR, schedules=("DBA",))._replace(identities={"PagerDuty": users})
+    (replayed,) = replay([record], after)
+    assert replayed.problem == problem
+    (same,) = replay([record], before)
+    assert (same.problem, same.differences) == ("", ())
+
+
+def test_an_id_that_means_an_alias() -> None:
+    """Which of a person's addresses is not logged."""
+    alias = {JANE: ("j@corp.example",)}
+    before = POLICY._replace(aliases=alias, identities={"PagerDuty": {"P1": "j@corp.example"}})
+    duty = BY_ID._replace(holder="j@corp.example")
+    (record,) = log_records(request_by(), duties=(duty,), policy=before)
+    for rules, problem in ((before.rules, ""), ((*before.rules, *before.rules), "another address")):
+        (replayed,) = replay([record], before._replace(rules=rules))
+        assert problem in replayed.problem
+
+
+def test_what_a_user_of_the_requester_might_add() -> None:
+    """Their duties, what a denial hits, and who declared an incident: none of it is logged."""
+    mapped = {"PagerDuty": {"P2": JANE}}
+    (refused,) = log_records(request_by(), duties=())
+    (approved,) = log_records(request_by())
+    led = policy_from_settings(6 * HOUR, incident_roles=("Incident Lead",))
+    (leads,) = log_records(request_by(), duties=(LEAD,), policy=led)
+    for record, policy, problem in (
+        (refused, POLICY, "duties of the requester's users at a provider would count"),
+        (approved, POLICY, ""),
+        (
+            approved,
+            POLICY._replace(rules=(*POLICY.rules, DENIES_DOMAIN)),
+            "may deny the e-mail that a provider shows",
+        ),
+        (leads, led, "another address or user"),
+    ):
+        (replayed,) = replay([record], policy._replace(identities=mapped))
+        assert problem in replayed.problem
+        assert bool(problem) is bool(replayed.problem)
 
 
 def test_named_schedules_of_pagerduty_are_looked_up() -> None:

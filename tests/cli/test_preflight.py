@@ -167,7 +167,12 @@ def test_somebody_without_an_email(oncall: Command, double: IncidentIO) -> None:
         "and roles"
     )
     found = 'ok       default rule: schedule "Production" exists at incident.io'
-    assert checked(oncall, schedules="Production") == [f"problem  {said}", found]
+    by_id = (
+        f"note     incident.io: the user {ghost.id} is on duty for Production and shows no e-mail. "
+        "To let them count by id, write in a policy file: "
+        f'`identities: {{incidentio: {{"{ghost.id}": THEIR_EMAIL}}}}`'
+    )
+    assert checked(oncall, schedules="Production") == [f"problem  {said}", found, by_id]
     double.take_off_shift("Production", OMAR)
     assert checked(oncall, schedules="Production") == [
         f"problem  {said.replace('1 of 2 people', 'the only person')}",
@@ -176,6 +181,7 @@ def test_somebody_without_an_email(oncall: Command, double: IncidentIO) -> None:
             "note     default rule: nobody on call for Production (incident.io) right now has a "
             "visible e-mail"
         ),
+        by_id,
     ]
     # On a schedule that does not count, they do not matter.
     double.add_schedule("Nights")
@@ -231,7 +237,8 @@ def test_each_vendors_remedy(oncall: Command, name: str, remedy: str) -> None:
             double.add_escalation_policy("Nights", schedule)
         answer = oncall("preflight")
     assert answer.status == 1
-    assert len(answer.lines) == 3  # with what is open, and where the policy is from
+    # With what is open, how to let them count by id, and where the policy is from.
+    assert len(answer.lines) == 4
     start = f"problem  the only person on duty at {name} shows no e-mail"
     assert answer.lines[0].startswith(start)
     assert remedy in answer.lines[0]

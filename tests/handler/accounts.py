@@ -167,6 +167,12 @@ def holders(snapshot: ProviderSnapshot) -> list[str]:
     return sorted(duty.holder for duty in snapshot.duties)
 
 
+def id_of(account: Account[Any], email: str) -> str:
+    """The provider's id of a person."""
+    (user_id,) = (person.id for person in account.double.people if person.email == email)
+    return str(user_id)
+
+
 def problems(snapshot: ProviderSnapshot) -> list[str]:
     """What went wrong."""
     return [failure.problem for failure in snapshot.failures]

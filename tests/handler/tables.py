@@ -11,7 +11,8 @@ A file holds one table or several, each a YAML document:
     rows:           each a sentence, what is asked by whom on what duties, and the outcome
 
 Where nothing else is said, Jane asks for a database at 12:00, and shifts run from 08:00 to 20:00.
-A row may have an `action`; in place of `who`, `called` says what a caller calls the requester.
+A row may have an `action`; in place of `who`, `called` says what a caller calls the requester. A
+duty with the id of a `user` shows no e-mail unless it says `who`.
 An unknown key is an error.
 """
 
@@ -45,7 +46,7 @@ OUTCOME = ("approved", "left_to_humans", "asks_on")
 APPROVED = ("for", "by", "on", "because", "reason")
 WHICH = (
     *("schedule", "role", "update", "id", "shortform", "shares", "provider", "who"),
-    "id_elsewhere",
+    *("id_elsewhere", "user", "inactive"),
 )
 SHIFT = ("level", "from", "until", "endless")
 INCIDENT = ("incident", "severity", "type", "reporter", "declared_by", "self_declared")
@@ -218,7 +219,7 @@ def _duty(fields: Mapping[str, Any]) -> Duty:
         kind,
         fields.get("id", f"id of {name}"),
         name,
-        emails.normal(fields.get("who", JANE)),
+        emails.normal(fields.get("who", "" if "user" in fields else JANE)),
         shortform=fields.get("shortform", ""),
         level=int(fields.get("level", "1")),
         start=_instant(fields.get("from", "08:00")) if shift else None,
@@ -232,6 +233,8 @@ def _duty(fields: Mapping[str, Any]) -> Duty:
         declarers=frozenset(_listed(fields.get("declared_by", []))),
         shared_names=frozenset(_listed(fields.get("shares", []))),
         ids_elsewhere=frozenset(_listed(fields.get("id_elsewhere", []))),
+        user=fields.get("user", ""),
+        inactive=fields.get("inactive") == "true",
     )
 
 

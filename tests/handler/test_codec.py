@@ -81,7 +81,11 @@ WHOLE: Mapping[str, Any] = {
         },
     ],
     "aliases": {"Jane@X.io": ["JD@Y.io ", "jane@z.io"]},
-    "identities": {"authzen": {"Jane ": "Jane@X.io", "omar": "omar@x.io"}, "indent": {}},
+    "identities": {
+        "authzen": {"Jane ": "Jane@X.io", "omar": "omar@x.io"},
+        "indent": {},
+        "pagerduty": {"P1": "Jane@x.io"},
+    },
 }
 
 
@@ -121,7 +125,11 @@ def test_all_that_a_policy_may_say() -> None:
             Rule("not they", Selector(), Requester((), ("z.io",)), deny=True),
         ),
         {"jane@x.io": ("jd@y.io", "jane@z.io")},
-        identities={"authzen": {"Jane ": "jane@x.io", "omar": "omar@x.io"}, "indent": {}},
+        identities={
+            "authzen": {"Jane ": "jane@x.io", "omar": "omar@x.io"},
+            "indent": {},
+            "PagerDuty": {"P1": "jane@x.io"},
+        },
     )
 
 
@@ -284,6 +292,9 @@ def test_one_wrong_rule_refuses_all(
         ({"rules": [], "aliases": {}, "identities": {"authzen": {"a@b.io": "c@d.io"}}}, "has an @"),
         ({"rules": [], "aliases": {}, "identities": {"authzen": {"a%40b": "c@d.io"}}}, "has an @"),
         ({"rules": [], "aliases": {}, "identities": {"authzen": {"a": ["a@b.io"]}}}, "n't a text"),
+        ({"rules": [], "aliases": {}, "identities": {"jsm": {"a": "b"}}}, "isn't an address"),
+        ({"rules": [], "aliases": {}, "identities": {"jsm": {"a": "@b"}}}, "isn't an address"),
+        ({"rules": [], "aliases": {}, "identities": {"jsm": {"a@b.io": "c@d.io"}}}, "has an @"),
         ([], "TypeError"),
         (None, "AttributeError"),
         ("policy", "AttributeError"),

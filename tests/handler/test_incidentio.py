@@ -76,6 +76,7 @@ def test_who_is_on_shift(double: IncidentIO, find: Find) -> None:
                 start=NOW - HOUR,
                 end=NOW + HOUR + TICK,
                 link=f"https://app.incident.io/sandbox/on-call/schedules/{schedule.id}",
+                user=_id_of(double, BO),
             ),
         )
     )
@@ -160,6 +161,11 @@ ROLE = ("incidents", 0, "incident_role_assignments")
 CREATOR = ("incidents", 0, "creator")
 
 
+def _id_of(double: IncidentIO, email: str) -> str:
+    (user_id,) = (person.id for person in double.people if person.email == email)
+    return user_id
+
+
 def _lead(snapshot: ProviderSnapshot) -> Duty:
     (duty,) = (duty for duty in snapshot.duties if duty.name == "Incident Lead")
     return duty
@@ -176,7 +182,7 @@ def test_who_holds_a_role(double: IncidentIO, find: Find) -> None:
         "incident": "INC-1",
         "severity": ("01HZV000000000000000000001", "Major"),
         "type": ("01HZT000000000000000000001", "Production"),
-        "declarers": frozenset({ANA}),
+        "declarers": frozenset({ANA, _id_of(double, ANA)}),
     }
     snapshot = find()
     assert snapshot.duties == (
@@ -188,6 +194,7 @@ def test_who_holds_a_role(double: IncidentIO, find: Find) -> None:
             holder=ANA,
             reporter=True,
             self_declared=True,
+            user=_id_of(double, ANA),
             **about,
         ),
         Duty(
@@ -197,6 +204,7 @@ def test_who_holds_a_role(double: IncidentIO, find: Find) -> None:
             name="Communications Lead",
             holder="bo@acme.example",
             shortform="comms",
+            user=_id_of(double, BO),
             **about,
         ),
     )
@@ -487,7 +495,8 @@ def test_who_posted(double: IncidentIO, find_updates: FindUpdates) -> None:
                 name="",
                 holder=ANA,
                 incident="INC-1",
-                declarers=frozenset({"bo@acme.example"}),
+                declarers=frozenset({"bo@acme.example", _id_of(double, BO)}),
+                user=_id_of(double, ANA),
             ),
         )
     )

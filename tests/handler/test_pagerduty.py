@@ -22,6 +22,7 @@ from tests.handler.accounts import (
     SHIFT_BASED,
     USERS,
     holders,
+    id_of,
     open_pagerduty,
     problems,
 )
@@ -80,6 +81,7 @@ def test_who_is_on_call(account: Account) -> None:
             end=NOW + HOUR,
             link=f"https://sandbox.pagerduty.com/schedules/{PAYMENTS}",
             shared_names=frozenset({"Payments"}),
+            user=id_of(account, BO),
         ),
     )
     assert snapshot.failures == ()

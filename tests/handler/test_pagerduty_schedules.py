@@ -64,6 +64,7 @@ def test_who_is_on_shift(by_name: bool, v3: bool, account: Account) -> None:  # 
         start=NOW - HOUR,
         end=NOW + 3 * HOUR,
         link=f"https://sandbox.pagerduty.com/schedules/{id_}",
+        user=bo,
     )
 
 

@@ -266,6 +266,19 @@ def test_provider_that_is_not_asked_is_noted(root: Path) -> None:
     assert read(NAMED, {**SECRETS, "OPSGENIE_KEY": "key"}, root=root).warnings == ()
 
 
+def test_identities_of_a_provider_that_is_not_asked(root: Path) -> None:
+    """Nobody counts by an id there, which is noted."""
+    users = "identities:\n  jsm: {a: jane@example.com}\n"
+    write_policy(root / "policy", POLICY.replace("identities:\n", users), TESTS)
+    assert read(NAMED, root=root).warnings == (
+        (
+            "policy/prod.yaml has `identities` for JSM Operations, but JSM_API_TOKEN is not set, "
+            "so they have no effect: remove them, or run "
+            "`pulumi config set --secret JSM_API_TOKEN --stack dev`"
+        ),
+    )
+
+
 def test_schedule_without_its_provider_is_noted(root: Path) -> None:
     """Where several are on, whoever names schedules at one of them names them for all."""
     two = {**SECRETS, "PAGERDUTY_KEY": "key"}

@@ -49,6 +49,17 @@ def test_right_case_is_read() -> None:
     ]
 
 
+def test_a_duty_of_a_user() -> None:
+    """An id alone shows no e-mail; with who, both are shown."""
+    text = CASE.replace("level: 2", "level: 2, user: P1")
+    text = text.replace("role: Lead", "role: Lead, user: U1, who: rita@example.com")
+    (case,) = read_cases(text.encode(), RULES).cases
+    assert [(duty.holder, duty.user) for duty in case.snapshot.duties] == [
+        ("", "P1"),
+        ("rita@example.com", "U1"),
+    ]
+
+
 def test_two_cases_have_two_names() -> None:
     """A name says which case is red."""
     wrong = TESTS.replace("runs dry", "on shift")

@@ -54,6 +54,22 @@ def test_good_policy_has_no_faults(tmp_path: Path) -> None:
         ),
         ("another schedule", {"DBA": "API"}, "{approved: false, why: no shift}"),
         ("somebody else's shift", {"DBA": "DBA, who: nora@example.com"}, NO),
+        ("by the user's id", {"DBA": "DBA, user: U1"}, YES.format("3h")),
+        (
+            "by the user's id, whatever is shown",
+            {"DBA": "DBA, user: U1, who: nora@example.com"},
+            YES.format("3h"),
+        ),
+        ("by the id of somebody else", {"DBA": "DBA, user: U2, who: omar@example.com"}, NO),
+        ("by an id that nobody has", {"DBA": "DBA, user: u1"}, NO),
+        (
+            "by the user's id, who declared the incident",
+            {
+                ON_SHIFT: "[{incident_role: {role: Lead, user: U1, who: omar@o.example, "
+                "declared_by: omar@o.example}}]"
+            },
+            NO,
+        ),
         (
             "an alias, the one way",
             {"omar@": "Jane@", "DBA": "DBA, who: JANE@corp.example"},

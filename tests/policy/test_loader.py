@@ -75,6 +75,8 @@ identities:
     "00u1": jane@example.com
     jane.doe: jane@example.com
   indent: {jane: joan@example.com}
+  pagerduty: {PJ4N3: Jane@example.com, PJ4N32: jane@example.com}
+  jsm: {"712020:a-b": jane@example.com}
 """
 
 
@@ -110,6 +112,8 @@ def test_policy_is_deployed_as_the_function_reads_it() -> None:
     identities = {
         "authzen": {"Jane": jane, "00u1": jane, "jane.doe": jane},
         "indent": {"jane": "joan@example.com"},
+        "PagerDuty": {"PJ4N3": jane, "PJ4N32": jane},
+        "JSM Operations": {"712020:a-b": jane},
     }
     read = read_policy(loaded.json)
     expected = Policy((first, second, third), aliases, identities=identities)
@@ -233,6 +237,11 @@ def test_condition_with_a_duty_on_every_path_is_right(condition: str) -> None:
             "a name for the address that somebody has elsewhere",
             changed("NAMES", "{jane: jane.doe@corp.example}", IDENTITIES),
             [(12, NAMED_BY_VALUE)],
+        ),
+        (
+            "a user's id for the address that somebody has elsewhere",
+            changed("authzen: NAMES", "jsm: {a: jane.doe@corp.example}", IDENTITIES),
+            [],
         ),
         *(
             (

@@ -52,6 +52,9 @@ BEYOND_A_SCHEMA = {
     "a name twice, in other letter case",
     "a name twice, with a blank, for one and the same person",
     "a name that is an e-mail in another spelling",
+    "an id twice",
+    "an id twice, in other letter case",
+    "an id that is an e-mail, escaped",
 }
 BAD = [*test_refused.ROWS, *refused("spelling")]
 GOOD = [

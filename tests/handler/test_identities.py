@@ -1,0 +1,538 @@
+"""Users of providers whom the policy maps to an e-mail: whose duties theirs are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auditlog import replay
+from auditlog.explain import tree
+from handler.audit import decision_record
+from handler.callers import CALLERS
+from handler.clock import Deadline
+from handler.duty import ON_CALL, Duty, ProviderSnapshot, ProviderUser
+from handler.http import Client
+from handler.identities import identify
+from handler.providers.base import DutyQuery, ProviderClient
+from handler.providers.collect import (
+    DutyCollector,
+    Outcome,
+    collect_and_decide,
+    dependencies,
+    duty_queries,
+    load_clients,
+)
+from handler.providers.registry import PROVIDERS
+from handler.request import Request, Resource
+from handler.rules.codec import read_policy
+from handler.rules.evaluate import Decision, decide, decide_all
+from handler.rules.model import Policy
+from sandbox.vendors import faults
+from tests.handler.accounts import PAYMENTS, Account, id_of, open_account
+from tests.handler.conftest import ANA, BO, CY, NOW, SetClock
+from tests.handler.strategies import STEADY
+from tests.handler.worlds import WORLDS, World
+
+HOUR = timedelta(hours=1)
+GHOST, JDOE = "ghost@acme.example", "jdoe@corp.example"
+RESOURCE, VAULT = Resource("db", "1"), Resource("vault", "1")
+IDS = tuple(provider.id for provider in PROVIDERS)
+EVERY_PROVIDER = pytest.mark.parametrize("provider", IDS)
+Identities = Mapping[str, Mapping[str, str]]
+
+
+class Place(NamedTuple):
+    """A provider at which Ghost, who shows no e-mail, is on call for Payments; Bo is as well."""
+
+    account: Account[Any]
+    ghost: str
+
+    def policy(self, identities: Identities, schedules: object = "any", **rule: object) -> Policy:
+        """A policy of one rule, and one that denies the vault to an address that is shown."""
+        when = {"on_call": {"schedules": schedules}}
+        rules = [
+            {"name": "R", "resources": "any", "when": when, "duration": "6h", **rule},
+            {
+                "name": "not by another account",
+                "resources": {"kinds": ["vault"]},
+                "when": {"requester": {"emails": [JDOE]}},
+                "deny": True,
+            },
+        ]
+        body = {"rules": rules, "aliases": {}, "identities": identities}
+        return read_policy(json.dumps(body))
+
+    def clients(self) -> dict[str, ProviderClient]:
+        """The function's client for the provider."""
+        account = self.account
+        return load_clients(account.http, account.clock.clock, {account.provider: account.settings})
+
+    def decide(self, policy: Policy, *who: str, resource: Resource = RESOURCE) -> Outcome:
+        """Decide for each of these, as the function does."""
+        self.account.double.calls.clear()
+        requests = [Request(Resource(email=email), (resource,)) for email in who]
+        clock = self.account.clock.clock
+        return collect_and_decide(requests, policy, self.clients(), clock, Deadline(clock, 6))
+
+    def approves(self, identities: Identities, who: str, resource: Resource = RESOURCE) -> bool:
+        """Whether somebody is approved by a rule for any schedule, and by one for Payments."""
+        results = {
+            self.decide(self.policy(identities, named), who, resource=resource)
+            .decisions[0]
+            .approved
+            for named in ("any", ["Payments"], [PAYMENTS])
+        }
+        (result,) = results
+        return result
+
+    def of(self, **people: str) -> dict[str, dict[str, str]]:
+        """Identities of this provider: `ghost` stands for Ghost's id, and so on."""
+        ids = {"ghost": self.ghost, "bo": id_of(self.account, BO), "ana": id_of(self.account, ANA)}
+        if "jdoe" in people:
+            ids["jdoe"] = id_of(self.account, JDOE)
+        return {self.account.provider: {ids[name]: email for name, email in people.items()}}
+
+
+Open = Callable[[str], Place]
+
+
+@pytest.fixture
+def open_place(client: Client, set_clock: SetClock) -> Iterator[Open]:
+    """Open an account at a provider."""
+    opened = []
+
+    def open_(provider: str) -> Place:
+        context = open_account(Account[Any], provider, client, set_clock)
+        account = context.__enter__()
+        opened.append(context)
+        double = account.double
+        ghost = double.add_person("G. Host", None)
+        if provider == "pagerduty":  # where one schedule of layers has one person on shift
+            double.upgrade_schedule("Payments")
+        double.put_on_shift("Payments", ghost)
+        double.put_on_shift("Payments", BO)
+        return Place(account, ghost.id)
+
+    yield open_
+    for context in opened:
+        context.__exit__(None, None, None)
+
+
+# -- whom an id lets in, over HTTP ---------------------------------------------------------------
+
+
+@EVERY_PROVIDER
+def test_somebody_without_an_email_counts_by_id(provider: str, open_place: Open) -> None:
+    """Only where the policy says so, and only as the person of whom it says so."""
+    place = open_place(provider)
+    assert place.approves(place.of(ghost=GHOST), GHOST)
+    assert place.approves(place.of(ghost="Ghost@ACME.example"), GHOST)
+    assert not place.approves({}, GHOST)
+    assert not place.approves(place.of(ghost=GHOST), ANA)
+    assert not place.approves(place.of(ghost=ANA), GHOST)
+    assert place.approves(place.of(ghost=ANA), ANA)
+    assert place.approves(place.of(ghost=GHOST), BO)
+
+
+@EVERY_PROVIDER
+def test_another_id_or_provider(provider: str, open_place: Open) -> None:
+    """An id is compared exactly, at its provider; a caller's name is no id."""
+    place = open_place(provider)
+    others = [other for other in (*IDS, *(entry.name for entry in CALLERS)) if other != provider]
+    for other in others:
+        assert not place.approves({other: {place.ghost: GHOST}}, GHOST)
+    for odd in (f"{place.ghost}0", place.ghost[:-1], f" {place.ghost}", place.ghost.lower()):
+        assert odd == place.ghost or not place.approves({provider: {odd: GHOST}}, GHOST)
+    assert not place.approves({provider: {id_of(place.account, ANA): GHOST}}, GHOST)
+
+
+@EVERY_PROVIDER
+def test_the_policy_overrides_what_is_shown(provider: str, open_place: Open) -> None:
+    """Bo's duty becomes Cy's, and is no longer Bo's: it never is that of two people."""
+    place = open_place(provider)
+    assert place.approves(place.of(bo=CY), CY)
+    assert not place.approves(place.of(bo=CY), BO)
+    both = place.of(bo=GHOST, ghost=GHOST)
+    assert place.approves(both, GHOST)
+    assert not place.approves(both, BO)
+
+
+@EVERY_PROVIDER
+def test_two_people_never_share_a_duty(provider: str, open_place: Open) -> None:
+    """Of all who ask in one call, each duty lets one person in."""
+    place = open_place(provider)
+    people = (ANA, BO, CY, GHOST)
+    for identities in (place.of(ghost=ANA, bo=ANA), place.of(ghost=BO), place.of(bo=GHOST)):
+        outcome = place.decide(place.policy(identities), *people)
+        assert sum(decision.approved for decision in outcome.decisions) == 1
+
+
+@EVERY_PROVIDER
+def test_what_a_provider_shows_is_denied(provider: str, open_place: Open) -> None:
+    """A denial of the shown e-mail holds for the person to whom the policy maps the user."""
+    place = open_place(provider)
+    double = place.account.double
+    jdoe = double.add_person("J. Doe", JDOE)
+    double.put_on_shift("Payments", jdoe)
+    identities = {provider: {jdoe.id: GHOST}}
+    assert place.approves(identities, GHOST)
+    assert not place.approves(identities, GHOST, VAULT)
+    assert place.approves(place.of(ghost=GHOST), GHOST, VAULT)
+
+
+def test_a_shift_without_a_policy_at_pagerduty(open_place: Open) -> None:
+    """Whom only the schedule shows: by id, with the e-mail that is shown for them."""
+    place = open_place("pagerduty")
+    double = place.account.double
+    jdoe = double.add_person("J. Doe", JDOE)
+    for name, person in (("Alone", jdoe), ("Quiet", double.add_person("Q. Uiet", None))):
+        double.put_on_shift(double.add_schedule(name), person)
+    quiet = double.people[-1].id
+
+    def decide_by(
+        name: str, who: str, resource: Resource = RESOURCE, users: Mapping[str, str] | None = None
+    ) -> Outcome:
+        identities = {"pagerduty": users or {jdoe.id: GHOST, quiet: CY}}
+        return place.decide(place.policy(identities, [name]), who, resource=resource)
+
+    assert decide_by("Alone", GHOST).decisions[0].approved
+    assert double.calls.paths().count(f"/users/{jdoe.id}") == 1
+    assert "denied by" in decide_by("Alone", GHOST, VAULT).decisions[0].reason
+    assert not decide_by("Alone", CY).decisions[0].approved
+    assert decide_by("Quiet", CY).decisions[0].approved
+    assert decide_by("Quiet", CY, VAULT).decisions[0].approved
+    assert not decide_by("Quiet", CY, users={jdoe.id: CY}).decisions[0].approved
+    # Its e-mail may be one that is denied, so it has to be known.
+    double.fail(f"/users/{jdoe.id}", faults.Status(500))
+    failed = decide_by("Alone", GHOST)
+    assert not failed.decisions[0].approved
+    assert any("somebody on shift" in one.problem for one in failed.snapshot.failures)
+
+
+@pytest.mark.parametrize(
+    ("account", "counts"),
+    [
+        ({"hidden": True}, True),
+        ({"hidden": True, "active": False}, False),
+        ({"hidden": True, "account_type": "app"}, False),
+        ({"hidden": True, "account_type": "customer"}, False),
+        ({"active": False}, False),
+    ],
+)
+def test_an_account_that_is_closed(
+    account: dict[str, Any],
+    counts: bool,  # noqa: FBT001 - a column of the table
+    open_place: Open,
+) -> None:
+    """JSM: the policy lets nobody in by an account that is closed, or isn't a person's."""
+    place = open_place("jsm")
+    place.account.double.change_person(BO, **account)
+    bo = place.of(bo=CY)
+    assert place.approves(bo, CY) is counts
+    everybody = place.decide(place.policy(bo), CY, GHOST, ANA).decisions
+    assert [decision.approved for decision in everybody] == [counts, False, False]
+
+
+def test_an_account_that_cannot_be_read(open_place: Open) -> None:
+    """JSM: as long as it isn't known whether the account is in use, nobody is let in by it."""
+    place = open_place("jsm")
+    place.account.double.fail("/ex/jira/", faults.Status(403))
+    place.account.double.fail("/rest/api/", faults.Status(403))
+    assert not place.approves(place.of(ghost=GHOST), GHOST)
+
+
+def test_roles_and_updates_at_incidentio(open_place: Open) -> None:
+    """Who holds a role counts by id, in whichever incident; who declared one does not."""
+    place = open_place("incidentio")
+    double = place.account.double
+    role = {"incident_role": {"roles": ["Incident Lead"]}}
+    ghost = next(person for person in double.people if person.id == place.ghost)
+
+    def is_approved(identities: Identities, who: str) -> bool:
+        return place.decide(place.policy(identities, when=role), who).decisions[0].approved
+
+    double.declare_incident("Fire", by=ghost, lead=ghost)
+    mine = place.of(ghost=GHOST)
+    assert not is_approved(mine, GHOST)
+    # The second of several with the same role, for which the reader keeps only one of others.
+    double.declare_incident("Flood", by=ANA, lead=ghost)
+    assert is_approved(mine, GHOST)
+    assert not is_approved({}, GHOST)
+    # The newest comes first.
+    double.declare_incident("Frost", by=ghost, lead=ghost)
+    assert is_approved(mine, GHOST)
+    assert not is_approved(place.of(ghost=GHOST, ana=GHOST), GHOST)
+    assert is_approved(place.of(ghost=GHOST, bo=GHOST), GHOST)
+    # Ana declared it, as whomever the policy takes her for; she is still Ana, too.
+    assert not is_approved(place.of(ghost=ANA, ana=CY), ANA)
+    assert not is_approved(place.of(ghost=CY, ana=CY), CY)
+
+
+# -- what is asked, and what it costs ------------------------------------------------------------
+
+
+@EVERY_PROVIDER
+@pytest.mark.parametrize("named", [["Payments"], [PAYMENTS], "any"], ids=["name", "id", "any"])
+def test_what_it_costs(provider: str, named: object, open_place: Open) -> None:
+    """For somebody who counts by id at most two calls, and two for each schedule."""
+    place = open_place(provider)
+    policy = place.policy(place.of(ghost=GHOST), named)
+    assert place.decide(policy, GHOST).decisions[0].approved
+    calls = [path for path in place.account.double.calls.paths() if "tenant_info" not in path]
+    assert len(calls) <= 4
+
+
+def test_pagerduty_is_asked_about_users_by_id(open_place: Open) -> None:
+    """One call for all of a person's users, beside the search for the e-mail."""
+    place = open_place("pagerduty")
+    place.decide(place.policy(place.of(ghost=BO, bo=BO, ana=CY)), BO)
+    calls = {call.path: call.query for call in place.account.double.calls}
+    assert calls.keys() == {"/users", "/oncalls"}
+    assert calls["/oncalls"]["user_ids[]"] == sorted((place.ghost, id_of(place.account, BO)))
+    assert len(list(place.account.double.calls)) == 2
+
+
+def test_jsm_is_not_asked_about_others(open_place: Open) -> None:
+    """Where the policy names the account, only that one is looked up, and only on shift."""
+    place = open_place("jsm")
+    policy = place.policy(place.of(ghost=GHOST, ana=CY))
+    place.decide(policy, GHOST)
+    lookups = [
+        call.query["accountId"] for call in place.account.double.calls if "bulk" in call.path
+    ]
+    assert lookups == [[place.ghost]]
+    place.decide(policy, CY)
+    assert not any("bulk" in path for path in place.account.double.calls.paths())
+
+
+NOBODY_AND_SOME: tuple[dict[str, str], ...] = (
+    {},
+    {"ghost": GHOST},
+    {"ghost": ANA},
+    {"ghost": BO},
+    {"bo": CY},
+    {"bo": GHOST, "ghost": GHOST},
+    {"ana": BO, "bo": ANA},
+    {"ana": JDOE, "ghost": CY},
+    {"jdoe": GHOST},
+)
+
+
+@EVERY_PROVIDER
+@pytest.mark.parametrize("people", NOBODY_AND_SOME, ids=str)
+def test_asking_about_people_is_asking_about_everybody(
+    provider: str, people: dict[str, str], open_place: Open
+) -> None:
+    """Whoever asks for whatever: the same decision as from all that the provider has."""
+    place = open_place(provider)
+    double = place.account.double
+    nights = double.add_schedule("Nights")  # at PagerDuty without an escalation policy
+    if provider == "pagerduty":
+        double.upgrade_schedule("Nights")
+    double.put_on_shift("Nights", ANA)
+    double.put_on_shift("Nights", double.add_person("J. Doe", JDOE))
+    for named in ("any", ["Payments"], ["Nights"], [nights.id]):
+        for end in (False, True):
+            more: dict[str, object] = {"end_with_shift": {}} if end else {}
+            policy = place.policy(place.of(**people), named, **more)
+            for resource in (RESOURCE, VAULT):
+                who = (ANA, BO, CY, GHOST, JDOE)
+                whole = _decide_from_everything(place, policy, who, resource)
+                for email, expected in zip(who, whole, strict=True):
+                    (found,) = place.decide(policy, email, resource=resource).decisions
+                    assert _result(found) == _result(expected), (named, email)
+
+
+def _decide_from_everything(
+    place: Place,
+    policy: Policy,
+    who: tuple[str, ...],
+    resource: Resource,
+) -> tuple[Decision, ...]:
+    requests = [Request(Resource(email=email), (resource,)) for email in who]
+    clients = place.clients()
+    needs = [one._replace(holders=None) for one in dependencies(requests, policy, NOW)]
+    queries = duty_queries(clients, needs)
+    deadline = Deadline(place.account.clock.clock, 6)
+    collector = DutyCollector(clients, deadline, policy.identities)
+    while collector.advance(queries):
+        pass
+    return decide_all(requests, collector.snapshot, policy, place.account.clock.now)
+
+
+def _result(decision: Decision) -> tuple[object, ...]:
+    return decision.approved, decision.duration, decision.rules
+
+
+# -- the log, and what is decided from it --------------------------------------------------------
+
+
+@EVERY_PROVIDER
+def test_the_log_names_the_id_and_no_email(provider: str, open_place: Open) -> None:
+    """The requester's own id is part of the evidence; addresses of others are nowhere."""
+    place = open_place(provider)
+    jdoe = place.account.double.add_person("J. Doe", JDOE)
+    place.account.double.put_on_shift("Payments", jdoe)
+    policy = place.policy({provider: {place.ghost: GHOST, jdoe.id: GHOST, "other": CY}})
+    outcome = place.decide(policy, GHOST)
+    record = _record(outcome, policy)
+    duties = record["trace"]["duties"]
+    assert {duty["user"] for duty in duties} <= {place.ghost, jdoe.id}
+    assert not any("alias" in duty for duty in duties)
+    line = json.dumps(record)
+    assert not any(email in line for email in (JDOE, CY, BO))
+    assert f"by the user id {record['evidence'][0]['user']}: counts" in str(tree(record))
+    (again,) = replay.replay([record], policy)
+    assert (again.problem, again.differences) == ("", ())
+
+
+def _record(outcome: Outcome, policy: Policy) -> dict[str, Any]:
+    record = decision_record(
+        outcome.decisions[0],
+        snapshot=outcome.snapshot,
+        providers=outcome.providers,
+        policy=policy,
+        dry_run=False,
+        milliseconds=0,
+        queries=outcome.queries,
+        without_email=outcome.without_email,
+    )
+    logged: dict[str, Any] = json.loads(json.dumps({"message": "decision", **record}))
+    return logged
+
+
+def test_a_denial_of_a_shown_email_cannot_be_replayed(open_place: Open) -> None:
+    """The address is not logged, so the line says that it lacks something."""
+    place = open_place("pagerduty")
+    jdoe = place.account.double.add_person("J. Doe", JDOE)
+    place.account.double.put_on_shift("Payments", jdoe)
+    policy = place.policy({"pagerduty": {jdoe.id: GHOST}})
+    denied = _record(place.decide(policy, GHOST, resource=VAULT), policy)
+    assert (denied["whole"], JDOE in json.dumps(denied)) == (False, False)
+    assert _record(place.decide(policy, GHOST), policy)["whole"]
+    (again,) = replay.replay([denied], policy)
+    assert again.problem == replay.NOT_WHOLE
+
+
+# -- the pure part -------------------------------------------------------------------------------
+
+SHIFT = Duty("PagerDuty", ON_CALL, "S1", "DBA", "", user="P1")
+
+
+def test_users_who_are_found_are_linked() -> None:
+    """An account that isn't on duty tells which two e-mails are one person's as well."""
+    users = (
+        ProviderUser("PagerDuty", JDOE, "P1"),
+        ProviderUser("PagerDuty", "", "P2"),
+        ProviderUser("PagerDuty", BO, "P3"),
+        ProviderUser("Opsgenie", CY, "P1"),
+    )
+    identities = {"PagerDuty": {"P1": ANA, "P2": ANA}}
+    pairs = identify(ProviderSnapshot(users=users), identities).email_pairs
+    assert pairs == {(ANA, JDOE)}
+    assert Policy(()).known_as(ANA, pairs) == Policy(()).known_as(JDOE, pairs) == {ANA, JDOE}
+    assert Policy(()).known_as(GHOST, pairs) == {GHOST}
+    chain = frozenset({(ANA, JDOE), (CY, JDOE), (CY, GHOST), ("z@y.example", "x@y.example")})
+    assert Policy(()).known_as(GHOST, chain) == {ANA, JDOE, CY, GHOST}
+    aliases = Policy((), {JDOE: ("x@alias.example",)})
+    assert aliases.known_as(ANA, pairs) == {ANA, JDOE, "x@alias.example"}
+
+
+def test_an_end_that_was_read_later() -> None:
+    """It replaces the duty without one, though the holder is another by then."""
+    first, ended = SHIFT, SHIFT._replace(holder=ANA, end=NOW + HOUR)
+    snapshot = ProviderSnapshot(without_email=(first,)).merge(ProviderSnapshot((ended,)))
+    found = identify(snapshot, {"PagerDuty": {"P1": ANA}})
+    assert (found.duties, found.without_email) == ((ended,), ())
+    again = identify(found, {"PagerDuty": {"P1": ANA}})
+    assert again == found
+    shown = SHIFT._replace(holder=BO)
+    found = identify(
+        ProviderSnapshot((shown,)).merge(ProviderSnapshot((ended,))), {"PagerDuty": {"P1": ANA}}
+    )
+    assert found.duties == (ended,)
+
+
+def test_what_was_known_before_is_kept() -> None:
+    """Pairs of an earlier answer count in a later one."""
+    before = ProviderSnapshot(email_pairs=frozenset({(ANA, JDOE)}))
+    assert before.merge(ProviderSnapshot()).email_pairs == before.email_pairs
+
+
+def test_a_query_asks_for_the_ids_of_its_people() -> None:
+    """By provider; where everybody is asked about, nobody's id is needed."""
+    users = {"P1": ANA, "P2": BO, "P3": ANA}
+    identities = {"PagerDuty": users, "Opsgenie": {"o": BO}, "authzen": {"ana": ANA}}
+    request = Request(Resource(email=ANA), (RESOURCE,))
+    rule = {
+        "name": "R",
+        "resources": "any",
+        "when": {"on_call": {"schedules": "any"}},
+        "duration": "1h",
+    }
+    policy = read_policy(json.dumps({"rules": [rule], "aliases": {}}))
+    needs = dependencies([request], policy, NOW)
+    queries = duty_queries(["PagerDuty", "Opsgenie", "authzen2"], needs, identities)
+    assert queries["PagerDuty"].users == {"P1": ANA, "P3": ANA}
+    assert queries["Opsgenie"].users == {}
+    everybody = duty_queries(["PagerDuty"], [needs[0]._replace(holders=None)], identities)
+    assert everybody["PagerDuty"] == DutyQuery(any_schedule=True)
+
+
+def test_no_caller_is_called_like_a_provider() -> None:
+    """Both have their names for people in one mapping."""
+    callers = {entry.name for entry in CALLERS}
+    assert callers.isdisjoint({name for one in PROVIDERS for name in (one.id, one.name)})
+
+
+@STEADY
+@given(
+    world=WORLDS,
+    users=st.lists(st.sampled_from(["", "P1", "P2"]), min_size=6, max_size=6),
+    declarers=st.lists(st.sampled_from(["P1", "P2"]), max_size=2),
+)
+def test_without_identities_nothing_changes(
+    world: World, users: list[str], declarers: list[str]
+) -> None:
+    """Ids that no policy maps decide nothing, to the letter of the reason."""
+    with_ids = tuple(
+        duty._replace(user=user, declarers=duty.declarers.union(declarers))
+        for duty, user in zip(world.snapshot.duties, users, strict=False)
+    )
+    bare = ProviderSnapshot(
+        tuple(duty._replace(user="") for duty in with_ids),
+    )
+    snapshot = identify(ProviderSnapshot(with_ids), world.policy.identities)
+    assert snapshot == ProviderSnapshot(with_ids)
+    one = decide(world.request, snapshot, world.policy, NOW)
+    assert one == decide(world.request, bare, world.policy, NOW)
+    before = decide(world.request, world.snapshot, world.policy, NOW)
+    assert (before.approved, before.duration) == (one.approved, one.duration)
+
+
+@STEADY
+@given(world=WORLDS, users=st.lists(st.sampled_from(["", "P1", "P2"]), min_size=6, max_size=6))
+def test_an_id_only_moves_duties(world: World, users: list[str]) -> None:
+    """With a mapping, it is decided as if the provider showed that e-mail, or stricter."""
+    identities = {"PagerDuty": {"P1": "jane@example.com", "P2": "joan@example.com"}}
+    with_ids = tuple(
+        duty._replace(user=user) for duty, user in zip(world.snapshot.duties, users, strict=False)
+    )
+    policy = world.policy._replace(identities={**world.policy.identities, **identities})
+    moved = tuple(
+        duty._replace(holder=policy.email_of(duty.provider, duty.user) or duty.holder, user="")
+        for duty in with_ids
+    )
+    as_shown = decide(world.request, ProviderSnapshot(moved), world.policy, NOW)
+    snapshot = identify(ProviderSnapshot(with_ids), policy.identities)
+    mapped = decide(world.request, snapshot, policy, NOW)
+    assert mapped.approved <= as_shown.approved
+    assert mapped.duration <= as_shown.duration
+    if mapped.approved:
+        assert mapped.duration == as_shown.duration
