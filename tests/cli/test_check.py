@@ -109,7 +109,8 @@ def test_beside_a_sandbox(tmp_path: Path, sandbox: Sandbox) -> None:
         ("GetDecision", "ok"),
     ]
     approval = result["approval"]
-    assert approval["why"] == "Incident Lead of INC-1 (incident.io), by the default rule"
+    lead = "Incident Lead of INC-1 (incident.io) for as long as the incident is live"
+    assert approval["why"] == f"{lead}, by the default rule"
     assert approval["duration"] == "6h0m0s"
     assert datetime.fromisoformat(approval["until"]) > datetime.now(UTC)
     refused = oncall("check", "--caller", "indent", *AS_NORA, "--json")

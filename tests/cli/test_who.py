@@ -78,7 +78,7 @@ def test_everybody_who_would_be_approved(oncall: Command, double: IncidentIO) ->
         f"omar@example.com  14:15 UTC  2 hours 15 minutes  {on_call}",
         (
             'jane@example.com  13:00 UTC  1 hour              Rule "Named leads": '
-            "Incident Lead of INC-1 (incident.io)"
+            "Incident Lead of INC-1 (incident.io) for as long as the incident is live"
         ),
         "",
         "left to humans    why",
@@ -108,7 +108,7 @@ def test_json(oncall: Command) -> None:
                 "why": why,
             }
             for who, why in (
-                (JANE, "Incident Lead of INC-1 (incident.io)"),
+                (JANE, "Incident Lead of INC-1 (incident.io) for as long as the incident is live"),
                 (OMAR, "on call for Production (incident.io) until 14:00 UTC"),
             )
         ],
