@@ -139,7 +139,7 @@ class DutyCollector:
         query leaves open as soon as ends matter, for these shifts alone.
         """
         unread = {duty for duty in evidence if duty.has_end and duty.end is None}
-        if not (unread and self._is_patient):
+        if not (unread and self._is_patient and self._deadlines[-1].left()):
             return False
         known = self.snapshot._replace(duties=tuple(unread))
         questions = {
