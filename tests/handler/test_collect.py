@@ -586,12 +586,11 @@ def test_no_end_is_asked_for_late(decide: Decide, set_clock: SetClock) -> None:
 
 def test_an_end_that_failed_is_not_asked_for_again(decide: Decide) -> None:
     """The rule that needs it has asked already; another rule approves without."""
-    calls: list[None] = []
+    calls: list[str] = []
 
     def end(_deadline: Deadline) -> Iterator[Page]:
-        calls.append(None)
-        raise ShapeError("no timeline")
-        yield Page()
+        calls.append("end")
+        yield from fetching(then=ShapeError("no timeline"))(_deadline)
 
     ends_with_shift = {**LONGER, "when": DBA, "end_with_shift": {}}
     outcome = decide(make_policy(DBA, ends_with_shift), PagerDuty=asking_for_ends(end))
