@@ -138,7 +138,7 @@ def _print(
     for status, heading, findings, mark in tables:
         if findings:
             rows = [_row(finding, now) for finding in findings]
-            out.table((status, "access", "since", "until", heading), rows, mark)
+            out.table((status, "access", "running", heading), rows, mark)
             out.line()
 
 
@@ -148,8 +148,7 @@ def _row(finding: Finding, now: datetime) -> tuple[str, ...]:
     return (
         approval.requester,
         resources_in_words(approval.record),
-        clock_time(approval.since, now),
-        clock_time(approval.until, now),
+        f"{clock_time(approval.since, now)} to {clock_time(approval.until, now)}",
         finding.why or duties,
     )
 

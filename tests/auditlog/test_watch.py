@@ -162,6 +162,23 @@ def test_a_request_that_had_an_end_of_its_own() -> None:
     assert find(record, now=now).status == ENDED
 
 
+def test_a_request_for_all_or_nothing() -> None:
+    """A duty that lasts for only a part of the rest is still one."""
+    request = {**approved()["trace"]["request"], "all_or_nothing": True}
+    record = approved(trace={**approved()["trace"], "request": request})
+    ends = policy_from_settings(6 * HOUR, schedules=("DBA",), shift_end=ShiftEnd())
+    other = SHIFT._replace(id="S2", end=LATER + HOUR)
+    assert find(record, other, policy=ends).status == ON_DUTY
+
+
+def test_access_that_ends_while_providers_are_asked() -> None:
+    """Nothing is reported of somebody who is on duty."""
+    (approval,) = running_approvals([approved()], LATER)
+    snapshot = ProviderSnapshot((LONG._replace(id="S2"),))
+    after = approval.until + MINUTE
+    assert check(approval, snapshot, ASKED, POLICY, after).status == ON_DUTY
+
+
 @pytest.mark.parametrize(("grace", "status"), [(15 * MINUTE, ON_DUTY), (timedelta(0), ENDED)])
 def test_a_grace_period(grace: timedelta, status: str) -> None:
     """Access that its rule ends soon after the shift is as the policy wants it."""
@@ -287,6 +304,12 @@ DOUBTFUL: list[tuple[str, Record, Mapping[str, Any], str]] = [
         approved(),
         {"without_email": (LONG._replace(holder="", user="U1"),)},
         "somebody on duty for DBA shows no e-mail at incident.io",
+    ),
+    (
+        "a provider isn't asked, and an older line doesn't say who was",
+        approved(trace={**approved()["trace"], "providers": []}),
+        {"asked": ()},
+        "incident.io was not asked, since its key is not set here",
     ),
     ("the line is cut", approved(whole=False), {}, NOT_WHOLE),
     (
