@@ -167,7 +167,7 @@ def _mark(record: Record) -> str:
 
 
 def _headline(record: Record, at: datetime | None) -> str:
-    who, what = record["requester"] or "somebody without an e-mail", _resources(record)
+    who, what = record["requester"] or "somebody without an e-mail", resources_in_words(record)
     if record["outcome"] != "approve":
         return f"left to humans: {who} requests {what}"
     access = f"{what} for {duration_in_words(record['duration'])}{_until(record, at)}"
@@ -176,7 +176,8 @@ def _headline(record: Record, at: datetime | None) -> str:
     return f"approved: {who} gets {access}"
 
 
-def _resources(record: Record) -> str:
+def resources_in_words(record: Record) -> str:
+    """List what was requested, as far as the record has it."""
     named, count = record["resources"], record["resource_count"]
     more = f" and {count - len(named)} more" if count > len(named) else ""
     action = record["trace"]["request"].get("action", ACCESS)

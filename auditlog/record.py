@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
@@ -334,10 +334,17 @@ def _is_consistent(record: Record) -> bool:
 
 def duties_of(record: Record, alias: str = OTHER_PERSON) -> tuple[Duty, ...]:
     """Rebuild the requester's duties; `alias` holds those of their other addresses."""
+    return _duties(record, record["trace"]["duties"], alias)
+
+
+def evidence_of(record: Record, alias: str = OTHER_PERSON) -> tuple[Duty, ...]:
+    """Rebuild the duties on which an approval is based, as `duties_of` does."""
+    return _duties(record, record["evidence"], alias)
+
+
+def _duties(record: Record, entries: Iterable[Record], alias: str) -> tuple[Duty, ...]:
     email = record["trace"]["request"]["requester"]["email"]
-    return tuple(
-        _duty(duty, alias if duty.get("alias") else email) for duty in record["trace"]["duties"]
-    )
+    return tuple(_duty(entry, alias if entry.get("alias") else email) for entry in entries)
 
 
 def _duty(fields: Record, holder: str) -> Duty:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import io
 import re
 import zlib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import IO
 
 from auditlog.reader import Log, read_log
+from auditlog.report import is_since
 from cli.context import Context
 from cli.errors import CommandError
+from cli.target import find_log_group
 from policy.terminal import counted
 
 STANDARD_INPUT = "-"
+# No approval lasts longer (`LONGEST_APPROVAL`).
+WEEK = timedelta(days=7)
 # Hundreds of thousands of decisions.
 MOST_BYTES = 1024**3
 _NOT_UTF_8 = re.compile(r"[\udc80-\udcff]")
@@ -35,6 +40,28 @@ _PACKED = {
 }
 # Where PowerShell redirects the output of a command.
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+def log_of(args: argparse.Namespace, context: Context) -> Log:
+    """Read the log that the options name: a file, a log group, or else that of a stack.
+
+    Raises:
+        CommandError: it cannot be read.
+    """
+    now = context.clock.now()
+    try:
+        since = now - (args.since or WEEK)
+    except OverflowError:
+        raise CommandError("--since goes back too far") from None
+    if args.file is not None:
+        log = log_of_file(args.file, context)
+        if args.since is None:
+            return log
+        return log._replace(records=[record for record in log.records if is_since(record, since)])
+    if args.log_group is not None:
+        return log_of_group(args.log_group, since, now, context.environment)
+    group, region = find_log_group(args.stack, context)
+    return log_of_group(group, since, now, context.environment, region)
 
 
 def log_of_file(name: str, context: Context) -> Log:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-from cli import check, explain, options, preflight, replay, report, who
+from cli import check, explain, options, preflight, replay, report, watch, who
 from cli.context import Context, discard, process
 from cli.errors import NOT_DONE, CommandError, ReportError
 from handler import __version__
@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"oncall {__version__}")
     commands = parser.add_subparsers(required=True, title="commands", metavar="COMMAND")
-    for command in (explain, who, preflight, check, report, replay):
+    for command in (explain, who, preflight, check, report, replay, watch):
         command.add(commands)
     return parser
 

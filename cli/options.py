@@ -89,7 +89,22 @@ def add_log_file(parser: argparse.ArgumentParser, *, required: bool) -> None:
     )
 
 
-def add_policy(parser: argparse.ArgumentParser) -> None:
+def add_log(parser: argparse.ArgumentParser) -> None:
+    """Add the options for a log that is a file or a log group, and for how far back it is read."""
+    add_log_file(parser, required=False)
+    parser.add_argument("--log-group", metavar="NAME", help="read this log group, in AWS_REGION")
+    parser.add_argument(
+        "--since",
+        type=arguments.duration,
+        metavar="7d",
+        help="how far back to read (default: 7d of a log group, all of a file)",
+    )
+
+
+def add_policy(
+    parser: argparse.ArgumentParser,
+    stack: str = "use the settings in Pulumi.NAME.yaml instead of the environment's",
+) -> None:
     """Add the options for the policy, and for the form of the answer."""
     parser.add_argument(
         "--policy",
@@ -101,7 +116,7 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
         "--stack",
         type=arguments.stack,
         metavar="NAME",
-        help="use the settings in Pulumi.NAME.yaml instead of the environment's",
+        help=stack,
     )
     add_json(parser)
 

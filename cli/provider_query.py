@@ -1,8 +1,8 @@
-"""Asks the live providers for everybody's duties, instead of one requester's."""
+"""Asks the live providers for duties, without a request that has to be decided in time."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from cli.context import Context
@@ -10,7 +10,7 @@ from cli.policy_notes import approving_rules
 from handler.callers.base import BUDGET_SECONDS
 from handler.clock import Deadline
 from handler.duty import ProviderSnapshot
-from handler.providers.base import DutyQuery
+from handler.providers.base import DutyQuery, ProviderClient
 from handler.providers.collect import Dependency, DutyCollector, duty_queries, load_clients
 from handler.request import Request
 from handler.rules.conditions import duty_conditions
@@ -41,14 +41,25 @@ def query_all_duties(
     client, clock = context.client(), context.clock
     try:
         clients = load_clients(client, clock, settings.providers)
-        queries = duty_queries(clients, rule_dependencies(settings.policy, request))
+        needed = rule_dependencies(settings.policy, request)
         deadline = Deadline(clock, PATIENCE_SECONDS)
-        collector = DutyCollector(clients, deadline, settings.policy.identities)
-        while collector.advance(queries):
-            pass
-        return DutyReport(collector.snapshot, queries)
+        return query_duties(clients, needed, settings.policy, deadline)
     finally:
         client.close()
+
+
+def query_duties(
+    clients: Mapping[str, ProviderClient],
+    needed: Sequence[Dependency],
+    policy: Policy,
+    deadline: Deadline,
+) -> DutyReport:
+    """Ask each provider for all that it may know of what is needed, by the policy's identities."""
+    queries = duty_queries(clients, needed, policy.identities)
+    collector = DutyCollector(clients, deadline, policy.identities)
+    while collector.advance(queries):
+        pass
+    return DutyReport(collector.snapshot, queries)
 
 
 def rule_dependencies(policy: Policy, request: Request | None = None) -> list[Dependency]:

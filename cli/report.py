@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 from auditlog.explain import NO
-from auditlog.reader import Log
-from auditlog.report import COUNTS, is_since, report
+from auditlog.report import COUNTS, report
 from cli import arguments, options
 from cli.console import Output
 from cli.context import Context
 from cli.errors import CommandError
-from cli.logs import log_of_file, log_of_group, remarks
-from cli.target import find_log_group
+from cli.logs import log_of, remarks
 from policy.terminal import counted
 
 EPILOG = f"""examples:
@@ -26,7 +23,6 @@ EPILOG = f"""examples:
 
 exit status: 0 reported; 1 reported, but lines are missing or could not be read; 2 the command could
 not run"""
-WEEK = timedelta(days=7)
 
 
 def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
@@ -39,19 +35,12 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
         description="Count the decisions in a log. Nobody is named.",
         epilog=EPILOG,
     )
-    options.add_log_file(parser, required=False)
+    options.add_log(parser)
     parser.add_argument(
         "--stack",
         type=arguments.stack,
         metavar="NAME",
         help="read the log group of this stack",
-    )
-    parser.add_argument("--log-group", metavar="NAME", help="read this log group, in AWS_REGION")
-    parser.add_argument(
-        "--since",
-        type=arguments.duration,
-        metavar="7d",
-        help="how far back to read (default: 7d of a log group, all of a file)",
     )
     options.add_json(parser)
 
@@ -60,7 +49,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
     """Read the records and count them."""
     if [args.file, args.log_group, args.stack].count(None) != 2:  # noqa: PLR2004 - all others
         raise CommandError("give one of FILE, --stack NAME or --log-group NAME")
-    log = _log(args, context)
+    log = log_of(args, context)
     counts, missing = report(log.records), remarks(log)
     out = context.output(args)
     if args.json:
@@ -72,23 +61,6 @@ def run(args: argparse.Namespace, context: Context) -> int:
         for remark in missing:
             out.line(remark, NO)
     return 1 if missing else 0
-
-
-def _log(args: argparse.Namespace, context: Context) -> Log:
-    now = context.clock.now()
-    try:
-        since = now - (args.since or WEEK)
-    except OverflowError:
-        raise CommandError("--since goes back too far") from None
-    if args.stack:
-        group, region = find_log_group(args.stack, context)
-        return log_of_group(group, since, now, context.environment, region)
-    if args.log_group is not None:
-        return log_of_group(args.log_group, since, now, context.environment)
-    log = log_of_file(args.file, context)
-    if args.since is None:
-        return log
-    return log._replace(records=[record for record in log.records if is_since(record, since)])
 
 
 def _print(out: Output, counts: Mapping[str, Any]) -> None:

@@ -137,7 +137,7 @@ def decision_record(
         "reason": reason,
         "rules": summary.texts(decision.rules, "rules"),
         "evidence": [
-            _duty(duty, requester, known_as, summary)
+            {**_duty(duty, requester, known_as, summary), "lasts": duty.lasts}
             for duty in summary.first(decision.evidence, "evidence", size=_DUTY_BYTES)
         ],
         "duration": format_go(decision.duration) if decision.approved else None,

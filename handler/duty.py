@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from handler import emails
@@ -13,6 +13,12 @@ INCIDENT_ROLE = "incident_role"
 INCIDENT_UPDATE = "incident_update"
 # Other things with names: how an incident is classified, and a provider's key.
 SEVERITY, INCIDENT_TYPE, KEY = "severity", "incident_type", "key"
+# How long a duty lasts, in words.
+WHILE_LIVE = "for as long as the incident is live"
+UNTIL_END, WITHOUT_END = "until the shift ends", "with no end"
+# What the timelines of Opsgenie and JSM Operations show in full: an end behind it may be only that
+# of the timeline.
+CERTAIN = timedelta(days=7)
 _BEST_EVIDENCE_FIRST = {INCIDENT_ROLE: 0, ON_CALL: 1}
 
 
@@ -91,6 +97,19 @@ class Duty(NamedTuple):
         return self.kind == ON_CALL and not self.endless
 
     @property
+    def lasts(self) -> str:
+        """How long it lasts; `end` says when the shift ends, if that is known."""
+        if self.kind != ON_CALL:
+            return WHILE_LIVE
+        return WITHOUT_END if self.endless else UNTIL_END
+
+    def known_end(self, now: datetime) -> datetime | None:
+        """When the shift ends; None if that isn't certain, as with what a timeline cuts off."""
+        if self.kind != ON_CALL or self.end is None or self.end - now > CERTAIN:
+            return None
+        return self.end.astimezone(UTC)
+
+    @property
     def title(self) -> str:
         """Its name, or its id if the name contains an e-mail, as some schedules' names do."""
         if not emails.may_be_in(self.name):
@@ -107,11 +126,16 @@ class Duty(NamedTuple):
         else:
             words = f"posted an update to {incident}"
         words += f" ({self.provider})"
-        if self.kind != ON_CALL or self.end is None:
+        end = self.known_end(now)
+        if end is None:
             return words
-        end = self.end.astimezone(UTC)
         form = "%H:%M" if end.date() == now.astimezone(UTC).date() else "%Y-%m-%d %H:%M"
         return f"{words} until {end:{form}} UTC"
+
+    def describe_evidence(self, now: datetime) -> str:
+        """Describe it, and say how long it lasts, as far as that is known."""
+        words = self.describe(now)
+        return words if self.has_end else f"{words} {self.lasts}"
 
 
 def sort_duties(duties: Iterable[Duty]) -> tuple[Duty, ...]:

@@ -11,7 +11,7 @@ import binascii
 import hmac
 import re
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from handler import emails
@@ -30,6 +30,7 @@ from handler.callers.base import (
     unauthenticated,
 )
 from handler.durations import format_instant, parse_duration
+from handler.duty import Duty
 from handler.json_fields import ShapeError, as_object, as_str, get_list, get_object, get_str
 from handler.request import NOT_QUOTED, Request, Resource, quotable
 from handler.rules.evaluate import Decision
@@ -300,7 +301,22 @@ def evaluation(decision: Decision, id_: str) -> dict[str, Any]:
     if decision.approved:
         context["expires_at"] = format_instant(decision.now + decision.duration)
         context["duration_seconds"] = int(decision.duration.total_seconds())
+        context["rests_on"] = [_duty(duty, decision.now) for duty in decision.evidence]
     return {"decision": decision.approved, "context": context}
+
+
+def _duty(duty: Duty, now: datetime) -> dict[str, str]:
+    """Say which duty an approval is based on, and how long that lasts. It names no person."""
+    end = duty.known_end(now)
+    fields = {
+        "provider": duty.provider,
+        "kind": duty.kind,
+        "name": plain_text(duty.title),
+        "incident": plain_text(duty.incident, emails.HIDDEN),
+        "lasts": duty.lasts,
+        "until": format_instant(end) if end else "",
+    }
+    return {name: value for name, value in fields.items() if value}
 
 
 def metadata(public_url: str, host: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from handler.duty import Duty, ProviderSnapshot
 from handler.http import Client
 from handler.providers.base import DutyQuery, ProviderClient
 from handler.providers.registry import BY_ID
-from handler.providers.runner import GIVEN_UP, Batch, QuestionRunner
+from handler.providers.runner import GIVEN_UP, Batch, QuestionRunner, ask
 from handler.request import Request
 from handler.rules.conditions import (
     ANY,
@@ -59,7 +59,7 @@ class DutyCollector:
 
     A provider is asked what its answers leave open once it has answered all that it was asked. The
     waiting ends once no answer that is still to come could matter. After `PATIENCE`, a provider is
-    also asked beside what hangs, and nobody waits for longer access.
+    also asked beside what hangs, and nobody waits for longer access, nor to know when a shift ends.
 
     Args:
         clients: by the provider's name.
@@ -88,6 +88,7 @@ class DutyCollector:
         # What has to be answered before its provider is asked on.
         self._batches: dict[str, Batch] = {}
         self._asked: set[tuple[str, str, str]] = set()
+        self._first_queries = self.queries
 
     @property
     def providers(self) -> tuple[str, ...]:
@@ -141,11 +142,37 @@ class DutyCollector:
                 if question.key not in self._asked
             }
             if questions:
-                room = min(FOLLOW_UPS_AT_ONCE, MOST_AT_ONCE - self._runner.running())
-                at_once = max(1, room) if self._rounds[name] else FIRST_AT_ONCE
+                at_once = self._room if self._rounds[name] else FIRST_AT_ONCE
                 self._batches[name] = self._runner.start(questions.values(), at_once)
                 self._asked.update(questions)
                 self._rounds[name] += 1
+
+    @property
+    def _room(self) -> int:
+        """How many follow-ups may be asked at once."""
+        return max(1, min(FOLLOW_UPS_AT_ONCE, MOST_AT_ONCE - self._runner.running()))
+
+    def read_ends(self, evidence: Iterable[Duty]) -> bool:
+        """Read when the shifts end on which approvals are based; False if no answer came.
+
+        Only the record needs to know, so no failure is noted. All that is asked is what the first
+        query leaves open as soon as ends matter, for these shifts alone.
+        """
+        unread = {duty for duty in evidence if duty.has_end and duty.end is None}
+        if not (unread and self._is_patient and self._deadlines[-1].left()):
+            return False
+        known = self.snapshot._replace(duties=tuple(unread))
+        questions = {
+            question.key: question
+            for name in {duty.provider for duty in unread}
+            for question in self._clients[name].questions(
+                self._first_queries[name]._replace(ends=True), known
+            )
+            if question.key not in self._asked
+        }
+        answers = ask(questions.values(), self._deadlines[-1], self._room, self.snapshot)
+        self.snapshot = answers._replace(failures=self.snapshot.failures)
+        return bool(questions)
 
     def _stop(self) -> None:
         """Begin nothing more. An answer that nobody has to wait for is not a failure."""
@@ -211,6 +238,11 @@ def collect_and_decide(
             and_longer = duty_queries(clients, [*needed, *longer], policy.identities)
         if not collector.advance(queries, and_longer):
             break
+    if collector.read_ends(duty for decision in decisions for duty in decision.evidence):
+        with_ends = decide_all(requests, collector.snapshot, policy, decisions[0].now)
+        # An end only says more: it takes no approval back, and changes none.
+        if _durations(with_ends) == _durations(decisions):
+            decisions = with_ends
     snapshot, now = collector.snapshot, clock.now()
     # Nearly always there is nobody to count.
     counted = requests if snapshot.without_email else ()
@@ -222,6 +254,11 @@ def collect_and_decide(
         collector.queries,
         without_email(snapshot, conditions, now),
     )
+
+
+def _durations(decisions: Iterable[Decision]) -> list[timedelta]:
+    """Give the duration of each approval, and none where humans decide."""
+    return [decision.duration for decision in decisions]
 
 
 class Dependency(NamedTuple):

@@ -280,7 +280,7 @@ def _policy_limit(grant: _Grant, left: timedelta) -> str:
 def _reason(granted: Sequence[_Grant], now: datetime) -> str:
     reasons = []
     for rule, proof, _ in dict.fromkeys(granted):
-        evidence = " and ".join(duty.describe(now) for duty in proof.duties)
+        evidence = ", and ".join(duty.describe_evidence(now) for duty in proof.duties)
         reasons.append(f'Rule "{rule.name}": {evidence}' if rule.name else f"Approved: {evidence}")
     more = len(reasons) - _MOST_RULES_IN_REASON
     listed = "; ".join(reasons[:_MOST_RULES_IN_REASON])

@@ -45,11 +45,11 @@ def lines(told: Line) -> Iterator[str]:
         (log_record(request_for(DATABASE), SHIFT), f'Rule "DBAs reach databases": {ON_DBA}'),
         (
             log_record(request_for(DATABASE), LEAD, policy=SETTINGS),
-            "Incident Lead of INC-7 (incident.io)",
+            "Incident Lead of INC-7 (incident.io) for as long as the incident is live",
         ),
         (
             log_record(request_for(DATABASE), LEAD, policy=SETTINGS, dry_run=True),
-            "dry run: Incident Lead of INC-7 (incident.io)",
+            "dry run: Incident Lead of INC-7 (incident.io) for as long as the incident is live",
         ),
         (
             log_record(request_for(DATABASE), REPORTER, policy=SETTINGS),

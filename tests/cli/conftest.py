@@ -16,11 +16,13 @@ from cli.context import Context
 from cli.main import main
 from handler.app import SYSTEM_CLOCK
 from handler.clock import Clock
+from sandbox.local_aws.moto_server import Aws
 from sandbox.vendors.incidentio import IncidentIO
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 API_KEY = "inc-k3y-0123456789"
 JANE, OMAR, RITA, NORA = (f"{name}@example.com" for name in ("jane", "omar", "rita", "nora"))
+REGION = "eu-west-1"
 DATABASE = "postgres.v1.Role:db-1"
 # What is said of settings that name nothing.
 OPEN = (
@@ -112,3 +114,16 @@ def double() -> Iterator[IncidentIO]:
 def oncall(tmp_path: Path, double: IncidentIO) -> Command:
     """The command, asking that organisation."""
     return Command(tmp_path, double.url)
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch, oncall: Command) -> Any:  # noqa: ANN401 - boto3's client
+    """A local AWS, and the client of its logs."""
+    with Aws(REGION) as local:
+        for name, value in {
+            **local.variables(),
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }.items():
+            monkeypatch.setenv(name, value)
+        oncall.environment["AWS_REGION"] = REGION
+        yield local.client("logs")

@@ -63,7 +63,8 @@ def test_who_is_on_duty(deployed_stack: Stack, sandbox: Sandbox) -> None:
     assert answer.status == 0
     assert re.fullmatch(
         rf"ok       GetDecision: {JANE} would get {ASKED} for 6 hours \(until .+ UTC\): "
-        r"Incident Lead of INC-1 \(incident\.io\), by the default rule",
+        r"Incident Lead of INC-1 \(incident\.io\) for as long as the incident is live, "
+        r"by the default rule",
         answer.lines[-1],
     )
     record = sandbox.log.wait_for(lambda each: each.get("message") == "decision", since=logged)
@@ -109,7 +110,8 @@ def test_beside_a_sandbox(tmp_path: Path, sandbox: Sandbox) -> None:
         ("GetDecision", "ok"),
     ]
     approval = result["approval"]
-    assert approval["why"] == "Incident Lead of INC-1 (incident.io), by the default rule"
+    lead = "Incident Lead of INC-1 (incident.io) for as long as the incident is live"
+    assert approval["why"] == f"{lead}, by the default rule"
     assert approval["duration"] == "6h0m0s"
     assert datetime.fromisoformat(approval["until"]) > datetime.now(UTC)
     refused = oncall("check", "--caller", "indent", *AS_NORA, "--json")

@@ -162,7 +162,7 @@ def test_json_holds_the_tree_and_the_record(oncall: Command) -> None:
     assert said["open_to_any_duty"] == [OPEN]
     assert (said["approved"], said["duration"]) == (True, "30m0s")
     assert said["until"] == "2026-03-04T12:30:00.000Z"
-    assert said["why"] == "Incident Lead of INC-1 (incident.io)"
+    assert said["why"] == "Incident Lead of INC-1 (incident.io) for as long as the incident is live"
     assert said["tree"]["mark"] == "yes"
     assert said["record"]["requester"] == JANE
     (again,) = replay([said["record"]], DEFAULT)

@@ -12,13 +12,11 @@ import pytest
 from handler.app import SYSTEM_CLOCK
 from handler.rules.conditions import OnCall
 from handler.rules.model import Policy, Rule, Selector
-from sandbox.local_aws.moto_server import Aws
 from tests.auditlog.records import HOUR, POLICY, log_records, request_by
-from tests.cli.conftest import JANE, NOW, OMAR, Command
+from tests.cli.conftest import JANE, NOW, OMAR, REGION, Command
 from tests.cli.stacks import Stack
 from tests.support.projects import project_in
 
-REGION = "eu-west-1"
 RULE = Policy((Rule("DBAs", Selector(), OnCall(("DBA",)), HOUR),))
 REFUSED = {"level": "WARN", "message": "refused", "http": 401, "why": "the signature is wrong"}
 FAILED = {"level": "ERROR", "message": "failed", "http": 503, "why": "the secret cannot be read"}
@@ -168,19 +166,6 @@ def test_wrong_periods(oncall: Command, capsys: pytest.CaptureFixture[str]) -> N
         "'7' isn't a duration: a number needs a unit, for example 7m or 7h"
         in capsys.readouterr().err
     )
-
-
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch, oncall: Command) -> Any:  # noqa: ANN401 - boto3's client
-    """A local AWS, and the client of its logs."""
-    with Aws(REGION) as local:
-        for name, value in {
-            **local.variables(),
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }.items():
-            monkeypatch.setenv(name, value)
-        oncall.environment["AWS_REGION"] = REGION
-        yield local.client("logs")
 
 
 def test_a_log_group(oncall: Command, aws: Any) -> None:  # noqa: ANN401 - boto3's client

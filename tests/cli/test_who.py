@@ -71,15 +71,16 @@ def test_everybody_who_would_be_approved(oncall: Command, double: IncidentIO) ->
         "not a schedule or role that the rule accepts"
     )
     on_call = 'Rule "On call": on call for Production (incident.io) until 14:00 UTC'
+    lead = (
+        'Rule "Named leads": Incident Lead of INC-1 (incident.io) '
+        "for as long as the incident is live"
+    )
     assert answer.lines == [
         "approved          until      for                 why",
-        f"----------------  ---------  ------------------  {'-' * len(on_call)}",
+        f"----------------  ---------  ------------------  {'-' * len(lead)}",
         f"o@corp.example    14:15 UTC  2 hours 15 minutes  {on_call}",
         f"omar@example.com  14:15 UTC  2 hours 15 minutes  {on_call}",
-        (
-            'jane@example.com  13:00 UTC  1 hour              Rule "Named leads": '
-            "Incident Lead of INC-1 (incident.io)"
-        ),
+        f"jane@example.com  13:00 UTC  1 hour              {lead}",
         "",
         "left to humans    why",
         f"----------------  {'-' * len(nights)}",
@@ -108,7 +109,7 @@ def test_json(oncall: Command) -> None:
                 "why": why,
             }
             for who, why in (
-                (JANE, "Incident Lead of INC-1 (incident.io)"),
+                (JANE, "Incident Lead of INC-1 (incident.io) for as long as the incident is live"),
                 (OMAR, "on call for Production (incident.io) until 14:00 UTC"),
             )
         ],

@@ -260,7 +260,8 @@ class TestClaim:
     def test_reason_says_what_it_was(self, deployed: Webhook) -> None:
         """Whoever held a role in an incident was said to be on call."""
         (claim,) = deployed.ask(request_of(JANE))
-        assert claim["reason"] == "Approved: Incident Lead of INC-1 (incident.io)"
+        lead = "Incident Lead of INC-1 (incident.io) for as long as the incident is live"
+        assert claim["reason"] == f"Approved: {lead}"
 
     @pytest.mark.parametrize("email", ["JANE@Example.com", " jane@example.com "])
     def test_e_mail_in_any_case(self, handler: Open, email: str) -> None:

@@ -138,7 +138,8 @@ def test_on_duty_then_off_duty(browser: Browser, pictures: Path) -> None:
     browser.find(button("Request access")).click()
     text = timeline(browser, "Granted until")
     assert "“to fix the checkout”" in text
-    assert "Approved for 6 hours: Incident Lead of INC-1 (incident.io)." in text
+    lead = "Incident Lead of INC-1 (incident.io) for as long as the incident is live"
+    assert f"Approved for 6 hours: {lead}." in text
     take_screenshots(browser, pictures, "granted", dark=False)
 
     browser.find(f"{LEAD}/summary").click()

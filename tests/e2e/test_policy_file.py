@@ -91,7 +91,10 @@ def test_function_decides_by_the_file(project: Path) -> None:
         ((reason, duration),) = ask(sandbox, OMAR)
         assert reason.startswith('Rule "Production reaches databases": on call for Production')
         assert duration == "2h0m0s"
-        lead = 'Rule "Production reaches databases": Incident Lead of INC-1 (incident.io)'
+        lead = (
+            'Rule "Production reaches databases": Incident Lead of INC-1 (incident.io) '
+            "for as long as the incident is live"
+        )
         assert ask(sandbox, JANE) == [(lead, "1h0m0s")]
         # Decoys: another name, the innermost tier, roles that are not named, nobody.
         for who in (RITA, DAN, NORA):

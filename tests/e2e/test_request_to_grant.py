@@ -47,7 +47,8 @@ def test_on_duty_is_granted(space: Space) -> None:
         petition = request_all(indent)
     assert petition["state"]["status"]["phase"] == "granted"
     reasons = [event.get("reason") for event in petition["state"]["eventHistory"]]
-    assert "Approved: Incident Lead of INC-1 (incident.io)" in reasons
+    lead = "Incident Lead of INC-1 (incident.io) for as long as the incident is live"
+    assert f"Approved: {lead}" in reasons
 
 
 def test_tokens_that_are_handed_out(space: Space) -> None:

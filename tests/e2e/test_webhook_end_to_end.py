@@ -167,7 +167,8 @@ class TestAnswers:
         assert claim["event"] == "access/approve"
         assert claim["actor"]["id"] == "incidentio-approval-bot"
         assert claim["resources"] == [event["actor"], *event["resources"]]
-        assert claim["reason"] == "Approved: Incident Lead of INC-1 (incident.io)"
+        lead = "Incident Lead of INC-1 (incident.io) for as long as the incident is live"
+        assert claim["reason"] == f"Approved: {lead}"
         assert duration_of(claim) == "6h0m0s"
         petition = event["meta"]["labels"]["petition"]
         assert claim["meta"]["labels"]["petition"] == petition

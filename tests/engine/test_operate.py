@@ -126,6 +126,17 @@ def test_explained(project: RunbookProject) -> None:
     assert JANE in result.text
 
 
+@pytest.mark.usefixtures("logged")
+def test_access_that_outlasts_its_duty(project: RunbookProject) -> None:
+    """Jane, whose access is running, leads the incident still."""
+    (script,) = _blocks("Access that outlasts its duty")
+    # Whoever else is in the log is made up: 1 is an answer as well.
+    result = project.try_script(script.replace("--stack dev\n", "--stack dev || true\n"))
+    assert result.code == 0, result.text
+    assert "with running access: " in result.text
+    assert " on duty" in result.text
+
+
 def test_secret_that_was_deleted(project: RunbookProject, tmp_path: Path) -> None:
     """It is brought back, and the function reads it."""
     secrets, arn = project.aws.client("secretsmanager"), project.outputs()["secret_arn"]

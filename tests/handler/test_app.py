@@ -17,6 +17,7 @@ from handler.aws_secret import SecretError
 from handler.callers.indent import sign
 from handler.clock import Clock
 from handler.durations import format_instant, parse_instant
+from handler.duty import WHILE_LIVE
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.server import Fault
@@ -24,6 +25,7 @@ from tests.handler.conftest import API_KEY
 from tests.handler.scripted import Scripted, reply
 
 CALL = "call-1"
+LEAD = f"Incident Lead of INC-1 (incident.io) {WHILE_LIVE}"
 SECRET, PREVIOUS = "wks0-current-secret-00", "wks0-previous-secret-0"
 JANE, OMAR, DAN, RITA = (
     "jane@example.com",
@@ -163,7 +165,7 @@ class TestClaim:
                 "displayName": "Incident.io Approval Bot",
                 "email": "bot@indent.com",
             },
-            "reason": "Approved: Incident Lead of INC-1 (incident.io)",
+            "reason": f"Approved: {LEAD}",
             "resources": [request_of()["actor"], DATABASE],
             "meta": {
                 "labels": {
@@ -595,7 +597,7 @@ class TestParticipants:
         double.post_update("INC-1", by=None)
         hook = opened(INCIDENTIO_APPROVE_PARTICIPANTS="true")
         (claim,) = hook.ask(request_of("nora@example.com"))
-        assert claim["reason"] == "Approved: posted an update to INC-1 (incident.io)"
+        assert claim["reason"] == f"Approved: posted an update to INC-1 (incident.io) {WHILE_LIVE}"
 
 
 class TestSettings:
@@ -673,7 +675,7 @@ class TestLog:
         )
         assert (line["level"], line["call"], line["number"], line["of"]) == ("INFO", CALL, 0, 1)
         assert (line["outcome"], line["dry_run"], line["duration"]) == ("approve", False, "6h0m0s")
-        assert line["reason"] == "Approved: Incident Lead of INC-1 (incident.io)"
+        assert line["reason"] == f"Approved: {LEAD}"
         assert line["failing"] == {"incidentio": 0}
 
     def test_no_secret_body_signature_or_other_peoples_mail(self, hook: Webhook) -> None:

@@ -354,6 +354,47 @@ def test_access_ends_with_the_shift(account: Account) -> None:
     assert account.count_calls("/timeline") == 3
 
 
+def test_an_approval_says_when_its_shift_ends(account: Account) -> None:
+    """It is asked for even if access doesn't end with it, of that schedule alone."""
+    account.double.put_on_shift("Payments", ANA, end=NOW + 2 * HOUR)
+    account.double.put_on_shift(account.double.add_schedule("Search"), ANA)
+    decision = account.decide()
+    assert decision.duration == 6 * HOUR
+    assert decision.reason == (
+        f'Rule "Payments": on call for Payments ({account.name}) until 14:00 UTC'
+    )
+    assert account.count_calls("/timeline") == 1
+
+
+@pytest.mark.parametrize(
+    "fault", [faults.Status(404), faults.Status(403), faults.Garbage(), faults.HangUp()], ids=repr
+)
+def test_an_end_that_cannot_be_read_changes_nothing(fault: Fault, account: Account) -> None:
+    """The approval says nothing of an end."""
+    account.double.put_on_shift("Payments", ANA, end=NOW + 2 * HOUR)
+    account.double.fail(account.timeline, fault)
+    decision = account.decide()
+    assert decision.duration == 6 * HOUR
+    assert decision.reason == f'Rule "Payments": on call for Payments ({account.name})'
+
+
+def test_an_end_that_may_be_the_timeline_s(account: Account) -> None:
+    """The reason doesn't say that a shift ends where the timeline does."""
+    account.double.put_on_shift("Payments", ANA, NOW - 30 * DAY, NOW + 30 * DAY)
+    assert account.decide().reason == f'Rule "Payments": on call for Payments ({account.name})'
+
+
+@pytest.mark.parametrize(
+    ("offset", "end"),
+    [("+02:00", "16:00"), ("-05:00", "09:00"), ("+05:45", "19:45"), ("+00:00", "14:00")],
+)
+def test_an_end_in_another_time_zone(offset: str, end: str, account: Account) -> None:
+    """The reason has it in UTC."""
+    account.double.put_on_shift("Payments", ANA, end=NOW + 2 * HOUR)
+    account.double.fail(account.timeline, _period({"endDate": f"2026-03-04T{end}:00{offset}"}))
+    assert account.decide().reason.endswith(" until 14:00 UTC")
+
+
 def test_the_end_is_asked_for_once(account: Account) -> None:
     """An end that stays unread is not asked for in the next round."""
     account.double.put_on_shift("Payments", ANA)

@@ -31,6 +31,7 @@ SHIFT = Duty(
 
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 
 
 def by(*names: str) -> Policy:
@@ -57,6 +58,25 @@ def record_of(
     read: dict[str, Any] = json.loads(json.dumps(record, allow_nan=False))
     assert read == record
     return read
+
+
+def test_how_long_the_evidence_lasts() -> None:
+    """In words for each duty, beside its end, if that is known."""
+    evidence = (
+        SHIFT._replace(end=NOW + HOUR),
+        SHIFT._replace(end=None),
+        SHIFT._replace(end=None, endless=True),
+        SHIFT._replace(end=None, kind=INCIDENT_ROLE, incident="INC-1"),
+    )
+    decision = Decision(REQUEST, "why", evidence, duties=evidence, duration=HOUR, now=NOW)
+    record = record_of(decision)
+    lines = [(duty["lasts"], duty.get("end"), duty.get("endless")) for duty in record["evidence"]]
+    assert lines == [
+        ("until the shift ends", "2026-03-04T13:00:00Z", None),
+        ("until the shift ends", None, None),
+        ("with no end", None, True),
+        ("for as long as the incident is live", None, None),
+    ]
 
 
 def test_nobody_else_is_named_anywhere() -> None:

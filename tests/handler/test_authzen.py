@@ -18,7 +18,15 @@ from handler.app import App
 from handler.callers import EVALUATION, EVALUATIONS, METADATA
 from handler.callers.authzen import evaluation
 from handler.clock import Clock
-from handler.duty import ON_CALL, Duty
+from handler.duty import (
+    INCIDENT_ROLE,
+    INCIDENT_UPDATE,
+    ON_CALL,
+    UNTIL_END,
+    WHILE_LIVE,
+    WITHOUT_END,
+    Duty,
+)
 from handler.providers.collect import Outcome, collect_and_decide
 from handler.request import Request, Resource
 from handler.rules.evaluate import Decision
@@ -70,6 +78,23 @@ ANSWER = {
                 "decision_id": {"type": "string", "minLength": 1},
                 "expires_at": {"type": "string", "format": "date-time"},
                 "duration_seconds": {"type": "integer", "minimum": 1},
+                "rests_on": {
+                    "type": "array",
+                    "minItems": 1,
+                    "items": {
+                        "type": "object",
+                        "required": ["provider", "kind", "name", "lasts"],
+                        "additionalProperties": False,
+                        "properties": {
+                            "provider": {"type": "string", "minLength": 1},
+                            "kind": {"enum": ["on_call", "incident_role", "incident_update"]},
+                            "name": {"type": "string", "minLength": 1},
+                            "incident": {"type": "string", "minLength": 1},
+                            "lasts": {"enum": [UNTIL_END, WITHOUT_END, WHILE_LIVE]},
+                            "until": {"type": "string", "format": "date-time"},
+                        },
+                    },
+                },
             },
         },
     },
@@ -77,7 +102,7 @@ ANSWER = {
     "then": {
         "properties": {
             "context": {
-                "required": ["expires_at", "duration_seconds"],
+                "required": ["expires_at", "duration_seconds", "rests_on"],
                 "properties": {"outcome": {"const": "approved"}},
             }
         }
@@ -218,6 +243,90 @@ def test_approved(pdp: Pdp) -> None:
     assert context["decision_id"] == line["decision_id"] == "call-1-0"
     assert (line["caller"], line["outcome"], line["requester"]) == ("authzen", "approve", JANE)
     assert line["resources"] == ["db:1"]
+    (duty,) = context["rests_on"]
+    assert datetime.fromisoformat(duty.pop("until")) > datetime.now(UTC)
+    assert duty == {
+        "provider": "incident.io",
+        "kind": "on_call",
+        "name": "DBA",
+        "lasts": "until the shift ends",
+    }
+
+
+NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
+SHIFT = Duty("PagerDuty", ON_CALL, "S1", "DBA", JANE)
+LEAD = Duty("incident.io", INCIDENT_ROLE, "R1", "Lead", JANE, incident="INC-1")
+AT_PAGERDUTY = {"provider": "PagerDuty", "kind": "on_call", "name": "DBA"}
+LASTS = [
+    (
+        SHIFT._replace(end=datetime.fromisoformat("2026-03-29T16:00:00+02:00")),
+        {**AT_PAGERDUTY, "lasts": UNTIL_END, "until": "2026-03-29T14:00:00.000Z"},
+    ),
+    (SHIFT, {**AT_PAGERDUTY, "lasts": UNTIL_END}),
+    (
+        SHIFT._replace(end=NOON + timedelta(days=7, seconds=1)),
+        {**AT_PAGERDUTY, "lasts": UNTIL_END},
+    ),
+    (SHIFT._replace(endless=True), {**AT_PAGERDUTY, "lasts": WITHOUT_END}),
+    (
+        LEAD,
+        {
+            "provider": "incident.io",
+            "kind": "incident_role",
+            "name": "Lead",
+            "incident": "INC-1",
+            "lasts": WHILE_LIVE,
+        },
+    ),
+    (
+        Duty("incident.io", INCIDENT_UPDATE, "01H", "", JANE, incident="INC-1"),
+        {
+            "provider": "incident.io",
+            "kind": "incident_update",
+            "name": "01H",
+            "incident": "INC-1",
+            "lasts": WHILE_LIVE,
+        },
+    ),
+    (
+        SHIFT._replace(name="<b>DBA</b>\nof [x](https://x.io)"),
+        {
+            **AT_PAGERDUTY,
+            "name": "(b)DBA(/b) of [x] (https: x.io)",
+            "lasts": UNTIL_END,
+        },
+    ),
+    (SHIFT._replace(name=f"of {JOAN}"), {**AT_PAGERDUTY, "name": "S1", "lasts": UNTIL_END}),
+    (
+        SHIFT._replace(name=f"of {JOAN}", id=JOAN),
+        {**AT_PAGERDUTY, "name": "(an e-mail)", "lasts": UNTIL_END},
+    ),
+    (
+        LEAD._replace(incident=JOAN),
+        {
+            "provider": "incident.io",
+            "kind": "incident_role",
+            "name": "Lead",
+            "incident": "(an e-mail)",
+            "lasts": WHILE_LIVE,
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("duty", "expected"), LASTS)
+def test_what_an_approval_rests_on(duty: Duty, expected: dict[str, str]) -> None:
+    """Each duty, and how long it lasts: nothing that isn't certain, no markup, no e-mail."""
+    decision = Decision(
+        Request(Resource(email=JANE), ()),
+        "why",
+        (duty,),
+        duration=timedelta(hours=1),
+        now=NOON,
+    )
+    answer = evaluation(decision, "call-0")
+    jsonschema.validate(answer, ANSWER)
+    assert answer["context"]["rests_on"] == [expected]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from handler.json_fields import ShapeError
 from handler.providers.base import DutyQuery, Page, Question
 from handler.providers.collect import (
     FOLLOW_UPS_AT_ONCE,
+    PATIENCE,
     Outcome,
     collect_and_decide,
     dependencies,
@@ -480,6 +481,123 @@ def test_nobody_is_approved_by_who_hangs(decide_in: DecideIn, released: threadin
     )
     assert not outcome.decisions[0].approved
     assert outcome.snapshot.failures == (Failure("PagerDuty", "on-calls", GIVEN_UP),)
+
+
+def asking_for_ends(end: Fetch) -> FakeClient:
+    """A client that says when shifts end only if ends matter, as Opsgenie's does."""
+
+    def questions(query: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
+        ids = {duty.id for duty in snapshot.duties if duty.provider == "PagerDuty"}
+        ends = [question(f"end of {id_}", end) for id_ in sorted(ids) if query.ends]
+        return [question("on-calls", with_duties(SHIFT, OTHER_SHIFT)), *ends]
+
+    return FakeClient(questions)
+
+
+OTHER_SHIFT = SHIFT._replace(id="S2", name="API")
+
+
+def test_an_approval_says_when_its_shift_ends(decide: Decide) -> None:
+    """The end is asked for of the shift on which the approval is based, and of no other."""
+    asked: list[Deadline] = []
+
+    def end(deadline: Deadline) -> Iterator[Page]:
+        asked.append(deadline)
+        yield Page((ENDED,))
+
+    outcome = decide(make_policy(DBA), PagerDuty=asking_for_ends(end))
+    (decision,) = outcome.decisions
+    assert decision.evidence == (ENDED,)
+    assert decision.reason == 'Rule "r": on call for DBA (PagerDuty) until 13:00 UTC'
+    assert decision.duration == timedelta(hours=6)
+    assert set(decision.duties) == {ENDED, OTHER_SHIFT}
+    (query,) = outcome.queries.values()
+    assert not query.ends
+    (deadline,) = asked
+    assert deadline.left() == pytest.approx(PATIENCE * 6)
+
+
+def test_an_end_is_for_approvals_only(decide: Decide) -> None:
+    """Whoever is left to humans costs no further call."""
+
+    def end(_deadline: Deadline) -> Iterator[Page]:
+        raise AssertionError
+
+    outcome = decide(
+        make_policy({"on_call": {"schedules": ["other"]}}), PagerDuty=asking_for_ends(end)
+    )
+    assert not outcome.decisions[0].approved
+    assert outcome.snapshot.failures == ()
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        fetching(then=ShapeError("no timeline")),
+        fetching(Page(problems=("1 entries could not be read",))),
+        fetching(),
+        # None of these can be true of somebody who was just on call.
+        with_duties(SHIFT._replace(end=NOW)),
+        with_duties(SHIFT._replace(end=NOW - timedelta(days=1))),
+        with_duties(SHIFT._replace(level=2, end=NOW + timedelta(hours=1))),
+    ],
+)
+def test_no_end_takes_an_approval_back(end: Fetch, decide: Decide) -> None:
+    """Whatever is answered, or isn't: the decision stays, and nothing has failed."""
+    outcome = decide(make_policy(DBA), PagerDuty=asking_for_ends(end))
+    (decision,) = outcome.decisions
+    assert decision.evidence == (SHIFT,)
+    assert decision.reason == 'Rule "r": on call for DBA (PagerDuty)'
+    assert decision.duration == timedelta(hours=6)
+    assert outcome.snapshot.failures == ()
+
+
+def test_an_end_is_waited_for_only_while_there_is_time(
+    decide: Decide, set_clock: SetClock, released: threading.Event
+) -> None:
+    """It hangs until nobody is patient any more; then the approval goes out as it is."""
+
+    def end(_deadline: Deadline) -> Iterator[Page]:
+        set_clock.advance(PATIENCE * 6)
+        released.wait(LONG)
+        yield Page((ENDED,))
+
+    outcome = decide(make_policy(DBA), PagerDuty=asking_for_ends(end))
+    assert outcome.decisions[0].evidence == (SHIFT,)
+    assert outcome.snapshot.failures == ()
+
+
+def test_no_end_is_asked_for_late(decide: Decide, set_clock: SetClock) -> None:
+    """Where the answer itself took that long, nothing more is asked."""
+    asked: list[str] = []
+
+    def late(_deadline: Deadline) -> Iterator[Page]:
+        set_clock.advance(PATIENCE * 6)
+        yield Page((SHIFT,))
+
+    def questions(query: DutyQuery, _snapshot: ProviderSnapshot) -> Sequence[Question]:
+        asked.extend(["end"] * query.ends)
+        return [question("on-calls", late)]
+
+    outcome = decide(make_policy(DBA), PagerDuty=FakeClient(questions))
+    assert outcome.decisions[0].evidence == (SHIFT,)
+    assert asked == []
+
+
+def test_an_end_that_failed_is_not_asked_for_again(decide: Decide) -> None:
+    """The rule that needs it has asked already; another rule approves without."""
+    calls: list[str] = []
+
+    def end(_deadline: Deadline) -> Iterator[Page]:
+        calls.append("end")
+        yield from fetching(then=ShapeError("no timeline"))(_deadline)
+
+    ends_with_shift = {**LONGER, "when": DBA, "end_with_shift": {}}
+    outcome = decide(make_policy(DBA, ends_with_shift), PagerDuty=asking_for_ends(end))
+    assert outcome.decisions[0].evidence == (SHIFT,)
+    failed = [failure.question for failure in outcome.snapshot.failures]
+    assert sorted(failed) == ["end of S1", "end of S2"]
+    assert len(calls) == len(failed)
 
 
 def test_a_decision_holds_for_its_moment(decide: Decide, set_clock: SetClock) -> None:

@@ -61,19 +61,19 @@ def id_of(double: JSM, email: str) -> str:
 
 
 @pytest.mark.parametrize(("entry", "path"), [("Nights", SCHEDULES), (ID, ONE)])
-def test_three_calls(entry: str, path: str, account: Account, double: JSM) -> None:
-    """The account, the schedule, who is on shift: an account id is enough."""
+def test_four_calls(entry: str, path: str, account: Account, double: JSM) -> None:
+    """The account, the schedule, who is on shift, until when: an account id is enough."""
     assert counts(account, entry)
     paths = double.calls.paths()
-    assert (sorted(paths[:2]), paths[2:]) == (sorted([SEARCH, path]), [ON_CALLS])
+    assert (sorted(paths[:2]), paths[2:]) == (sorted([SEARCH, path]), [ON_CALLS, TIMELINE])
     queries = {call.path: call.query for call in double.calls}
     assert queries[SEARCH] == {"query": [ANA], "maxResults": [str(MOST_ACCOUNTS)]}
     if path == SCHEDULES:
         assert queries[path] == {"query": ["Nights"], "size": ["100"], "offset": ["0"]}
 
 
-def test_one_call_more_for_an_end(account: Account, double: JSM) -> None:
-    """The timeline is read by the account id as well."""
+def test_an_end_that_a_rule_needs(account: Account, double: JSM) -> None:
+    """It costs no further call: the timeline is read by the account id as well."""
     double.put_on_shift("Nights", BO, NOW, NOW + 3 * HOUR, rotation="r2")
     when = {"on_call": {"schedules": ["Nights"]}}
     decision = account.decide("bo@acme.example", when=when, end_with_shift={})
@@ -94,7 +94,7 @@ def test_the_same_calls_on_a_large_site(entry: str, account: Account, double: JS
         email = f"p{number}@acme.example"
         double.add_person(f"Person {number}", email)
         double.put_on_shift(double.add_schedule(f"Schedule {number}"), email)
-    assert [count(email) for email in (ANA, BO)] == small == [(True, 3), (False, 3)]
+    assert [count(email) for email in (ANA, BO)] == small == [(True, 4), (False, 3)]
 
 
 def test_many_schedules(account: Account, double: JSM) -> None:

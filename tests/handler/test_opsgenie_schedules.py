@@ -21,7 +21,7 @@ from tests.handler.edited_answers import put
 
 IDS = [f"e71d500f-896a-4b28-8b08-3bfe56e1ed7{number}" for number in range(3)]
 NIGHTS = IDS[0]
-ON_CALLS = f"/v2/schedules/{NIGHTS}/on-calls"
+ON_CALLS, TIMELINE = (f"/v2/schedules/{NIGHTS}/{end}" for end in ("on-calls", "timeline"))
 
 
 @pytest.fixture
@@ -44,20 +44,20 @@ def counts(account: Account, entry: str, email: str = ANA) -> bool:
 
 
 def test_one_call_for_a_schedule(account: Account) -> None:
-    """Whatever else there is."""
+    """Whatever else there is; and one to say until when somebody is on call who is approved."""
     for number in range(50):
         account.double.add_schedule(f"S{number}")
     assert counts(account, NIGHTS)
     assert not counts(account, NIGHTS, BO)
-    assert account.double.calls.paths() == [ON_CALLS] * 2
+    assert account.double.calls.paths() == [ON_CALLS, TIMELINE, ON_CALLS]
     assert account.double.calls[0].query == {"flat": ["false"]}
 
 
-def test_one_call_more_for_an_end(account: Account) -> None:
-    """The timeline is of that schedule as before."""
+def test_an_end_that_a_rule_needs(account: Account) -> None:
+    """It costs no further call."""
     when = {"on_call": {"schedules": [NIGHTS]}}
     assert account.decide(when=when, end_with_shift={}).approved
-    assert account.double.calls.paths() == [ON_CALLS, f"/v2/schedules/{NIGHTS}/timeline"]
+    assert account.double.calls.paths() == [ON_CALLS, TIMELINE]
 
 
 MANY = tuple(f"e71d500f-896a-4b28-8b08-3bfe56e1ee{number:02}" for number in range(MOST_SCHEDULES))

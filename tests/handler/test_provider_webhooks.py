@@ -65,8 +65,8 @@ def opened(running: dict[str, Any], incidentio: IncidentIO) -> Iterator[Opener]:
     ("provider", "name", "calls"),
     [
         ("pagerduty", "PagerDuty", (2, 4, 2)),
-        ("opsgenie", "Opsgenie", (1, 1, 1)),
-        ("jsm", "JSM Operations", (4, 4, 5)),
+        ("opsgenie", "Opsgenie", (2, 2, 2)),
+        ("jsm", "JSM Operations", (5, 5, 6)),
     ],
 )
 @pytest.mark.parametrize(

@@ -121,7 +121,8 @@ def test_handler_decides_by_its_file(lead: IncidentIO, tmp_path: Path, set_clock
     file = tmp_path / "policy.json"
     file.write_text(TEXT, encoding="utf-8")
     (claim,) = asked(lead, file, set_clock).claims
-    assert claim["reason"] == 'Rule "leads": Incident Lead of INC-1 (incident.io)'
+    evidence = "Incident Lead of INC-1 (incident.io) for as long as the incident is live"
+    assert claim["reason"] == f'Rule "leads": {evidence}'
     assert claim["meta"]["labels"]["indent.com/time/duration"] == "2h0m0s"
 
 

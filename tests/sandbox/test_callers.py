@@ -187,7 +187,8 @@ def test_send_as_each_caller(caller: str, capsys: pytest.CaptureFixture[str]) ->
     assert commands.main(["send", "--caller", caller, *AS_JANE]) == 0
     printed = capsys.readouterr()
     assert isinstance(json.loads(printed.out), dict)
-    reason = "Incident Lead of INC-1 (incident.io), by the default rule"
+    lead = "Incident Lead of INC-1 (incident.io) for as long as the incident is live"
+    reason = f"{lead}, by the default rule"
     assert printed.err == f"approved for 1 hour: {reason}\n"
     assert commands.main(["send", "--caller", caller, "--as", NORA, *AS_JANE[2:]]) == 0
     assert capsys.readouterr().err.startswith("left to humans")

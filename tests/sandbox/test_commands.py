@@ -123,10 +123,8 @@ def test_up_runs_all_until_it_is_interrupted(
     assert printed.endswith("\nStopping ...\n")
     (claim,) = json.loads(send_output.out)["claims"]
     assert claim["resources"][1]["id"] == "prod-db"
-    assert (
-        send_output.err
-        == "approved for 45 minutes: Incident Lead of INC-1 (incident.io), by the default rule\n"
-    )
+    lead = "Incident Lead of INC-1 (incident.io) for as long as the incident is live"
+    assert send_output.err == f"approved for 45 minutes: {lead}, by the default rule\n"
 
     # Nothing is left: no process, port or temporary file, nor the file with the secrets.
     with pytest.raises(ConnectionRefusedError):

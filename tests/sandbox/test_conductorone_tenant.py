@@ -93,7 +93,7 @@ def test_a_call_that_it_makes_for_a_shell(tenant: Tenant, sandbox: Sandbox) -> N
     assert post(sandbox, body, headers)[0] == 200
     assert read_step_answer(post(sandbox, body, headers)[1]) == (
         True,
-        "Approved: Incident Lead of INC-1 (incident.io)",
+        "Approved: Incident Lead of INC-1 (incident.io) for as long as the incident is live",
     )
     headers, body = signed_call(tenant.calls_url, request._replace(duration=None))
     assert read_step_answer(post(sandbox, body, headers)[1])[0] is False
