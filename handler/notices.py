@@ -110,9 +110,9 @@ class Channel(NamedTuple):
     keys: tuple[bytes, ...] = ()
 
     @property
-    def name(self) -> str:
-        """The setting and the host."""
-        return f"{self.setting} ({urlsplit(self.url).hostname})"
+    def host(self) -> str:
+        """The host, which may be logged."""
+        return urlsplit(self.url).hostname or ""
 
     def send(self, notice: Notice, client: Client, now: datetime, deadline: Deadline) -> None:
         """Send a notice once: not every receiver recognizes a repetition.
@@ -136,10 +136,10 @@ class Channel(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """An approval whose notice may not have arrived."""
+    """An approval whose notice may not have arrived: its setting and host, and why."""
 
     decision_id: str
-    channel: str
+    to: str
     problem: str
 
 
@@ -189,7 +189,7 @@ class Notifier:
             except Empty:
                 pass
         return [
-            Failure(approval.decision_id, channel.name, problems[channel])
+            Failure(approval.decision_id, f"{channel.setting} ({channel.host})", problems[channel])
             for channel, chosen in unsent.items()
             for approval in chosen
             if problems[channel]
@@ -389,9 +389,10 @@ def slack_body(notice: Notice) -> bytes:
         text = {"type": "mrkdwn", "text": f"Duties: {links}", "verbatim": True}
         blocks.append({"type": "context", "elements": [text]})
     first_line = notice.texts[0].partition("\n")[0]
+    more = notice.data.get("approval_count", 1) - 1
     return _as_json(
         {
-            "text": first_line,
+            "text": f"{first_line}, and {more} more" if more else first_line,
             "mrkdwn": False,
             "unfurl_links": False,
             "unfurl_media": False,

@@ -296,6 +296,7 @@ def test_many_approvals_of_a_call() -> None:
     assert texts[:-1] == [approval.text for approval in approvals[:listed]]
     assert texts[-1] == f"The same call was approved {200 - listed} more times; see the log."
     assert len(message["blocks"]) <= 50
+    assert message["text"] == "jane@example.com was approved for 0 (db), and 199 more"
     # The same schedule is linked once.
     assert message["blocks"][-1]["elements"][0]["text"].count("|PagerDuty>") == 1
 
@@ -369,7 +370,7 @@ def test_where_it_is_sent() -> None:
         "https://n8n.example.com:8443/t0ken?k=1", (SECRET, OLDER), "https://h/s/T"
     )
     webhook, slack = channels_of(both)
-    assert (webhook.name, slack.name) == ("NOTIFY_URL (n8n.example.com)", "NOTIFY_SLACK_URL (h)")
+    assert (webhook.host, slack.host) == ("n8n.example.com", "h")
     assert webhook.keys == (notice_key(SECRET), b"o" * 24)
     assert channels_of(both._replace(url="", secrets=())) == (slack,)
     assert channels_of(both._replace(slack_url="")) == (webhook,)

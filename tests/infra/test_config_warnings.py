@@ -112,8 +112,10 @@ def test_a_secret_without_what_it_signs() -> None:
     """No notice is sent without an address."""
     secrets = {**SECRETS, "NOTIFY_SECRET": f"whsec_{'A' * 32}"}
     assert read(NARROWED, secrets).warnings == (
-        "NOTIFY_SECRET has no effect: NOTIFY_URL is not set; run `pulumi config rm NOTIFY_SECRET "
-        "--stack dev`",
+        (
+            "NOTIFY_SECRET has no effect: NOTIFY_URL is not set; run `pulumi config rm "
+            "NOTIFY_SECRET --stack dev`"
+        ),
     )
     assert read(NARROWED, {**secrets, "NOTIFY_URL": "https://h.example"}).warnings == ()
 
