@@ -131,7 +131,7 @@ class Channel(NamedTuple):
         except HttpError as error:
             if self.keys or not _SLACK_ERROR.fullmatch(error.body):
                 raise
-            problem = f"{error} ({error.body.decode()})"
+            problem = f"answered {error.status} ({error.body.decode()})"
             raise HttpError(problem, status=error.status) from None
 
 
@@ -272,7 +272,7 @@ def make_approval(
         "until": format_instant(until),
         "duration_seconds": int(decision.duration.total_seconds()),
         "caller": caller,
-        "caller_request": plain(caller_request, MOST_ID),
+        "caller_request": plain(caller_request or " ".join(request.groups), MOST_ID),
         "rules": [plain(rule) or "default rule" for rule in decision.rules[:MOST_LISTED]],
         "duties": [_duty(duty, decision.now) for duty in decision.evidence[:MOST_LISTED]],
         "look_up": look_up(decision_id, decision.now, log),

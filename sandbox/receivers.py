@@ -69,6 +69,10 @@ class Receivers(Double):
             NOTIFY_SLACK_URL: f"{self.url}/services/T0SANDBOX/B0SANDBOX/{self._token}",
         }
 
+    def set_secret(self, secret: str) -> None:
+        """Verify by another secret from now on."""
+        self._key = base64.b64decode(secret.removeprefix(_PREFIX))
+
     def error(self, status: int, *, retry_at: datetime | None = None) -> Response:  # noqa: ARG002 - it gives no time
         """Make an error without a body to read."""
         return Response(status, b"", {})

@@ -7,8 +7,11 @@ import re
 
 import pytest
 
+from handler.notices import notice_of, webhook_body
 from handler.providers.registry import PROVIDERS
 from infra.alarms import APPROVALS_THAT_RING, REFUSALS_THAT_RING, Alarm, alarms_for
+from tests.handler.conftest import NOW
+from tests.handler.test_notices import approve
 from tests.support.documents import OPERATE, read_sections, slug
 from tests.support.filter_pattern import matches
 
@@ -68,5 +71,22 @@ def test_patterns_are_understood() -> None:
             "without_email": {"jsm": {"people": 2, "of": 3}},
         }
     )
+    notice = json.dumps({"message": "notice failed"})
     assert len(patterns) >= 3
-    assert all(matches(each, line) for each in patterns)
+    assert all(matches(each, line) or matches(each, notice) for each in patterns)
+
+
+def test_a_notice_is_as_it_is_sent() -> None:
+    """The example has the fields that a notice has, and no other."""
+    (block,) = re.findall(r"```json\n(.*?)```", SECTIONS["Notices"].text, re.DOTALL)
+    example, sent = json.loads(block), json.loads(webhook_body(notice_of([approve()]), NOW))
+
+    def fields(value: object) -> object:
+        if isinstance(value, list):
+            return [fields(entry) for entry in value]
+        if isinstance(value, dict):
+            return {name: fields(part) for name, part in value.items()}
+        return type(value)
+
+    assert fields(example) == fields(sent)
+    assert example["type"] == sent["type"]

@@ -195,6 +195,13 @@ def test_what_slack_says() -> None:
     assert [block["type"] for block in slack_message(without_link)["blocks"]] == ["section"]
 
 
+def test_the_id_of_a_petition() -> None:
+    """A call of Indent has no id, but its petitions have."""
+    fields = approve(decide(groups=("oncall-check-1", "<b>"))).fields
+    assert fields["caller_request"] == "oncall-check-1 (b)"
+    assert approve(decide(groups=("p",)), by="build-7").fields["caller_request"] == "build-7"
+
+
 def test_the_default_rule_has_no_name() -> None:
     """It is called what every command calls it."""
     assert approve(decide(rules=("",))).fields["rules"] == ["default rule"]

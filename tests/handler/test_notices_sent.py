@@ -281,6 +281,10 @@ RECEIVERS: Mapping[str, tuple[Answer, str]] = {
     "429": (reply(status=429, headers={"Retry-After": "1"}), "answered 429"),
     "410": (reply(status=410), "answered 410"),
     "404": (reply(b"no_service", 404), "answered 404"),
+    "403": (
+        reply(b"invalid_token", 403),
+        "a firewall or proxy in front of 127.0.0.1 refused the request (403)",
+    ),
     "redirects": (
         reply(status=308, headers={"Location": "http://127.0.0.1:1/h1dd3n"}),
         "answered 308",
@@ -298,6 +302,8 @@ RECEIVERS: Mapping[str, tuple[Answer, str]] = {
         "the response is larger than 6 MiB",
     ),
 }
+# Slack says in a word what is wrong.
+SLACK_ERRORS = {"404": "answered 404 (no_service)", "403": "answered 403 (invalid_token)"}
 
 
 @pytest.mark.parametrize("way", ["NOTIFY_URL", "NOTIFY_SLACK_URL"])
@@ -318,8 +324,8 @@ def test_receivers_that_fail(
     assert (line["level"], line["decision_id"]) == ("ERROR", "call-1-0")
     assert (line["caller"], line["caller_request"]) == ("authzen", "build-7")
     assert line["to"] == f"{way} (127.0.0.1)"
-    if (receiver, way) == ("404", "NOTIFY_SLACK_URL"):
-        why = "answered 404 (no_service)"
+    if way == "NOTIFY_SLACK_URL":
+        why = SLACK_ERRORS.get(receiver, why)
     assert line["why"].startswith(why)
     for hidden in ("h1dd3n", SECRET, SECRET[6:], TOKEN, API_KEY):
         assert hidden not in repr(hook.log)
