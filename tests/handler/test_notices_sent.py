@@ -16,6 +16,7 @@ from standardwebhooks import Webhook
 from handler import notices
 from handler.app import App
 from handler.callers import EVALUATION, EVALUATIONS
+from handler.callers.authzen import AuthZen
 from handler.clock import Deadline
 from handler.http import Client, HttpError
 from handler.notices import Log, Notifier
@@ -201,6 +202,23 @@ def test_no_notice_of_what_fails_or_is_refused(pdp: Opener, serve: Serve) -> Non
     hook = pdp(**to_webhook(server))
     event = {"rawPath": EVALUATION, "requestContext": {"http": {"method": "POST"}}}
     assert hook.app.handle({**event, "headers": {}, "body": "{}"})["statusCode"] == 401
+    assert server.asked == []
+
+
+def test_no_notice_of_an_answer_that_fails(
+    pdp: Opener, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the caller does not get is no approval."""
+
+    def fail(*_args: object) -> None:
+        raise RuntimeError
+
+    server = serve(reply())
+    hook = pdp(**to_webhook(server))
+    monkeypatch.setattr(AuthZen, "answer", fail)
+    with pytest.raises(AssertionError):
+        hook.ask()
+    assert [line["message"] for line in hook.log] == ["decision", "failed"]
     assert server.asked == []
 
 
