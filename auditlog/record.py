@@ -21,6 +21,7 @@ from handler.request import ACCESS, Request, Resource
 
 Record: TypeAlias = Mapping[str, Any]
 DECISION, REFUSED, FAILED = "decision", "refused", "failed"
+NOTICE_FAILED = "notice failed"
 # JSON parsers disagree about larger numbers.
 _LARGEST_INTEGER = 2**53
 # Of decisions, with room for calculations.
@@ -307,8 +308,13 @@ def _with_defaults(record: Record) -> dict[str, Any]:
     return completed
 
 
-_OTHER = _fields({**_LINE, "http": _count, "why": _text}, ("timestamp", "http", "why"))
-_FORMS: Mapping[str, _Check] = {DECISION: _DECISION, REFUSED: _OTHER, FAILED: _OTHER}
+_OTHER = _fields(
+    {**_LINE, "http": _count, "why": _text, "to": _text}, ("timestamp", "http", "why", "to")
+)
+_FORMS: Mapping[str, _Check] = {
+    DECISION: _DECISION,
+    **dict.fromkeys((REFUSED, FAILED, NOTICE_FAILED), _OTHER),
+}
 
 
 def _is_record(value: Record) -> bool:

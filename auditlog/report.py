@@ -1,4 +1,4 @@
-"""Counts decisions by outcome, rule and provider, without naming people. No I/O."""
+"""Counts decisions by outcome, rule and provider, and failures, without naming people. No I/O."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from auditlog.explain import DEFAULT_RULE, hidden_emails
-from auditlog.record import DECISION, FAILED, REFUSED, Record
+from auditlog.record import DECISION, FAILED, NOTICE_FAILED, REFUSED, Record
 from handler.durations import parse_instant
 
 # What is counted, and its heading.
@@ -20,12 +20,13 @@ COUNTS = {
     "without_email": "someone on duty without an e-mail at",
     REFUSED: "calls refused",
     FAILED: "calls failed",
+    NOTICE_FAILED: "notices failed",
     "policies": "decided with policy",
 }
 
 
 def report(records: Iterable[Record]) -> dict[str, Any]:
-    """Count decisions, and calls without a decision.
+    """Count decisions, calls without a decision, and approvals whose notice failed.
 
     Returns the number of `decisions`, the instants `from` and `to` (None without decisions), and
     for each of `COUNTS` a dictionary of counts, the most frequent first.
@@ -34,7 +35,8 @@ def report(records: Iterable[Record]) -> dict[str, Any]:
     times = []
     for record in records:
         if record["message"] != DECISION:
-            counters[record["message"]][record.get("why", "")] += 1
+            where = f"{record['to']}: " if record.get("to") else ""
+            counters[record["message"]][f"{where}{record.get('why', '')}"] += 1
             continue
         times.append(record.get("timestamp") or record["decided_at"])
         for name, value in _facts(record):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
@@ -14,6 +14,7 @@ from cli import (
     check_authzen,
     check_conductorone,
     check_indent,
+    check_notices,
     options,
 )
 from cli.access_request import AccessRequest
@@ -47,6 +48,10 @@ is ever shown.
 --as asks for a real decision, which is a line in the audit log: its petition
 (Indent) or its caller_request (AuthZEN) begins with oncall-check-. It grants
 nothing: only the access system grants access, and it didn't ask.
+
+--notify sends a test notice from this machine to NOTIFY_URL and
+NOTIFY_SLACK_URL, as they are set. It shows that they work, not that they are
+deployed.
 
 ConductorOne has no secret: only the tenant can sign a call. So --as asks for
 no decision as ConductorOne, except in the sandbox, which has its own tenant.
@@ -95,7 +100,7 @@ class CallerResult(NamedTuple):
     @property
     def works(self) -> bool:
         """Whether no call had a problem."""
-        return all(step.level != PROBLEM for step in self.steps)
+        return _works(self.steps)
 
     @property
     def approved(self) -> bool | None:
@@ -127,6 +132,9 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
         who="also ask for a decision about this person",
         resource="what they request; may be repeated; needed only with a policy file",
     )
+    parser.add_argument(
+        "--notify", action="store_true", help="also send a test notice to NOTIFY_URL and Slack"
+    )
     options.add_json(parser)
 
 
@@ -136,6 +144,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
         raise CommandError("--resource and --label are for a request: add --as EMAIL")
     target = find_target(args.stack, context)
     request = _request(args, target.settings) if args.who else None
+    notices = check_notices.send_tests(target, context) if args.notify else []
     results = []
     for caller in [args.caller] if args.caller else _callers_on(target):
         secret = CHECKS[caller].SECRET
@@ -148,11 +157,15 @@ def run(args: argparse.Namespace, context: Context) -> int:
         results.append(CallerResult(caller, steps, approval, asked))
     out = context.output(args)
     if args.json:
-        out.json(_as_data(results, target))
+        out.json(_as_data(results, notices, target))
     else:
-        _print(results, out)
+        _print(results, notices, out)
     is_good = all(result.works and result.approved is not False for result in results)
-    return 0 if is_good else 1
+    return 0 if is_good and _works(notices) else 1
+
+
+def _works(steps: Iterable[Step]) -> bool:
+    return all(step.level != PROBLEM for step in steps)
 
 
 def _cut(text: str) -> str:
@@ -190,22 +203,24 @@ def _request(args: argparse.Namespace, settings: Mapping[str, str]) -> AccessReq
     return AccessRequest(args.who, resources, {**dict(needed), **dict(args.label)}, reason=REASON)
 
 
-def _print(results: Iterable[CallerResult], out: Output) -> None:
-    results = list(results)
-    for result in results:
-        if len(results) > 1:
-            out.line(f"{CHECKS[result.caller].NAME}:")
-        for step in result.steps:
+def _print(results: Sequence[CallerResult], notices: Sequence[Step], out: Output) -> None:
+    groups = [(CHECKS[result.caller].NAME, result.steps) for result in results]
+    groups += [(check_notices.NAME, list(notices))] if notices else []
+    for name, steps in groups:
+        if len(groups) > 1:
+            out.line(f"{name}:")
+        for step in steps:
             out.line(f"{step.level:8} {step.call}: {step.text}", _MARKS[step.level], _INDENT)
             if step.remedy:
                 out.line(f"{'':8} remedy: {step.remedy}", indent=_INDENT)
 
 
-def _as_data(results: Iterable[CallerResult], target: Target) -> dict[str, Any]:
-    results = list(results)
+def _as_data(
+    results: Sequence[CallerResult], notices: Sequence[Step], target: Target
+) -> dict[str, Any]:
     decisions = [result.approved for result in results if result.approved is not None]
     return {
-        "ok": all(result.works for result in results),
+        "ok": all(result.works for result in results) and _works(notices),
         "approved": all(decisions) if decisions else None,
         "url": target.url,
         "callers": [
@@ -219,4 +234,5 @@ def _as_data(results: Iterable[CallerResult], target: Target) -> dict[str, Any]:
             }
             for result in results
         ],
+        "notices": [step._asdict() for step in notices],
     }

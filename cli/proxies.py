@@ -104,10 +104,12 @@ class OperatorClient(Client):
         headers: Mapping[str, str],
         body: bytes | None,
         deadline: Deadline,
+        *,
+        once: bool = False,
     ) -> bytes:
         """Send a request; it raises what the function's client raises."""
         try:
-            return super().send(method, url, headers, body, deadline)
+            return super().send(method, url, headers, body, deadline, once=once)
         except UnreachableError:
             raise
         except HttpError as error:

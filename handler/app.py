@@ -15,9 +15,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from handler.audit import decision_record
+from handler.audit import decision_id, decision_record
 from handler.aws_secret import SecretError, fetch
 from handler.callers import CALLERS, SWITCHED_ON, CallerEntry
 from handler.callers.base import (
@@ -43,6 +43,9 @@ from handler.rules.evaluate import Decision
 from handler.setting_parsers import SettingsError
 from handler.settings import POLICY, SECRET_KEYS, Settings, load
 
+if TYPE_CHECKING:
+    from handler.notices import Notifier
+
 gc.freeze()
 gc.enable()
 
@@ -50,6 +53,9 @@ gc.enable()
 MOST_WHY = 2000
 # A secret that could not be read is not fetched again for this long.
 FAILURE_SECONDS = 5.0
+NOTICE_FAILED = "notice failed"
+# Lambda's names of the function's log group and region.
+_LOG_VARIABLES = ("AWS_LAMBDA_LOG_GROUP_NAME", "AWS_REGION")
 # Where the zip has the policy that AUTO_APPROVAL_POLICY names.
 POLICY_FILE = os.path.join(os.path.dirname(__file__), "policy.json")  # noqa: PTH118, PTH120 - pathlib is slow to load
 
@@ -88,6 +94,7 @@ class App:
         self.client = Client(clock)
         self._policy_file = policy_file
         self._cache: dict[str, Any] = {}
+        self._notifier: Notifier | None = None
         self._ready: tuple[Settings, Mapping[str, ProviderClient]] | None = None
         # The arguments of a `Refusal`, and when it expires by the monotonic clock.
         self._failure: tuple[int, str, str] | None = None
@@ -157,7 +164,9 @@ class App:
             return session.answer(())
         details = {"call": call.id, "caller": entry.name, "caller_request": session.request_id}
         decisions = self._decide(requests, deadline, details, ends_with=session.ends_with)
-        return session.answer(decisions)
+        answer = session.answer(decisions)
+        self._notify(decisions, deadline, details)
+        return answer
 
     def _load(self, deadline: Deadline) -> tuple[Settings, Mapping[str, ProviderClient]]:
         """Read the settings once; this may fetch the secret.
@@ -246,6 +255,35 @@ class App:
             else decision
             for decision in decisions
         ]
+
+    def _notify(
+        self, decisions: Sequence[Decision], deadline: Deadline, details: Mapping[str, str]
+    ) -> None:
+        """Tell people of the approvals before the answer: after it, the environment is frozen.
+
+        A notice that fails is logged, and changes nothing else.
+        """
+        settings = self._load(deadline)[0].notices
+        approved = {
+            decision_id(details["call"], number): decision
+            for number, decision in enumerate(decisions)
+            if decision.approved
+        }
+        if not (settings and approved):
+            return
+        problem = {"level": "ERROR", "message": NOTICE_FAILED, **details}
+        try:
+            if self._notifier is None:
+                from handler.notices import Log, Notifier  # noqa: PLC0415 - most have no address
+
+                log = Log(*(self._environment.get(name, "") for name in _LOG_VARIABLES))
+                self._notifier = Notifier(settings, self.client, self._clock, log)
+            ids = details["caller"], details["caller_request"]
+            for id_, channel, why in self._notifier.send(approved, *ids, deadline):
+                self._write(**problem, decision_id=id_, to=channel, why=why)
+        except Exception as error:  # noqa: BLE001 - the answer is right, whatever fails here
+            for id_ in approved:
+                self._write(**problem, decision_id=id_, why=_describe(error))
 
     def _write(self, level: str, message: str, **fields: object) -> None:
         timestamp = format_instant(self._clock.now())

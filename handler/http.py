@@ -143,11 +143,14 @@ class Client:
         headers: Mapping[str, str],
         body: bytes | None,
         deadline: Deadline,
+        *,
+        once: bool = False,
     ) -> bytes:
-        """Send a request that may be repeated, and return the body of its 2xx response.
+        """Send a request, and return the body of its 2xx response.
 
         Retries 429, 5xx and lost connections, twice at most, if the wait fits the deadline. A slow
-        request is sent a second time: see `HedgedRequest`.
+        request is sent a second time: see `HedgedRequest`. With `once`, only opening a connection
+        is retried: the request is sent on the first that opens, a new one, and never again.
 
         Raises:
             HttpError: see `get_json`.
@@ -159,11 +162,11 @@ class Client:
             raise HttpError(str(error)) from error
         try:
             with HedgedRequest(
-                lambda may_be_kept: self._connection(parts, may_be_kept=may_be_kept),
-                request,
+                lambda may_be_kept: self._connection(parts, may_be_kept=may_be_kept and not once),
+                None if once else request,
                 deadline,
             ) as hedged:
-                return self._exchange(hedged, parts, deadline)
+                return self._exchange(hedged, parts, deadline, request if once else b"")
         except TimeoutError as error:
             raise HttpError("no complete answer in time") from error
         except ssl.SSLCertVerificationError as error:
@@ -171,19 +174,25 @@ class Client:
             problem = f"the certificate of {parts.hostname} is not valid: {error.verify_message}"
             raise HttpError(problem) from error
 
-    def _exchange(self, hedged: HedgedRequest, url: SplitResult, deadline: Deadline) -> bytes:
-        """Try until there is a usable response, or no retry is left."""
+    def _exchange(
+        self, hedged: HedgedRequest, url: SplitResult, deadline: Deadline, unsent: bytes
+    ) -> bytes:
+        """Try until there is a usable response, or no retry is left.
+
+        `unsent` is a request to be sent once, or empty if each attempt sends the request itself.
+        """
         failures, retry_after, since = 0, 0.0, self._clock.now()
+        may_have_arrived = False
         hedged.start()
         while True:
             try:
-                response, body = self._read(hedged.wait(), url, deadline, since)
+                connection = hedged.wait()
+                may_have_arrived = bool(unsent)
+                response, body = self._read(connection, url, deadline, since, unsent)
             except (TimeoutError, ssl.SSLCertVerificationError):
                 raise
-            except socket.gaierror:
-                failure = HttpError(f"connection failed: {url.hostname} cannot be resolved")
             except (OSError, HTTPException) as error:
-                failure = HttpError(f"connection failed ({type(error).__name__})")
+                failure = _connection_error(error, url.hostname)
             else:
                 if 200 <= response.status < 300:  # noqa: PLR2004 - the class of success
                     return body
@@ -192,6 +201,8 @@ class Client:
                     break
                 # The host asked for this pause, even if another attempt fails later.
                 retry_after = max(retry_after, self._retry_after(response))
+            if may_have_arrived:
+                break
             pause = retry_after or _FIRST_PAUSE * 2**failures
             failures += 1
             hedged.may_start = failures <= RETRIES and not retry_after
@@ -205,14 +216,23 @@ class Client:
         raise failure
 
     def _read(
-        self, connection: Connection, url: SplitResult, deadline: Deadline, since: datetime
+        self,
+        connection: Connection,
+        url: SplitResult,
+        deadline: Deadline,
+        since: datetime,
+        unsent: bytes,
     ) -> tuple[HTTPResponse, bytes]:
         """Read the response that has begun, and keep its connection for the next request.
+
+        If there is an unsent request, send it first, and don't keep the connection.
 
         It counts as idle since its request: if the function was frozen after that, the response may
         come out of this machine's own buffer.
         """
         try:
+            if unsent:
+                connection.send(unsent, deadline)
             response, body = connection.read_response(MAX_BODY_BYTES, deadline)
         except ResponseTooLargeError:
             connection.close()
@@ -222,7 +242,7 @@ class Client:
         except BaseException:
             connection.close()
             raise
-        if response.will_close or self._is_closed:
+        if unsent or response.will_close or self._is_closed:
             connection.close()
         else:
             self._idle[url.scheme, url.netloc].append((connection, since))
@@ -263,6 +283,12 @@ class Client:
             return max(0.0, (date - self._clock.now()).total_seconds())
         except (ValueError, OverflowError):
             return 0.0
+
+
+def _connection_error(error: Exception, host: str | None) -> HttpError:
+    is_unresolved = isinstance(error, socket.gaierror)
+    problem = f": {host} cannot be resolved" if is_unresolved else f" ({type(error).__name__})"
+    return HttpError(f"connection failed{problem}")
 
 
 def _status_error(status: int, body: bytes, host: str | None) -> HttpError:

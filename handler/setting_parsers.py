@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
@@ -15,6 +16,12 @@ from handler.hosts import host_problem, is_loopback
 from handler.rules.model import LONGEST_APPROVAL, LONGEST_GRACE, ShiftEnd
 
 SHORTEST_SECRET, SHORTEST_TOKEN = 16, 32
+# Standard Webhooks: the prefix of a secret, and how many bytes its base64 holds.
+NOTICE_SECRET_PREFIX = "whsec_"  # noqa: S105 - a prefix
+SHORTEST_NOTICE_SECRET, LONGEST_NOTICE_SECRET = 24, 64
+# Where Slack's incoming webhooks are; the second is GovSlack's.
+SLACK_HOSTS = ("hooks.slack.com", "hooks.slack-gov.com")
+SLACK_PATH = "/services/"
 
 _T = TypeVar("_T")
 _NO_FIXES: Mapping[str, str | None] = MappingProxyType({})
@@ -263,6 +270,69 @@ def parse_base_url(key: str, value: str, *, example: str) -> str:
         "an https address, or http on loopback, without user, query or fragment",
         example,
     )
+
+
+def parse_notice_url(key: str, value: str) -> str:
+    """Check the address that notices are sent to, without quoting it: it may hold a token."""
+    parts = _secret_url(key, value)
+    if parts and parts.hostname in SLACK_HOSTS:
+        raise SettingsError(key, "is a Slack webhook: set NOTIFY_SLACK_URL instead")
+    return value
+
+
+def parse_slack_url(key: str, value: str) -> str:
+    """Check the address of a Slack incoming webhook, without quoting it: it is a secret."""
+    parts = _secret_url(key, value)
+    if parts and not is_loopback(parts.hostname or ""):
+        is_slack = parts.scheme == "https" and parts.netloc in SLACK_HOSTS
+        if not is_slack or not parts.path.startswith(SLACK_PATH) or parts.query:
+            problem = (
+                "isn't a Slack incoming webhook, whose address begins with "
+                f"https://{SLACK_HOSTS[0]}{SLACK_PATH}"
+            )
+            raise SettingsError(key, problem)
+    return value
+
+
+def _secret_url(key: str, value: str) -> SplitResult | None:
+    """Split an address whose path or query may hold a token; None if it is empty."""
+    if not value:
+        return None
+    _check_edges(key, value)
+    address, question_mark, query = value.partition("?")
+    parts = _split(address)
+    if parts is None or host_problem(parts.hostname or "") or set("?#@") & set(query):
+        problem = "isn't an https address, or http on loopback, without user or fragment"
+        raise SettingsError(key, problem)
+    if question_mark and not _HEADER_SAFE.fullmatch(query):
+        raise SettingsError(key, "has a character in its query that must be percent-encoded")
+    return parts._replace(query=query)
+
+
+def parse_notice_secret(key: str, value: str) -> str:
+    """Check a secret of Standard Webhooks, without quoting it. Empty means unset."""
+    _check_edges(key, value)
+    try:
+        bytes_ = len(notice_key(value)) if value.startswith(NOTICE_SECRET_PREFIX) else 0
+    except ValueError:
+        bytes_ = 0
+    if value and not SHORTEST_NOTICE_SECRET <= bytes_ <= LONGEST_NOTICE_SECRET:
+        problem = (
+            f"isn't a secret of Standard Webhooks, which is {NOTICE_SECRET_PREFIX} and the base64 "
+            f"of {SHORTEST_NOTICE_SECRET} to {LONGEST_NOTICE_SECRET} random bytes: make one with "
+            f'`echo "{NOTICE_SECRET_PREFIX}$(openssl rand -base64 32)"`'
+        )
+        raise SettingsError(key, problem)
+    return value
+
+
+def notice_key(secret: str) -> bytes:
+    """Give the key in a secret of Standard Webhooks.
+
+    Raises:
+        ValueError: it isn't base64.
+    """
+    return binascii.a2b_base64(secret.removeprefix(NOTICE_SECRET_PREFIX), strict_mode=True)
 
 
 def parse_site(key: str, value: str) -> str:

@@ -26,10 +26,13 @@ from handler.setting_parsers import (
     parse_duration,
     parse_labels,
     parse_list,
+    parse_notice_secret,
+    parse_notice_url,
     parse_public_url,
     parse_seconds,
     parse_shift_end,
     parse_signing_secret,
+    parse_slack_url,
     parse_switch,
     parse_tenant,
     parse_text,
@@ -41,8 +44,10 @@ SIGNING_SECRET = "INDENT_WEBHOOK_SECRET"  # noqa: S105 - a name
 PREVIOUS_SIGNING_SECRET = "INDENT_WEBHOOK_SECRET_PREVIOUS"  # noqa: S105 - a name
 SIGNING_KEYS = (SIGNING_SECRET, PREVIOUS_SIGNING_SECRET)
 AUTHZEN_KEYS = AUTHZEN_TOKEN, PREVIOUS_AUTHZEN_TOKEN = "AUTHZEN_TOKEN", "AUTHZEN_TOKEN_PREVIOUS"
-# The secrets of callers: the current one, and the previous one, which is still accepted.
-CALLER_SECRETS = (SIGNING_KEYS, AUTHZEN_KEYS)
+NOTIFY_URL, NOTIFY_SLACK_URL = "NOTIFY_URL", "NOTIFY_SLACK_URL"
+NOTIFY_KEYS = NOTIFY_SECRET, PREVIOUS_NOTIFY_SECRET = "NOTIFY_SECRET", "NOTIFY_SECRET_PREVIOUS"
+# Secrets that are rotated: the current one, and the previous one, which still counts beside it.
+ROTATED_SECRETS = (SIGNING_KEYS, AUTHZEN_KEYS, NOTIFY_KEYS)
 AUTHZEN_DEADLINE, PUBLIC_URL = "AUTHZEN_DEADLINE", "PUBLIC_URL"
 DURATION, POLICY = "AUTO_APPROVAL_DURATION", "AUTO_APPROVAL_POLICY"
 SCHEDULES, OLDER_SCHEDULES = "AUTO_APPROVAL_SCHEDULES", "AUTO_APPROVAL_PAGERDUTY_SCHEDULES"
@@ -91,6 +96,31 @@ SETTINGS = (
             secret=True,
         )
         for provider in PROVIDERS
+    ),
+    Setting(
+        NOTIFY_URL,
+        parse_notice_url,
+        "Sends a [notice](operate.md#notices) of each approval to this address, signed as Standard "
+        "Webhooks.",
+        secret=True,
+    ),
+    Setting(
+        NOTIFY_SECRET,
+        parse_notice_secret,
+        f"Signs what is sent to `{NOTIFY_URL}`: `whsec_` and the base64 of 24 to 64 random bytes.",
+        secret=True,
+    ),
+    Setting(
+        PREVIOUS_NOTIFY_SECRET,
+        parse_notice_secret,
+        "Signs beside the current one while it is set, to rotate it without downtime.",
+        secret=True,
+    ),
+    Setting(
+        NOTIFY_SLACK_URL,
+        parse_slack_url,
+        "Sends a [notice](operate.md#notices) of each approval to this Slack incoming webhook.",
+        secret=True,
     ),
     Setting(
         DURATION,
@@ -187,6 +217,24 @@ PROVIDER_KEYS = tuple(provider.key for provider in PROVIDERS)
 BESIDE_POLICY = (SCHEDULES, OLDER_SCHEDULES, ROLES, LABELS, END_WITH_SHIFT)
 
 
+class NoticeSettings(NamedTuple):
+    """Where notices of approvals are sent; an address that isn't set is empty.
+
+    Attributes:
+        url: the address of a receiver of Standard Webhooks.
+        secrets: those that sign what is sent there, the current one first.
+        slack_url: the address of a Slack incoming webhook.
+    """
+
+    url: str = ""
+    secrets: tuple[str, ...] = ()
+    slack_url: str = ""
+
+    def __repr__(self) -> str:
+        """Hide the secrets, wherever the value is printed."""
+        return "NoticeSettings(...)"
+
+
 class Settings(NamedTuple):
     """The validated settings.
 
@@ -195,6 +243,7 @@ class Settings(NamedTuple):
         webhook_secrets: Indent's signing secrets, the current one first.
         authzen_tokens: the tokens of AuthZEN's callers, the current one first.
         providers: the settings of each provider that is on, by its id; they include its key.
+        notices: where notices are sent; None if no address is set.
     """
 
     callers: frozenset[str]
@@ -203,6 +252,7 @@ class Settings(NamedTuple):
     providers: Mapping[str, Mapping[str, str]]
     dry_run: bool
     policy: Policy
+    notices: NoticeSettings | None = None
 
     def __repr__(self) -> str:
         """Hide the secrets, wherever the value is printed."""
@@ -239,7 +289,16 @@ def load(
         },
         dry_run=read[DRY_RUN],
         policy=loaded,
+        notices=notice_settings(read),
     )
+
+
+def notice_settings(read: Mapping[str, str]) -> NoticeSettings | None:
+    """Give where notices are sent, of the values of all settings; None if nowhere."""
+    url, slack_url = read[NOTIFY_URL], read[NOTIFY_SLACK_URL]
+    if not (url or slack_url):
+        return None
+    return NoticeSettings(url, _secrets(read, NOTIFY_KEYS) if url else (), slack_url)
 
 
 def max_age(values: Mapping[str, str]) -> timedelta:
@@ -280,6 +339,12 @@ def _missing(values: Mapping[str, str], read: Mapping[str, Any]) -> list[Setting
         for name in provider.required
         if not values.get(name, "").strip()
     ]
+    if read[NOTIFY_URL] and not values.get(NOTIFY_SECRET):
+        problem = (
+            f'is not set: {NOTIFY_URL} needs it; make one with `echo "whsec_$(openssl rand '
+            '-base64 32)"`'
+        )
+        problems.append(SettingsError(NOTIFY_SECRET, problem))
     return problems
 
 
@@ -292,7 +357,7 @@ def _conflicts(values: Mapping[str, str]) -> list[SettingsError]:
             first = first_keys.setdefault(secret, key)
             if first != key:
                 problem = f"is the same secret as {first}: each of the two needs its own"
-                fixes = {key: None} if (first, key) in CALLER_SECRETS else {}
+                fixes = {key: None} if (first, key) in ROTATED_SECRETS else {}
                 problems.append(SettingsError(key, problem, fixes=fixes))
     given = [key for key in BESIDE_POLICY if values.get(key, "").strip()]
     if values.get(END_WITH_SHIFT, "").strip().lower() == "false":

@@ -64,6 +64,7 @@ monitoring = Monitoring(
         function_name=webhook.function_name,
         log_group=webhook.log_group,
         providers=[BY_ID[id_] for id_ in config.providers],
+        notices=config.notices,
         alarm_email=config.alarm_email,
         ready_for_all=config.deploy_repository is not None,
         tags=tags,

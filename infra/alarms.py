@@ -8,7 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from infra.metrics import APPROVED, FAILED, SELF_MADE, SIGNATURES_REFUSED, failing
+from infra.metrics import (
+    APPROVED,
+    FAILED,
+    NOTICES_FAILED,
+    SELF_MADE,
+    SIGNATURES_REFUSED,
+    failing,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -120,6 +127,15 @@ ALARMS = (
     ),
 )
 
+# Only of a stack that sends notices.
+NOTICES_FAILED_ALARM = Alarm(
+    name="notices-failed",
+    section="Notices failed",
+    means="A request was approved, and the notice of it may not have arrived.",
+    metric=NOTICES_FAILED.name,
+    ends=False,
+)
+
 
 def provider_failing(provider: Provider) -> Alarm:
     """Make the alarm of one provider.
@@ -141,6 +157,10 @@ def provider_failing(provider: Provider) -> Alarm:
     )
 
 
-def alarms_for(providers: Iterable[Provider]) -> tuple[Alarm, ...]:
-    """Give all alarms of a stack with these providers: six, and one for each of them."""
-    return (*ALARMS, *(provider_failing(provider) for provider in providers))
+def alarms_for(providers: Iterable[Provider], *, notices: bool) -> tuple[Alarm, ...]:
+    """Give all alarms of a stack with these providers: six, and one for each of them.
+
+    A stack that sends notices has one more.
+    """
+    of_notices = [NOTICES_FAILED_ALARM] if notices else ()
+    return (*ALARMS, *of_notices, *(provider_failing(provider) for provider in providers))

@@ -68,6 +68,7 @@ class StackConfig:
         alarm_email: where alarms are mailed to; None means nowhere.
         deploy_repository: the GitHub repository that deploys the stack; None means none.
         callers, providers: the names and ids of those that are switched on.
+        notices: whether notices of approvals are sent.
         warnings: sentences about settings that are doubtful or have no effect.
     """
 
@@ -86,6 +87,7 @@ class StackConfig:
     deploy_repository: str | None = None
     callers: tuple[str, ...]
     providers: tuple[str, ...]
+    notices: bool = False
     warnings: tuple[str, ...] = ()
 
 
@@ -156,6 +158,7 @@ def _read(root: Path, environment: Mapping[str, str], problems: Problems) -> Sta
         deploy_repository=own[DEPLOY_REPOSITORY],
         callers=() if problems else tuple(sorted(settings.callers)),
         providers=() if problems else tuple(settings.providers),
+        notices=not problems and settings.notices is not None,
     )
     if problems:
         return stack_config

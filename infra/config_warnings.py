@@ -11,16 +11,18 @@ from handler.setting_parsers import parse_list, parse_switch
 from handler.settings import (
     AUTHZEN_DEADLINE,
     BY_NAME,
-    CALLER_SECRETS,
     CONDUCTORONE_BASE_URL,
     DURATION,
     LABELS,
     MAX_AGE,
+    NOTIFY_SECRET,
+    NOTIFY_URL,
     OLDER_SCHEDULES,
     PARTICIPANTS,
     POLICY,
     PUBLIC_URL,
     ROLES,
+    ROTATED_SECRETS,
     SCHEDULES,
     SELF_DECLARED,
 )
@@ -85,8 +87,8 @@ def config_warnings(
 
 
 def _ineffective_secrets(secrets: Mapping[str, str], stack: str) -> Iterator[str]:
-    """Find previous secrets that have no effect next to the current one."""
-    for current, previous in CALLER_SECRETS:
+    """Find secrets that have no effect without another one."""
+    for current, previous in (*ROTATED_SECRETS, (NOTIFY_URL, NOTIFY_SECRET)):
         if previous in secrets and current not in secrets:
             yield (
                 f"{previous} has no effect: {current} is not set; run {config_rm(previous, stack)}"

@@ -9,6 +9,7 @@ from infra.metrics import (
     DECISION_TIME,
     FAILED,
     LEFT_TO_HUMANS,
+    NOTICES_FAILED,
     SELF_MADE,
     SIGNATURES_REFUSED,
     failing,
@@ -32,6 +33,7 @@ def dashboard_body(
     log_group: str,
     alarms: Sequence[str],
     providers: Sequence[Provider],
+    notices: bool,
 ) -> dict[str, Any]:
     """Return the dashboard's body; each title is the question that its widget answers.
 
@@ -42,6 +44,7 @@ def dashboard_body(
         log_group: of the function.
         alarms: the ARNs of the stack's alarms.
         providers: those that are switched on.
+        notices: whether notices of approvals are sent.
     """
     graphs = _Graphs(namespace, region, function_name)
     last = (
@@ -51,7 +54,7 @@ def dashboard_body(
     return {
         "widgets": [
             _at(0, 0, _WIDTH, 3, "alarm", {"title": "What is wrong?", "alarms": list(alarms)}),
-            graphs.at(0, 3, "Is it up?", graphs.calls(), stat="Sum"),
+            graphs.at(0, 3, "Is it up?", graphs.calls(notices=notices), stat="Sum"),
             graphs.at(_HALF, 3, "Who decides?", graphs.deciders(), stat="Sum", stacked=True),
             graphs.at(0, 9, "How fast? (ms)", graphs.times(), stat="p50"),
             graphs.at(
@@ -76,14 +79,16 @@ class _Graphs:
         self._region = region
         self._function = function_name
 
-    def calls(self) -> list[list[Any]]:
-        """All calls, and those that failed, by Lambda's and our metrics."""
+    def calls(self, *, notices: bool) -> list[list[Any]]:
+        """All calls, and what failed, by Lambda's and our metrics."""
+        failed = [self.own(NOTICES_FAILED.name, label="notices failed")] if notices else []
         return [
             self.of_lambda("Invocations", label="calls"),
             self.of_lambda("Errors", label="without an answer"),
             self.of_lambda("Throttles", label="throttled"),
             self.own(FAILED.name, label="answered 500 or 503"),
             self.own(SIGNATURES_REFUSED.name, label="signature refused"),
+            *failed,
         ]
 
     def deciders(self) -> list[list[Any]]:

@@ -56,6 +56,10 @@ SELF_MADE = Metric(
         "&& $.self_made IS TRUE }"
     ),
 )
+# Without a default, so that nothing is stored, and nothing is paid, until a notice fails.
+NOTICES_FAILED = Metric(
+    name="NoticesFailed", pattern='{ $.message = "notice failed" }', default=None
+)
 # Once per call, as all its decisions have the same time.
 DECISION_TIME = Metric(
     name="DecisionTime",
@@ -80,9 +84,13 @@ def failing(provider: Provider) -> Metric:
     )
 
 
-def metrics_for(providers: Iterable[Provider]) -> tuple[Metric, ...]:
-    """Return the metrics of a stack with these providers: six, and one per provider."""
+def metrics_for(providers: Iterable[Provider], *, notices: bool) -> tuple[Metric, ...]:
+    """Return the metrics of a stack with these providers: six, and one per provider.
+
+    A stack that sends notices has one more.
+    """
     return (
         *(APPROVED, LEFT_TO_HUMANS, FAILED, SIGNATURES_REFUSED, SELF_MADE, DECISION_TIME),
+        *([NOTICES_FAILED] if notices else ()),
         *(failing(provider) for provider in providers),
     )

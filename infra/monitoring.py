@@ -31,15 +31,17 @@ class MonitoringArgs:
         function_name: the function.
         log_group: the name of its log group.
         providers: those that are switched on.
+        notices: whether notices of approvals are sent.
         alarm_email: where the alarms are mailed to; None means nowhere.
-        ready_for_all: whether the topic accepts the alarms of all existing providers, so that
-            switching one on does not change the topic's policy.
+        ready_for_all: whether the topic accepts the alarms of all existing providers and of
+            notices, so that switching one on does not change the topic's policy.
         tags: for all resources that can have tags.
     """
 
     function_name: pulumi.Input[str]
     log_group: pulumi.Input[str]
     providers: Sequence[Provider]
+    notices: bool
     alarm_email: str | None
     ready_for_all: bool = False
     tags: Mapping[str, str]
@@ -52,7 +54,7 @@ class Monitoring(pulumi.ComponentResource):
     anyway: the dashboard shows their state, and other tools can read it.
 
     Attributes:
-        alarm_arns: of the alarms of all existing providers, switched on or not.
+        alarm_arns: of all alarms that there can be, switched on or not.
         topic_arn: of the topic, or None.
         dashboard_arn: of the dashboard.
     """
@@ -72,8 +74,8 @@ class Monitoring(pulumi.ComponentResource):
         self._namespace = f"{pulumi.get_project()}/{pulumi.get_stack()}"
         self._child = pulumi.ResourceOptions(parent=self)
         self._metric_filters()
-        own_alarms = alarms_for(args.providers)
-        possible_alarms = alarms_for(PROVIDERS)
+        own_alarms = alarms_for(args.providers, notices=args.notices)
+        possible_alarms = alarms_for(PROVIDERS, notices=True)
         notifying = possible_alarms if args.ready_for_all else own_alarms
         self.topic_arn = self._topic(notifying, args.alarm_email) if args.alarm_email else None
         alarms = [self._alarm(alarm, self.topic_arn) for alarm in own_alarms]
@@ -85,7 +87,7 @@ class Monitoring(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _metric_filters(self) -> None:
-        for metric in metrics_for(self._args.providers):
+        for metric in metrics_for(self._args.providers, notices=self._args.notices):
             cloudwatch.LogMetricFilter(
                 f"{self._name}-{metric.name}",
                 log_group_name=self._args.log_group,
@@ -159,6 +161,7 @@ class Monitoring(pulumi.ComponentResource):
                 log_group=log_group,
                 alarms=arns,
                 providers=self._args.providers,
+                notices=self._args.notices,
             )
 
         values = pulumi.Output.all(self._args.function_name, self._args.log_group, *alarms)

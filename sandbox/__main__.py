@@ -40,6 +40,7 @@ from sandbox.callers.base import (
 from sandbox.callers.conductorone import TENANT, ConductorOne
 from sandbox.demo import (
     NOT_EXPECTED,
+    count_notices,
     outcome_table,
     reasons_for_nobody,
     send_requests,
@@ -183,7 +184,11 @@ def _describe(sandbox: Sandbox, space: Space, page: Page, file: Path, *, verbose
             "ConductorOne": f"{sandbox.tenant.url} (tenant {TENANT})",
         },
         f"Providers ({providers})": sandbox.base_urls,
-        "This machine": {"local AWS": sandbox.aws.endpoint, "log": _shown(sandbox.log.file)},
+        "This machine": {
+            "local AWS": sandbox.aws.endpoint,
+            "notices": sandbox.receivers.url,
+            "log": _shown(sandbox.log.file),
+        },
     }.items():
         console.line()
         console.line(title)
@@ -224,6 +229,7 @@ def _demo(options: argparse.Namespace) -> int:
         with open_space(sandbox) as space:
             script = run_script(space, by_webhook=by_webhook)
         notes = check_names(settings, on_doubles=True)
+        approvals, notices = count_notices(sandbox)
     console = output(sys.stdout, os.environ, as_json=False)
     console = console._replace(width=console.width or PIPED_WIDTH)
     console.line()
@@ -235,9 +241,13 @@ def _demo(options: argparse.Namespace) -> int:
         console.line(f"  {line}", indent=2)
     if not script.expected:
         console.line(f"  {NOT_EXPECTED}", NO)
+    if approvals or notices:
+        came = f"Signed notices arrived for {notices} of {counted(approvals, 'approval')}."
+        console.line()
+        console.line(came, "" if notices == approvals else NO)
     verdicts = [(outcome.verdict.outcome, outcome.expected) for outcome in outcomes]
     verdicts.append((APPROVED if script.approved else LEFT_TO_HUMANS, script.expected))
-    is_good = all(expected for _, expected in verdicts)
+    is_good = all(expected for _, expected in verdicts) and notices == approvals
     console.line()
     approved = any(outcome == APPROVED for outcome, _ in verdicts)
     if not approved:

@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import Any
 
 from auditlog.explain import why
+from auditlog.record import DECISION
 from handler.durations import in_words
 from handler.settings import DRY_RUN, Settings
 from infra.settings import RESERVED_CONCURRENCY
@@ -22,6 +23,7 @@ from sandbox.callers.base import APPROVED, LEFT_TO_HUMANS, REFUSED, Sender, Verd
 from sandbox.callers.indent import Indent
 from sandbox.demo_data import seed_all
 from sandbox.demo_requests import DEMO_REQUESTS, DemoRequest
+from sandbox.receivers import WEBHOOK
 from sandbox.stack import Sandbox
 
 NOT_REACHED = "the call did not reach the function"
@@ -152,6 +154,16 @@ def summary(outcomes: Sequence[tuple[str, bool]]) -> str:
     answers = counted(len(outcomes), "answer")
     which = f"All {answers}" if matching == len(outcomes) else f"Only {matching} of {answers}"
     return f"{which} match the settings: {', '.join(count_texts)}."
+
+
+def count_notices(sandbox: Sandbox) -> tuple[int, int]:
+    """Give how many approvals there were, and of how many a signed notice came."""
+    approvals = sum(
+        record.get("outcome") == "approve" and not record["dry_run"]
+        for record in sandbox.log.records
+        if record.get("message") == DECISION
+    )
+    return approvals, sum(notice.receiver == WEBHOOK for notice in sandbox.receivers.notices)
 
 
 def reasons_for_nobody(settings: Settings, notes: Sequence[str], *, is_shut: bool) -> Iterator[str]:

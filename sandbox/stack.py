@@ -42,6 +42,7 @@ from sandbox.local_aws.deployment import Deployment, deploy, rotate_secrets
 from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.program import PROJECT
 from sandbox.local_aws.resources.awslambda import is_public
+from sandbox.receivers import Receivers
 from sandbox.vendors import create_double
 from sandbox.vendors.incidentio import IncidentIO
 
@@ -55,7 +56,8 @@ EXISTING_RESOURCES = (STATE_BUCKET_MANAGED, KMS_KEY_ID, KMS_KEY_MANAGED)
 class Sandbox:
     """A deployed stack on this machine, for as long as the context lasts.
 
-    Every caller is on: the sandbox has a secret for each, and a tenant of ConductorOne.
+    Every caller is on: the sandbox has a secret for each, and a tenant of ConductorOne. Notices of
+    approvals are sent to receivers of its own.
 
     Args:
         root: the project's folder.
@@ -103,6 +105,7 @@ class Sandbox:
             self._provider_settings |= double.settings
         self.aws = Aws(region)
         self.log = FunctionLog(root / log)
+        self.receivers: Receivers
         self.tenant: Tenant
         self.deployment: Deployment
         self.url = ""
@@ -111,6 +114,7 @@ class Sandbox:
         with ExitStack() as contexts:
             for double in self.doubles.values():
                 contexts.enter_context(double)
+            self.receivers = contexts.enter_context(Receivers())
             self.tenant = contexts.enter_context(Tenant())
             contexts.enter_context(self.aws)
             own = {f"{PROJECT}:{key}": value for key, value in self._own_settings.items()}
@@ -154,6 +158,7 @@ class Sandbox:
             AUTHZEN_TOKEN: self.authzen_token,
             **(self.tenant.settings if self._has_own_tenant else {}),
             **self._provider_settings,
+            **self.receivers.settings,
         }
 
     @property
@@ -205,6 +210,7 @@ class Sandbox:
                 for settings in self.settings.providers.values()
                 for key, value in settings.items()
             },
+            **self.receivers.settings,
             **self.aws.variables(),
         }
 

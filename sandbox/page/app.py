@@ -11,7 +11,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from http import HTTPStatus
 from typing import Self
 
@@ -26,6 +26,7 @@ from sandbox.local_server import SecretPath
 from sandbox.page import forms
 from sandbox.page.duty_board import DutyBoard, SwitchError, boards_of
 from sandbox.page.presenter import Presenter, Problem
+from sandbox.receivers import ReceivedNotice
 from sandbox.space import Space
 from sandbox.space.api import ApiError, Code
 from sandbox.stack import Sandbox
@@ -77,6 +78,7 @@ class Page:
         log: the function's log, which has the reasons.
         settings: the function's settings.
         policy_file: the name of the policy file that they are read from, if there is one.
+        notices: those that were received.
 
     Attributes:
         url: where a browser opens it; the path begins with a key of this run.
@@ -89,8 +91,10 @@ class Page:
         log: FunctionLog,
         settings: Settings,
         policy_file: str = "",
+        notices: Collection[ReceivedNotice] = (),
     ) -> None:
-        routes = _Routes(space, boards, Presenter(space, boards, log, settings, policy_file))
+        presenter = Presenter(space, boards, log, settings, policy_file, notices)
+        routes = _Routes(space, boards, presenter)
         key = SecretPath()
         self._server = WsgiServer(_make_app(routes), key, mount_path=key.prefix)
         self.url = f"{self._server.url}{key.prefix}/"
@@ -107,7 +111,8 @@ def page_of(sandbox: Sandbox, space: Space) -> Page:
     """Make the page of a running sandbox and its space."""
     policy_file = sandbox.deployment.function.config.environment.get(POLICY, "")
     boards = list(boards_of(sandbox.doubles))
-    return Page(space, boards, sandbox.log, sandbox.settings, policy_file)
+    notices = sandbox.receivers.notices
+    return Page(space, boards, sandbox.log, sandbox.settings, policy_file, notices)
 
 
 class _Routes:

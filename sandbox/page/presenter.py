@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -18,12 +18,14 @@ from sandbox.page.decisions import DecisionSummary, enumerate_names, summarize_d
 from sandbox.page.duty_board import DutyBoard, Member, SlotGroup
 from sandbox.page.policy_words import RuleWords, rules_in_words
 from sandbox.page.request_card import RequestCard, display_names, make_card, names_with_ids
+from sandbox.receivers import ReceivedNotice
 from sandbox.space import Space
 from sandbox.space.resources import key_of
 
 Json = dict[str, Any]
 MAX_REQUESTS = 50
 MAX_OTHER_DECISIONS = 10
+MAX_NOTICES = 5
 _INTERNAL_LABELS = "indent.com/"
 
 
@@ -89,6 +91,24 @@ class PolicyView:
 
 
 @dataclass(frozen=True, slots=True)
+class NoticeView:
+    """A notice of an approval.
+
+    Attributes:
+        id: of its element.
+        summary, details: its first line, and the others.
+        receivers: who received it.
+        at: when the first of them did.
+    """
+
+    id: str
+    summary: str
+    details: str
+    receivers: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class PageView:
     """All that the template needs.
 
@@ -99,6 +119,7 @@ class PageView:
         people: who can request; none where anybody can.
         cards: the requests, newest first.
         other_decisions: on requests that came by another way than the space, newest first.
+        notices: those that were received, newest first.
         max_duration: how long the webhook approves at most.
         older_count: how many older requests are left out.
         is_busy: whether news is expected any moment.
@@ -114,6 +135,7 @@ class PageView:
     policy: PolicyView
     cards: Sequence[RequestCard]
     other_decisions: Sequence[DecisionSummary]
+    notices: Sequence[NoticeView]
     max_duration: str
     dry_run: bool
     older_count: int
@@ -131,11 +153,13 @@ class Presenter:
         log: FunctionLog,
         settings: Settings,
         policy_file: str,
+        notices: Collection[ReceivedNotice] = (),
     ) -> None:
         self._space = space
         self._boards = boards
         self._log = log
         self._settings = settings
+        self._notices = notices
         policy = settings.policy
         is_demo = policy_file == POLICY_FILE
         self._policy = PolicyView(policy_file, rules_in_words(policy), is_demo)
@@ -173,12 +197,26 @@ class Presenter:
             policy=self._policy,
             cards=cards,
             other_decisions=[*map(summarize_decision, islice(others, MAX_OTHER_DECISIONS))],
+            notices=_notice_views(list(self._notices)),
             max_duration=self._max_duration,
             dry_run=self._settings.dry_run,
             older_count=len(petitions) - len(cards),
             is_busy=any(card.status.sign == "asked" for card in cards),
             problem=_place(problem, boards, cards),
         )
+
+
+def _notice_views(notices: Iterable[ReceivedNotice]) -> list[NoticeView]:
+    """Give the newest notices; one that several received is one of them."""
+    by_text: dict[str, list[ReceivedNotice]] = {}
+    for notice in notices:
+        by_text.setdefault(notice.text, []).append(notice)
+    views = []
+    for number, (text, received) in enumerate(by_text.items()):
+        summary, _, details = text.partition("\n")
+        receivers = enumerate_names(sorted({notice.receiver for notice in received}))
+        views.append(NoticeView(f"notice-{number}", summary, details, receivers, received[0].at))
+    return views[: -MAX_NOTICES - 1 : -1]
 
 
 def _resource_choice(resource: Json) -> Choice:

@@ -20,6 +20,14 @@ from tests.support.projects import project_in
 RULE = Policy((Rule("DBAs", Selector(), OnCall(("DBA",)), HOUR),))
 REFUSED = {"level": "WARN", "message": "refused", "http": 401, "why": "the signature is wrong"}
 FAILED = {"level": "ERROR", "message": "failed", "http": 503, "why": "the secret cannot be read"}
+NOTICE_FAILED = {
+    "level": "ERROR",
+    "message": "notice failed",
+    "call": "c-4",
+    "decision_id": "c-4-0",
+    "to": "NOTIFY_URL (n8n.example.com)",
+    "why": "answered 500",
+}
 
 
 def stamped(records: list[dict[str, Any]], timestamp: str) -> list[dict[str, Any]]:
@@ -44,7 +52,7 @@ RECORDS = [
         ],
         "2026-03-04T11:00:00.000Z",
     ),
-    *stamped([REFUSED, REFUSED, FAILED], "2026-03-04T11:30:00.000Z"),
+    *stamped([REFUSED, NOTICE_FAILED, REFUSED, FAILED], "2026-03-04T11:30:00.000Z"),
 ]
 LOG = "\n".join(map(json.dumps, RECORDS))
 
@@ -88,6 +96,10 @@ def test_a_report(oncall: Command) -> None:
         "-------------------------  -----",
         "the secret cannot be read  1",
         "",
+        "notices failed                              times",
+        "------------------------------------------  -----",
+        "NOTIFY_URL (n8n.example.com): answered 500  1",
+        "",
         "decided with policy  times",
         "-------------------  -----",
         f"{POLICY.fingerprint}     4",
@@ -101,6 +113,7 @@ def test_json_names_nobody(oncall: Command) -> None:
     said = answer.json
     assert said["decisions"] == 5
     assert said["outcomes"] == {"approved": 2, "left to humans": 2, "approved, in dry run": 1}
+    assert said["notice failed"] == {"NOTIFY_URL (n8n.example.com): answered 500": 1}
     assert (said["from"], said["to"]) == ("2026-03-01T08:00:00.000Z", "2026-03-04T11:00:00.000Z")
     for name in (JANE, OMAR):
         assert name not in answer.out

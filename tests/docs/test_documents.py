@@ -19,6 +19,7 @@ from handler.callers.base import (
 )
 from handler.callers.conductorone import TOKEN_SECONDS
 from handler.http import MAX_BODY_BYTES
+from handler.notices import MOST_SECONDS, RESERVED_SECONDS
 from handler.rules.model import LONGEST_APPROVAL, LONGEST_GRACE
 from infra.settings import BY_NAME, DEPLOY_REPOSITORY
 from tests.support.documents import ROOT, read_sections
@@ -54,6 +55,7 @@ def test_limits_are_the_programs() -> None:
         f"| characters of names and labels in a call | {MOST_CHARACTERS:,} |",
         f"| size of a call | {MOST_BODY_BYTES // MIB} MiB |",
         f"| time for a decision | {BUDGET_SECONDS:.0f} s, cold start included",
+        f"| time for notices | {MOST_SECONDS} s, and until {RESERVED_SECONDS} s before the",
         f"| time of the function | {timeout} s |",
         f"| one page of a provider's answer | {MAX_BODY_BYTES // MIB} MiB |",
         f"| access | {LONGEST_APPROVAL // timedelta(hours=1)} hours |",

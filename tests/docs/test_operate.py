@@ -7,8 +7,11 @@ import re
 
 import pytest
 
+from handler.notices import notice_of, webhook_body
 from handler.providers.registry import PROVIDERS
 from infra.alarms import APPROVALS_THAT_RING, REFUSALS_THAT_RING, Alarm, alarms_for
+from tests.handler.conftest import NOW
+from tests.handler.test_notices import approve
 from tests.support.documents import OPERATE, read_sections, slug
 from tests.support.filter_pattern import matches
 
@@ -20,10 +23,10 @@ OF_ALARMS = "When an alarm fires"
 def test_each_section_of_that_part_is_an_alarms() -> None:
     """None for what does not ring, and none missing."""
     sections = {title for title, each in SECTIONS.items() if each.part == OF_ALARMS} - {OF_ALARMS}
-    assert sections == {each.section for each in alarms_for(PROVIDERS)}
+    assert sections == {each.section for each in alarms_for(PROVIDERS, notices=True)}
 
 
-@pytest.mark.parametrize("alarm", alarms_for(PROVIDERS), ids=lambda each: each.name)
+@pytest.mark.parametrize("alarm", alarms_for(PROVIDERS, notices=True), ids=lambda each: each.name)
 def test_an_alarm_leads_to_its_section(alarm: Alarm) -> None:
     """The alarm is called like the section, and a provider's has the provider after that."""
     name = slug(alarm.section)
@@ -36,7 +39,7 @@ def test_an_alarm_leads_to_its_section(alarm: Alarm) -> None:
 
 def test_numbers_are_the_programs() -> None:
     """What the text says rings the alarm is what does."""
-    by_section = {each.section: each for each in alarms_for(PROVIDERS)}
+    by_section = {each.section: each for each in alarms_for(PROVIDERS, notices=True)}
     many = SECTIONS["Many approvals"].text
     assert f"*{APPROVALS_THAT_RING} requests or more" in many
     assert "within an hour" in many
@@ -50,7 +53,7 @@ def test_numbers_are_the_programs() -> None:
 def test_table_lists_every_alarm() -> None:
     """Each has a row; if a number of calls or requests makes it fire, with that number."""
     rows = SECTIONS["Alarms"].text
-    for alarm in alarms_for(PROVIDERS):
+    for alarm in alarms_for(PROVIDERS, notices=True):
         name = re.sub("(?<=provider-failing-).*", "<provider>", alarm.name)
         assert f"| `{name}` |" in rows
     assert f"| {REFUSALS_THAT_RING} calls within 15 minutes did not prove" in rows
@@ -68,5 +71,22 @@ def test_patterns_are_understood() -> None:
             "without_email": {"jsm": {"people": 2, "of": 3}},
         }
     )
+    notice = json.dumps({"message": "notice failed"})
     assert len(patterns) >= 3
-    assert all(matches(each, line) for each in patterns)
+    assert all(matches(each, line) or matches(each, notice) for each in patterns)
+
+
+def test_a_notice_is_as_it_is_sent() -> None:
+    """The example has the fields that a notice has, and no other."""
+    (block,) = re.findall(r"```json\n(.*?)```", SECTIONS["Notices"].text, re.DOTALL)
+    example, sent = json.loads(block), json.loads(webhook_body(notice_of([approve()]), NOW))
+
+    def fields(value: object) -> object:
+        if isinstance(value, list):
+            return [fields(entry) for entry in value]
+        if isinstance(value, dict):
+            return {name: fields(part) for name, part in value.items()}
+        return type(value)
+
+    assert fields(example) == fields(sent)
+    assert example["type"] == sent["type"]

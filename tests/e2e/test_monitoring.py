@@ -41,6 +41,7 @@ def test_what_is_written_is_counted(sandbox: Sandbox) -> None:
         "DecisionTime": 2,
         **providers,
         "Failed": 0,
+        "NoticesFailed": 0,
         "SelfMade": 0,
     }
     # A decision takes as long as it does; every provider answered.

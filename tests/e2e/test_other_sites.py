@@ -70,6 +70,7 @@ def running(
             "space": f"{space.url}/spaces",
             "page": page.url,
             "ConductorOne": sandbox.tenant.calls_url,
+            "receivers": sandbox.receivers.settings["NOTIFY_URL"],
             **{id_: double.url for id_, double in sandbox.doubles.items()},
         }
         written = {**sandbox.variables(), **variables(space), "page": page.url}
@@ -77,6 +78,7 @@ def running(
         secret |= {
             "AUTHZEN_TOKEN",
             "CONDUCTORONE_CALLS_URL",
+            *("NOTIFY_URL", "NOTIFY_SECRET", "NOTIFY_SLACK_URL"),
             "AWS_ACCESS_KEY_ID",
             "AWS_SECRET_ACCESS_KEY",
             *(provider.key for provider in PROVIDERS),

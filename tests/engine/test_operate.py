@@ -12,6 +12,7 @@ import pytest
 from sandbox.demo_data import DAN, JANE, NORA
 from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.resources.awslambda import PUBLIC_STATEMENTS
+from sandbox.receivers import SLACK, WEBHOOK, Receivers
 from tests.e2e.webhook_calls import request_of
 from tests.engine.aws_proxy import AwsProxy
 from tests.engine.runbook_project import RunbookProject
@@ -147,6 +148,37 @@ def test_secret_that_was_deleted(project: RunbookProject, tmp_path: Path) -> Non
     project.run_scripts([restore])
     with project.webhook(SECRET, tmp_path / "back") as webhook:
         assert webhook.call(INFO).http == 200
+
+
+def test_notices(project: RunbookProject, tmp_path: Path) -> None:
+    """Both addresses are set, deployed and tested; then an approval and a failure are noticed."""
+    slack, url, secret, check = _blocks("Notices")
+    tail, again = _blocks("Notices failed")[0].splitlines()
+    with Receivers() as receivers:
+        project.run_scripts([slack], stdin=receivers.settings["NOTIFY_SLACK_URL"])
+        project.run_scripts([url], stdin=receivers.settings["NOTIFY_URL"])
+        made = project.run_scripts([secret]).strip()
+        assert made.startswith("whsec_")
+        receivers.set_secret(made)
+        output = project.run_script_while_served(check, tmp_path / "check")
+        assert "NOTIFY_URL: 127.0.0.1 accepted a test notice" in output
+        assert "NOTIFY_SLACK_URL: 127.0.0.1 accepted a test notice" in output
+        with project.webhook(SECRET, tmp_path / "sent") as webhook:
+            webhook.ask(request_of(JANE))
+        assert [notice.receiver for notice in receivers.notices][:2] == [WEBHOOK, SLACK]
+        assert sum(JANE in notice.text for notice in receivers.notices) == 2
+    with project.webhook(SECRET, tmp_path / "gone") as webhook:
+        assert webhook.ask(request_of(JANE))
+    project.put_log_lines(tmp_path / "gone")
+    lines = project.run_scripts([tail]).splitlines()
+    assert len(lines) == 2
+    assert all("connection failed" in line for line in lines)
+    assert "connection failed" in project.run_script_while_served(
+        f"{again} || true", tmp_path / "x"
+    )
+    for key in ("NOTIFY_URL", "NOTIFY_SECRET", "NOTIFY_SLACK_URL"):
+        project.run_pulumi("config", "rm", key)
+    project.run_scripts(["make deploy STACK=dev"])
 
 
 def test_throttled(project: RunbookProject) -> None:

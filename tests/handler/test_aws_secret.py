@@ -277,8 +277,10 @@ class Noting(Client):
         headers: Mapping[str, str],
         body: bytes | None,
         deadline: Deadline,
+        *,
+        once: bool = False,
     ) -> bytes:
         """Answer an empty secret."""
-        del method, body, deadline
+        del method, body, deadline, once
         self.asked.append((url, headers["Host"]))
         return b'{"SecretString": "{}"}'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 
 import pytest
@@ -13,6 +14,7 @@ from handler.settings import load
 SIGNING = "signing-secret-1"
 API_KEY = "inc_live_key"
 TOKEN, OLDER_TOKEN = "t0k3n-" * 6, "0ld-t0k3n-" * 4
+SLACK_URL = "https://hooks.slack.com/services/T0/B0/"
 LEAST = {"INDENT_WEBHOOK_SECRET": SIGNING, "INCIDENTIO_API_KEY": API_KEY}
 
 
@@ -92,6 +94,14 @@ def test_a_token_is_not_guessed(key: str) -> None:
     )
 
 
+def secret_for(key: str, text: str) -> str:
+    """A valid secret with this text in it, of which a key's base64 shows nothing."""
+    if key in settings.NOTIFY_KEYS:
+        return f"whsec_{base64.b64encode(text.encode()[:64]).decode()}"
+    urls = {"NOTIFY_URL": "https://n8n.example.com/hook/", "NOTIFY_SLACK_URL": SLACK_URL}
+    return f"{urls.get(key, '')}{text}"
+
+
 PAIRS = [
     (key, other)
     for number, key in enumerate(settings.SECRET_KEYS)
@@ -102,15 +112,18 @@ PAIRS = [
 @pytest.mark.parametrize(("key", "other"), PAIRS)
 def test_no_secret_is_set_twice(key: str, other: str) -> None:
     """Whoever knows one of the two could use it as the other; both keys are named, no value."""
-    value = "qjz-" * 10
-    rest = {name: f"{name}-{'x' * 32}" for name in settings.SECRET_KEYS}
+    value = secret_for(key, "qjz-" * 10)
+    rest = {name: secret_for(name, f"{name}-{'x' * 32}") for name in settings.SECRET_KEYS}
     plain = {"JSM_SITE": "acme", "JSM_EMAIL": "bot@acme.example"}
     assert load({**rest, **plain})
     with pytest.raises(SettingsError) as caught:
         load({**rest, **plain, key: value, other: value})
-    error = caught.value
+    # Beside it, a notice's address or secret has a form of its own.
+    error = caught.value.problems[0]
     assert str(error) == f"{other} is the same secret as {key}: each of the two needs its own"
-    assert "qjz" not in f"{error!r} {vars(error)}"
+    assert "qjz" not in f"{caught.value!r} {error!r} {vars(error)}"
+    has_form = {key, other} & {"NOTIFY_URL", "NOTIFY_SLACK_URL", *settings.NOTIFY_KEYS}
+    assert len(caught.value.problems) == 1 or has_form
     is_previous = other == f"{key}_PREVIOUS"
     assert error.fixes == ({other: None} if is_previous else {})
 
@@ -120,7 +133,8 @@ def test_one_secret_that_is_set_everywhere() -> None:
     values = dict.fromkeys(settings.SECRET_KEYS, "qjz-" * 10)
     with pytest.raises(SettingsError) as caught:
         load({**values, "JSM_SITE": "acme", "JSM_EMAIL": "bot@acme.example"})
-    assert [problem.key for problem in caught.value.problems] == [*settings.SECRET_KEYS[1:]]
+    keys = [problem.key for problem in caught.value.problems if "the same" in str(problem)]
+    assert keys == [*settings.SECRET_KEYS[1:]]
 
 
 def test_a_signing_secret_may_hold_anything() -> None:
@@ -173,3 +187,137 @@ def test_another_wrong_setting_does_not_tell_secrets() -> None:
     """An error about one key holds no other value."""
     error = refused({"WEBHOOK_MAX_AGE": "x"})
     assert SIGNING not in repr(vars(error)) + repr(error)
+
+
+NOTIFY_SECRET = secret_for("NOTIFY_SECRET", "n" * 24)
+NOTICES = {"NOTIFY_URL": "https://n8n.example.com/hook/1?key=x", "NOTIFY_SECRET": NOTIFY_SECRET}
+
+
+def test_where_notices_are_sent() -> None:
+    """To either address or to both; the previous secret signs beside the current one."""
+    assert load(LEAST).notices is None
+    assert load({**LEAST, "NOTIFY_SECRET": NOTIFY_SECRET}).notices is None
+    slack = load({**LEAST, "NOTIFY_SLACK_URL": f"{SLACK_URL}x"}).notices
+    assert slack == ("", (), f"{SLACK_URL}x")
+    older = secret_for("NOTIFY_SECRET", "o" * 64)
+    both = {**NOTICES, "NOTIFY_SECRET_PREVIOUS": older, "NOTIFY_SLACK_URL": f"{SLACK_URL}x"}
+    notices = load({**LEAST, **both}).notices
+    assert notices == (NOTICES["NOTIFY_URL"], (NOTIFY_SECRET, older), f"{SLACK_URL}x")
+    for secret in both.values():
+        assert secret not in f"{notices} {notices!r} {[notices]}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://n8n.example.com",
+        "https://n8n.example.com/hook/1",
+        "https://prod-1.example.com:443/workflows/a/paths/invoke?sig=a-b_c%2F&sp=/x",
+        "http://127.0.0.1:8080/hook",
+        "http://localhost/hook?a",
+    ],
+)
+def test_notice_urls(url: str) -> None:
+    """Any https address, and this machine's: what is in its query may be a token."""
+    notices = load({**LEAST, **NOTICES, "NOTIFY_URL": url}).notices
+    assert notices
+    assert notices.url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "qjz",
+        "http://n8n.example.com/qjz",
+        "ftp://n8n.example.com/qjz",
+        "https://bot:qjz@n8n.example.com/",
+        "https://n8n.example.com/#qjz",
+        "https://n8n.example.com/?qjz#x",
+        "https://n8n.example.com/?x=y@qjz",
+        "https://n8n.example.com/?a?qjz",
+        "https://n8n.example.com/q jz",
+        "https://n8n.example.com:x/qjz",
+        "https://n8n.1234/qjz",
+        "https:///qjz",
+    ],
+)
+def test_wrong_notice_urls(url: str) -> None:
+    """Nobody else may read what is sent there; the address is never quoted."""
+    error = refused({**NOTICES, "NOTIFY_URL": url})
+    problem = "isn't an https address, or http on loopback, without user or fragment"
+    assert str(error) == f"NOTIFY_URL {problem}"
+    assert "qjz" not in f"{error!r} {vars(error)} {error.__cause__} {error.__context__}"
+
+
+def test_a_query_is_percent_encoded() -> None:
+    """As it has to be sent; it isn't quoted either."""
+    error = refused({**NOTICES, "NOTIFY_URL": "https://n8n.example.com/?qjz=\u00fc"})
+    problem = "has a character in its query that must be percent-encoded"
+    assert str(error) == f"NOTIFY_URL {problem}"
+
+
+@pytest.mark.parametrize("host", ["hooks.slack.com", "HOOKS.slack.com", "hooks.slack-gov.com"])
+def test_slack_has_a_setting_of_its_own(host: str) -> None:
+    """It would refuse what Standard Webhooks sends."""
+    error = refused({**NOTICES, "NOTIFY_URL": f"https://{host}/services/T0/B0/qjz"})
+    assert str(error) == "NOTIFY_URL is a Slack webhook: set NOTIFY_SLACK_URL instead"
+
+
+@pytest.mark.parametrize(
+    ("url", "is_valid"),
+    [
+        (f"{SLACK_URL}x", True),
+        ("https://hooks.slack-gov.com/services/T0/B0/x", True),
+        ("http://127.0.0.1:8080/anything", True),
+        ("https://hooks.slack.com/triggers/T0/1/x", False),  # a workflow's, with other fields
+        ("https://hooks.slack.com/workflows/T0/A0/1/x", False),
+        ("https://hooks.slack.com", False),
+        ("https://hooks.slack.com:444/services/T0/B0/x", False),
+        ("https://hooks.slack.com.example.com/services/T0/B0/x", False),
+        (f"{SLACK_URL}x?to=y", False),
+        ("https://discord.com/api/webhooks/1/x/slack", False),
+    ],
+)
+def test_slack_urls(url: str, *, is_valid: bool) -> None:
+    """An incoming webhook's."""
+    if is_valid:
+        notices = load({**LEAST, "NOTIFY_SLACK_URL": url}).notices
+        assert notices
+        assert notices.slack_url == url
+        return
+    assert str(refused({"NOTIFY_SLACK_URL": url})) == (
+        "NOTIFY_SLACK_URL isn't a Slack incoming webhook, whose address begins with "
+        "https://hooks.slack.com/services/"
+    )
+
+
+HOW = 'make one with `echo "whsec_$(openssl rand -base64 32)"`'
+
+
+@pytest.mark.parametrize("key", settings.NOTIFY_KEYS)
+@pytest.mark.parametrize(
+    "value",
+    [
+        "whsec_",
+        "n" * 32,
+        secret_for("NOTIFY_SECRET", "n" * 23),
+        f"{NOTIFY_SECRET[:-4]}==",
+        f"whsec_{base64.b64encode(b'n' * 65).decode()}",
+        f"whsec_{NOTIFY_SECRET}",
+        "whsec_\u00fc" * 8,
+        "whpk_" + NOTIFY_SECRET[6:],
+        "whsec_" + "-_" * 20,
+    ],
+)
+def test_wrong_notice_secrets(key: str, value: str) -> None:
+    """As Standard Webhooks has them; the sentence says how to make one."""
+    assert str(refused({**NOTICES, key: value})) == (
+        f"{key} isn't a secret of Standard Webhooks, which is whsec_ and the base64 of 24 to 64 "
+        f"random bytes: {HOW}"
+    )
+
+
+def test_no_notice_goes_unsigned() -> None:
+    """Receivers could not tell it from anybody else's."""
+    error = refused({"NOTIFY_URL": NOTICES["NOTIFY_URL"], "NOTIFY_SECRET_PREVIOUS": NOTIFY_SECRET})
+    assert str(error) == f"NOTIFY_SECRET is not set: NOTIFY_URL needs it; {HOW}"

@@ -108,6 +108,18 @@ def test_setting_of_a_provider_that_is_not_asked(
     assert warning not in read({**jsm, key: value}, every).warnings
 
 
+def test_a_secret_without_what_it_signs() -> None:
+    """No notice is sent without an address."""
+    secrets = {**SECRETS, "NOTIFY_SECRET": f"whsec_{'A' * 32}"}
+    assert read(NARROWED, secrets).warnings == (
+        (
+            "NOTIFY_SECRET has no effect: NOTIFY_URL is not set; run `pulumi config rm "
+            "NOTIFY_SECRET --stack dev`"
+        ),
+    )
+    assert read(NARROWED, {**secrets, "NOTIFY_URL": "https://h.example"}).warnings == ()
+
+
 def test_previous_secret_of_a_caller_that_is_off() -> None:
     """It lets nobody in, and switches nothing on; a real rotation is nothing to note."""
     secrets = {**SECRETS, "AUTHZEN_TOKEN_PREVIOUS": "previous-token-" * 3}

@@ -27,6 +27,8 @@ TIME = "DecisionTime"  # which has a value of its own each time
 SELF_DECLARED = {"INCIDENTIO_APPROVE_SELF_DECLARED": "true"}
 PARTICIPANTS = {"INCIDENTIO_APPROVE_PARTICIPANTS": "true"}
 DRY_RUN = {"AUTO_APPROVAL_DRY_RUN": "true"}
+# Where nobody listens.
+NO_RECEIVER = {"NOTIFY_SLACK_URL": "http://127.0.0.1:9/x"}
 FORGED = "wks0-of-somebody-else"
 APPROVED = {"Approved": 1, "Failing-incidentio": 0, TIME: None}
 LEFT = {"LeftToHumans": 1, "Failing-incidentio": 0, TIME: None}
@@ -143,6 +145,11 @@ ROWS = (
         ),
         [BOTH],
     ),
+    Row(
+        "a notice fails",
+        asks(JANE, NORA, **NO_RECEIVER),
+        [APPROVED, {"LeftToHumans": 1, "Failing-incidentio": 0}, {"NoticesFailed": 1}],
+    ),
     Row("nobody is asked, since he has no e-mail", asks(""), [{"LeftToHumans": 1, TIME: None}]),
     Row(
         "somebody asks for what is called like a failure",
@@ -184,7 +191,7 @@ ROWS = (
 def counted(line: str) -> dict[str, float]:
     """Give what a line counts, in each metric."""
     found = {}
-    for each in metrics_for(PROVIDERS):
+    for each in metrics_for(PROVIDERS, notices=True):
         if matches(each.pattern, line):
             value = value_in(each.value, line)
             assert value is not None, each.name
@@ -231,5 +238,5 @@ def test_what_lambda_writes_counts_nothing(line: object) -> None:
 def test_every_metric_is_counted_by_a_row() -> None:
     """Metrics that no row counts are the other providers' only."""
     names = {name for row in ROWS for line in row.lines for name in line}
-    untold = {each.name for each in metrics_for(PROVIDERS)} - names
+    untold = {each.name for each in metrics_for(PROVIDERS, notices=True)} - names
     assert untold == {"Failing-opsgenie", "Failing-jsm"}

@@ -87,7 +87,7 @@ def test_when_somebody_is_told(mailing: ProgramRun) -> None:
     assert set(missing.values()) == {"notBreaching"}
 
 
-@pytest.mark.parametrize("alarm", alarms_for(PROVIDERS), ids=lambda each: each.name)
+@pytest.mark.parametrize("alarm", alarms_for(PROVIDERS, notices=True), ids=lambda each: each.name)
 def test_a_description_is_one_sentence_and_where_to_read_on(alarm: Any) -> None:  # noqa: ANN401 - pytest's ids
     """What it means, and the section of the runbook; CloudWatch takes 1024 characters."""
     meaning, what_to_do = alarm.description.split(" What to do: ")
@@ -107,10 +107,33 @@ def test_each_provider_that_is_on_is_watched(program: Program) -> None:
         assert f"monitoring-provider-failing-{each}" in alarms
 
 
+@pytest.mark.parametrize(
+    "secrets",
+    [
+        {"NOTIFY_URL": "https://n8n.example.com/x", "NOTIFY_SECRET": f"whsec_{'A' * 32}"},
+        {"NOTIFY_SLACK_URL": "https://hooks.slack.com/services/T0/B0/x"},
+    ],
+)
+def test_notices_are_watched_where_they_are_sent(program: Program, secrets: dict[str, str]) -> None:
+    """By a metric, an alarm and a line on the dashboard."""
+    run = program.run(secrets={**SECRETS, **secrets})
+    filters, alarms = all_of(run, "LogMetricFilter"), all_of(run, "MetricAlarm")
+    assert (len(filters), len(alarms)) == (8, 8)
+    assert "monitoring-NoticesFailed" in filters
+    alarm = alarms["monitoring-notices-failed"]
+    assert (alarm["threshold"], alarm["period"]) == (1, 300)
+    assert "NoticesFailed" in inputs_of(run, "Dashboard")["dashboardBody"]
+
+
 def test_the_most_there_can_be_costs_nothing_in_a_quiet_account() -> None:
-    """Ten custom metrics and ten alarms are what AWS gives for nothing."""
-    assert len(metrics_for(PROVIDERS)) <= 10
-    assert len(alarms_for(PROVIDERS)) <= 10
+    """Ten custom metrics and ten alarms are what AWS gives for nothing.
+
+    Notices have one more of each; the metric has no default, so that nothing is stored of it.
+    """
+    assert len(metrics_for(PROVIDERS, notices=False)) <= 10
+    assert len(alarms_for(PROVIDERS, notices=False)) <= 10
+    more = {*metrics_for(PROVIDERS, notices=True)} - {*metrics_for(PROVIDERS, notices=False)}
+    assert [(metric.name, metric.default) for metric in more] == [("NoticesFailed", None)]
 
 
 def test_topic_takes_the_alarms_of_this_stack_only(mailing: ProgramRun) -> None:

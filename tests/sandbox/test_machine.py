@@ -94,11 +94,12 @@ def test_no_setting_of_the_machine_changes_the_demo(tmp_path: Path) -> None:
     )
     assert (demo.returncode, demo.stderr) == (0, "")
     printed = demo.stdout
-    assert "35 resources in eu-central-1. Sending requests for prod-db ..." in printed
+    assert "37 resources in eu-central-1. Sending requests for prod-db ..." in printed
     count = len(DEMO_REQUESTS) + 1
     assert printed.endswith(
         f"\nAll {count} answers match the settings: 10 approved, 5 left to humans, 2 refused.\n"
     )
+    assert "\nSigned notices arrived for 10 of 10 approvals.\n" in printed
     assert "note:" not in printed
     assert max(map(len, printed.splitlines())) <= 80
     assert "Granted\n  The password of user 123 is reset.\n" in printed

@@ -62,6 +62,7 @@ def test_variables_are_what_a_shell_needs(sandbox: Sandbox) -> None:
             for settings in sandbox.settings.providers.values()
             for key, value in settings.items()
         },
+        **sandbox.receivers.settings,
         "AWS_ENDPOINT_URL": sandbox.aws.endpoint,
         "AWS_REGION": "us-west-2",
         "AWS_DEFAULT_REGION": "us-west-2",
