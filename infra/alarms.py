@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from infra.metrics import APPROVED, FAILED, SELF_MADE, SIGNATURES_REFUSED, failing
+from infra.metrics import API_REFUSED, APPROVED, FAILED, SELF_MADE, SIGNATURES_REFUSED, failing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -121,6 +121,18 @@ ALARMS = (
 )
 
 
+# Only with an HTTP API.
+API_ALARM = Alarm(
+    name="api-refused",
+    section="API refused",
+    means=(
+        "API Gateway refused calls: more came than THROTTLE_RATE and THROTTLE_BURST let through, "
+        "or it couldn't call the function."
+    ),
+    metric=API_REFUSED.name,
+)
+
+
 def provider_failing(provider: Provider) -> Alarm:
     """Make the alarm of one provider.
 
@@ -141,6 +153,7 @@ def provider_failing(provider: Provider) -> Alarm:
     )
 
 
-def alarms_for(providers: Iterable[Provider]) -> tuple[Alarm, ...]:
-    """Give all alarms of a stack with these providers: six, and one for each of them."""
-    return (*ALARMS, *(provider_failing(provider) for provider in providers))
+def alarms_for(providers: Iterable[Provider], *, has_api: bool = False) -> tuple[Alarm, ...]:
+    """Give all alarms of a stack: six, one for an HTTP API, and one for each of these providers."""
+    api = (API_ALARM,) if has_api else ()
+    return (*ALARMS, *api, *(provider_failing(provider) for provider in providers))

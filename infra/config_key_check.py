@@ -25,12 +25,15 @@ from infra.region import REGION, parse_region
 from infra.settings import (
     ALARM_EMAIL,
     DEPLOY_REPOSITORY,
+    ENDPOINT,
     KEYS,
     KMS_KEY_ALIAS,
     LOG_RETENTION_DAYS,
     MEMORY_MB,
     RESERVED_CONCURRENCY,
     STATE_BUCKET,
+    THROTTLE_BURST,
+    THROTTLE_RATE,
 )
 from policy.remedies import ConfigError, config_rm, config_set
 
@@ -92,6 +95,9 @@ SYNONYMS = MappingProxyType(
         **dict.fromkeys(("RETENTION", "RETENTION_DAYS", "LOG_RETENTION"), LOG_RETENTION_DAYS),
         **dict.fromkeys(("MEMORY", "MEMORY_SIZE"), MEMORY_MB),
         **dict.fromkeys(("CONCURRENCY", "RESERVED_CONCURRENT_EXECUTIONS"), RESERVED_CONCURRENCY),
+        **dict.fromkeys(("ENDPOINT_TYPE", "URL_TYPE"), ENDPOINT),
+        **dict.fromkeys(("RATE", "RATE_LIMIT", "THROTTLING_RATE_LIMIT"), THROTTLE_RATE),
+        **dict.fromkeys(("BURST", "BURST_LIMIT", "THROTTLING_BURST_LIMIT"), THROTTLE_BURST),
         **dict.fromkeys(("EMAIL", "ALERT_EMAIL", "ALARM_MAIL", "NOTIFY_EMAIL"), ALARM_EMAIL),
         **dict.fromkeys(("REPOSITORY", "REPO", "GITHUB_REPOSITORY"), DEPLOY_REPOSITORY),
         **dict.fromkeys(("REGION", "AWS_REGION", "AWS_DEFAULT_REGION"), REGION),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from infra.metrics import (
+    API_REFUSED,
     APPROVED,
     DECISION_TIME,
     FAILED,
@@ -30,6 +31,7 @@ def dashboard_body(
     region: str,
     function_name: str,
     log_group: str,
+    api_id: str,
     alarms: Sequence[str],
     providers: Sequence[Provider],
 ) -> dict[str, Any]:
@@ -40,10 +42,11 @@ def dashboard_body(
         region: of all of them.
         function_name: of the function.
         log_group: of the function.
+        api_id: of the HTTP API in front of the function; "" with a function URL.
         alarms: the ARNs of the stack's alarms.
         providers: those that are switched on.
     """
-    graphs = _Graphs(namespace, region, function_name)
+    graphs = _Graphs(namespace, region, function_name, api_id)
     last = (
         f"SOURCE '{log_group}' | fields @timestamp, outcome, dry_run, requester, duration, reason "
         '| filter message = "decision" | sort @timestamp desc | limit 20'
@@ -71,10 +74,11 @@ def dashboard_body(
 
 
 class _Graphs:
-    def __init__(self, namespace: str, region: str, function_name: str) -> None:
+    def __init__(self, namespace: str, region: str, function_name: str, api_id: str) -> None:
         self._namespace = namespace
         self._region = region
         self._function = function_name
+        self._api = api_id
 
     def calls(self) -> list[list[Any]]:
         """All calls, and those that failed, by Lambda's and our metrics."""
@@ -84,6 +88,7 @@ class _Graphs:
             self.of_lambda("Throttles", label="throttled"),
             self.own(FAILED.name, label="answered 500 or 503"),
             self.own(SIGNATURES_REFUSED.name, label="signature refused"),
+            *([self.own(API_REFUSED.name, label="refused by the API")] if self._api else []),
         ]
 
     def deciders(self) -> list[list[Any]]:
@@ -97,8 +102,8 @@ class _Graphs:
     def times(self) -> list[list[Any]]:
         """The time of whole calls, including starts, and of decisions (mostly the providers')."""
         return [
-            self.of_lambda("UrlRequestLatency", label="whole call, median"),
-            self.of_lambda("UrlRequestLatency", label="whole call, p99", stat="p99"),
+            self.whole_call(label="whole call, median"),
+            self.whole_call(label="whole call, p99", stat="p99"),
             self.own(DECISION_TIME.name, label="decision, median"),
             self.own(DECISION_TIME.name, label="decision, p99", stat="p99"),
         ]
@@ -110,6 +115,12 @@ class _Graphs:
     def of_lambda(self, metric: str, **how: str) -> list[Any]:
         """Reference one of Lambda's metrics."""
         return ["AWS/Lambda", metric, "FunctionName", self._function, how]
+
+    def whole_call(self, **how: str) -> list[Any]:
+        """Reference the time of whole calls: API Gateway's, or the function URL's."""
+        if self._api:
+            return ["AWS/ApiGateway", "Latency", "ApiId", self._api, how]
+        return self.of_lambda("UrlRequestLatency", **how)
 
     def at(
         self, x: int, y: int, title: str, metrics: list[list[Any]], **how: object

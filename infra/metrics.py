@@ -56,6 +56,15 @@ SELF_MADE = Metric(
         "&& $.self_made IS TRUE }"
     ),
 )
+# Of the access log. What API Gateway answers without the function has an `error`: it throttled the
+# call, or couldn't call the function. Its other refusals are of calls that aren't valid HTTP.
+API_REFUSED = Metric(
+    name="ApiRefused",
+    pattern=(
+        '{ $.error != "-" && ($.status = "429" || $.status = "500" || $.status = "502" '
+        '|| $.status = "503" || $.status = "504") }'
+    ),
+)
 # Once per call, as all its decisions have the same time.
 DECISION_TIME = Metric(
     name="DecisionTime",
