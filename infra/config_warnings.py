@@ -26,8 +26,8 @@ from handler.settings import (
 )
 from infra.policy_file import EXAMPLE, policy_notes
 from infra.region import REGION, REGIONS, WITHOUT_FUNCTION_URLS, nearest_region
-from infra.settings import ENDPOINT, HTTP_API, RESERVED_CONCURRENCY, THROTTLE_BURST, THROTTLE_RATE
 from infra.settings import BY_NAME as PROGRAM_BY_NAME
+from infra.settings import ENDPOINT, HTTP_API, RESERVED_CONCURRENCY, THROTTLE_BURST, THROTTLE_RATE
 from policy.case_runner import SUFFIX, TEST_SUFFIX
 from policy.diagnostics import typographic_in
 from policy.lint import kinds_without_end, open_rules

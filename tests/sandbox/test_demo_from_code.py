@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -55,12 +56,14 @@ def test_a_shut_function_answers_nobody(demo_request: DemoRequest) -> None:
     """Whoever calls it, 429 is as it should be, and anything else is not."""
     settings = load(KEYS)
 
-    def expected(verdict: Verdict, *, is_shut: bool = True) -> bool:
-        return is_expected(demo_request, INDENT, verdict, settings, is_shut=is_shut)
+    def expected(verdict: Verdict, shut: HTTPStatus | None = HTTPStatus.TOO_MANY_REQUESTS) -> bool:
+        return is_expected(demo_request, INDENT, verdict, settings, shut=shut)
 
     throttled = Verdict("refused", http=429)
     assert expected(throttled)
-    assert not expected(throttled, is_shut=False)
+    assert not expected(throttled, None)
+    # What an HTTP API in front of it answers.
+    assert expected(Verdict("refused", http=503), HTTPStatus.SERVICE_UNAVAILABLE)
     for verdict in (Verdict("left to humans"), *(Verdict("refused", http=n) for n in (401, 502))):
         assert not expected(verdict)
 

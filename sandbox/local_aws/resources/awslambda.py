@@ -201,9 +201,7 @@ def may_call(aws: Clients, name: str, source_arn: str) -> bool:
 def is_public(aws: Clients, name: str) -> bool:
     """Whether a function's policy lets anybody call its URL: that takes both statements."""
     # Moto keeps the two conditions as plain fields of the statement.
-    open_to_all = [
-        statement for statement in _allowing(aws, name) if statement["Principal"] == "*"
-    ]
+    open_to_all = [statement for statement in _allowing(aws, name) if statement["Principal"] == "*"]
     return any(
         statement["Action"] == "lambda:InvokeFunctionUrl"
         and statement.get("FunctionUrlAuthType") == "NONE"
