@@ -36,7 +36,7 @@ help:
 
 ##@ Try it
 
-up: .venv/run.stamp $(BIN)/oncall ## Run all of it here (LIVE=1: real providers; POLICY=FILE; ENDPOINT=http-api)
+up: .venv/run.stamp $(BIN)/oncall ## Run all of it here (LIVE=1, POLICY=FILE, ENDPOINT=http-api)
 	@$(BIN)/python -m sandbox up --stack=$(call quote,STACK) $(if $(value LIVE),--live) \
 	  $(if $(value POLICY),--policy=$(call quote,POLICY)) \
 	  $(if $(value ENDPOINT),--endpoint=$(call quote,ENDPOINT))

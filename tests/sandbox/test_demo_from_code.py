@@ -122,6 +122,22 @@ def test_demo_of_a_shut_function(
     )
 
 
+def test_demo_behind_an_api(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same answers, and a function that is shut isn't available."""
+    monkeypatch.setattr(commands, "ROOT", project_in(tmp_path))
+    monkeypatch.setattr(demo, "DEMO_REQUESTS", [JANE_LEADS, FORGED])
+    assert commands.main(["demo", "--endpoint", "http-api"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.endswith("answers match the settings: 2 approved, 1 refused.\n")
+    shut = project_in(tmp_path, ENDPOINT="http-api", RESERVED_CONCURRENCY="0")
+    monkeypatch.setattr(commands, "ROOT", shut)
+    assert commands.main(["demo"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.count("refused (503)  the call did not reach the function") == 2
+
+
 def test_the_script_sees_nothing_of_this_shell(
     space: Space, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
