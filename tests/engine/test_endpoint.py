@@ -71,7 +71,7 @@ def behind_api(project: RunbookProject, before: dict[str, str]) -> dict[str, str
     project.run_pulumi("config", "rm", "ENDPOINT")
     output = project.run_scripts(read_sections(DEPLOY)["Change the endpoint"].blocks)
     assert project.outputs() != before
-    assert output.strip().endswith(project.outputs()["webhook_url"])
+    assert f"\n{project.outputs()['webhook_url']}\n" in output
     return project.outputs()
 
 
