@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -157,9 +158,7 @@ def test_function_without_an_answer(start: Start, what: str) -> None:
 
 def test_function_that_is_too_slow(start: Start) -> None:
     """The integration has the function's timeout."""
-    config = FunctionConfig(
-        **{**{name: getattr(CONFIG, name) for name in CONFIG.__match_args__}, "timeout": 0.05}
-    )
+    config = replace(CONFIG, timeout=0.05)
     reply = call(start(FAULTY, config=config), target="/?hang")
     assert (reply.status, reply.json) == (503, {"message": "Service Unavailable"})
 
