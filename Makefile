@@ -15,7 +15,7 @@ define newline
 
 endef
 quote = '$(subst $(newline), ,$(subst ','\'',$(value $(1))))'
-unexport FILES LIVE POLICY PYTHON SELF_DECLARED STACK
+unexport ENDPOINT FILES LIVE POLICY PYTHON SELF_DECLARED STACK
 
 # These would import another Python's modules, stop at warnings, or wait at a prompt.
 unexport PYTHONEXECUTABLE PYTHONHOME PYTHONINSPECT PYTHONOPTIMIZE PYTHONPATH PYTHONPLATLIBDIR \
@@ -36,12 +36,14 @@ help:
 
 ##@ Try it
 
-up: .venv/run.stamp $(BIN)/oncall ## Run all of it here (LIVE=1: real providers; POLICY=FILE)
+up: .venv/run.stamp $(BIN)/oncall ## Run all of it here (LIVE=1, POLICY=FILE, ENDPOINT=http-api)
 	@$(BIN)/python -m sandbox up --stack=$(call quote,STACK) $(if $(value LIVE),--live) \
-	  $(if $(value POLICY),--policy=$(call quote,POLICY))
+	  $(if $(value POLICY),--policy=$(call quote,POLICY)) \
+	  $(if $(value ENDPOINT),--endpoint=$(call quote,ENDPOINT))
 
 demo: .venv/run.stamp $(BIN)/oncall ## Run all of it once, send sample requests, show the decisions
-	@$(BIN)/python -m sandbox demo --stack=$(call quote,STACK)
+	@$(BIN)/python -m sandbox demo --stack=$(call quote,STACK) \
+	  $(if $(value ENDPOINT),--endpoint=$(call quote,ENDPOINT))
 
 oncall: $(BIN)/oncall ## Install the command that explains decisions: .venv/bin/oncall
 

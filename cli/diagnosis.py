@@ -31,6 +31,13 @@ from handler.settings import BY_NAME, DRY_RUN, max_age
 
 NO = "no"
 _MOST_QUOTED = 80
+# What API Gateway itself answers; the function's answers and a function URL's have other texts.
+_API_MESSAGES: Mapping[int, str] = {
+    HTTPStatus.FORBIDDEN: "Forbidden",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too Many Requests",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "Internal Server Error",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Service Unavailable",
+}
 # What the reason of an approval begins with where there is no policy file.
 _BY_DEFAULT_RULE = "Approved: "
 
@@ -98,7 +105,10 @@ def unreachable(call: str, error: SendError, target: Target) -> Step:
 
 def refused(call: str, answer: WebhookAnswer, target: Target, now: datetime) -> Step:
     """Report what an HTTP error means."""
-    problem, remedy = _meaning(answer, target, now)
+    if _is_of_api(answer):
+        problem, remedy = _meaning_of_api(answer.http, target)
+    else:
+        problem, remedy = _meaning(answer, target, now)
     return Step(call, PROBLEM, f"HTTP {answer.http}: {problem}", remedy)
 
 
@@ -132,6 +142,47 @@ def _meaning(answer: WebhookAnswer, target: Target, now: datetime) -> tuple[str,
         case _:
             problem, remedy = "that isn't this project's function", _address_remedy(target)
     return problem, remedy
+
+
+def _is_of_api(answer: WebhookAnswer) -> bool:
+    """Whether API Gateway answered by itself, from an HTTP API in front of the function."""
+    return answer.http in _API_MESSAGES and answer.body == {"message": _API_MESSAGES[answer.http]}
+
+
+def _meaning_of_api(status: int, target: Target) -> tuple[str, str]:
+    refresh = f"`pulumi refresh --stack {target.stack}`, then " if target.stack else ""
+    restore = f"run {refresh}{_deploy(target)}"
+    match status:
+        case HTTPStatus.FORBIDDEN:
+            problem = "API Gateway lets nobody call this API"
+            remedy = (
+                "if this machine is in a VPC that has an interface endpoint for execute-api with"
+                " private DNS, call from another network; otherwise somebody changed the API by"
+                f" hand (an authorizer, or its default endpoint is disabled): {restore}"
+            )
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            problem = "API Gateway throttled the call"
+            remedy = (
+                "more calls come than THROTTLE_RATE and THROTTLE_BURST let through: try again, or"
+                f" set them higher and run {_deploy(target)}; {_access_log_remedy(target)}"
+            )
+        case HTTPStatus.SERVICE_UNAVAILABLE:
+            problem = "API Gateway got no answer from the function in time, or Lambda throttled it"
+            remedy = f"{_concurrency_remedy(target)}; {_access_log_remedy(target)}"
+        case _:
+            problem = "API Gateway can't call the function, or the function died"
+            remedy = (
+                f"{_access_log_remedy(target)}; if it says that permissions are missing, {restore}"
+            )
+    return problem, remedy
+
+
+def _access_log_remedy(target: Target) -> str:
+    """Say where API Gateway's reasons are."""
+    if not target.stack:
+        return log_remedy(target)
+    group = target.access_log or f"$(pulumi stack output access_log --stack {target.stack})"
+    return f'see the access log: `aws logs tail "{group}" --since 10m`'
 
 
 def _is_in_front(status: int, body: object) -> bool:

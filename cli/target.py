@@ -42,6 +42,7 @@ class Target(NamedTuple):
         encrypted: the names of the stack's settings that are encrypted.
         function: the function's name.
         log_group: where its log is.
+        access_log: where the log of the HTTP API in front of it is; "" without one.
     """
 
     url: str
@@ -51,6 +52,7 @@ class Target(NamedTuple):
     encrypted: frozenset[str] = frozenset()
     function: str = ""
     log_group: str = ""
+    access_log: str = ""
 
     def has(self, key: str) -> bool:
         """Whether a setting is there, in plain text or encrypted."""
@@ -111,6 +113,7 @@ def _of_stack(stack: str, context: Context) -> Target:
         encrypted=_encrypted_settings(stack, folder, context.environment),
         function=outputs.get("function_name", ""),
         log_group=outputs.get("log_group", ""),
+        access_log=outputs.get("access_log", ""),
     )
 
 

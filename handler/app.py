@@ -101,7 +101,7 @@ class App:
         self._failure_ends = 0.0
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer one call to the function URL. Every error becomes an HTTP answer."""
+        """Answer one HTTP call. Every error becomes an HTTP answer."""
         # Garbage collection takes a tenth of a call, and a call's objects are freed without it.
         gc.disable()
         failure: Callable[..., dict[str, Any]] = _failure

@@ -53,6 +53,7 @@ webhook = ApprovalWebhook(
         callers=config.callers,
         memory_mb=config.memory_mb,
         reserved_concurrency=config.reserved_concurrency,
+        throttling=config.throttling,
         log_retention_days=config.log_retention_days,
         bounded=config.deploy_repository is not None,
         tags=tags,
@@ -63,6 +64,7 @@ monitoring = Monitoring(
     MonitoringArgs(
         function_name=webhook.function_name,
         log_group=webhook.log_group,
+        http_api=webhook.http_api,
         providers=[BY_ID[id_] for id_ in config.providers],
         notices=config.notices,
         alarm_email=config.alarm_email,
@@ -76,6 +78,8 @@ pulumi.export("state_bucket", state_bucket)
 pulumi.export("function_name", webhook.function_name)
 pulumi.export("log_group", webhook.log_group)
 pulumi.export("secret_arn", secret.arn)
+if webhook.http_api:
+    pulumi.export("access_log", webhook.http_api.access_log)
 if config.deploy_repository:
     if config.state_key_id and key_arn is None:
         key_arn = key_arn_of(config.state_key_id, monitoring.alarm_arns[0])

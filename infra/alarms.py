@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from infra.metrics import (
+    API_REFUSED,
     APPROVED,
     FAILED,
     NOTICES_FAILED,
@@ -137,6 +138,18 @@ NOTICES_FAILED_ALARM = Alarm(
 )
 
 
+# Only with an HTTP API.
+API_ALARM = Alarm(
+    name="api-refused",
+    section="API refused",
+    means=(
+        "API Gateway refused calls: more came than THROTTLE_RATE and THROTTLE_BURST let through, "
+        "or it couldn't call the function."
+    ),
+    metric=API_REFUSED.name,
+)
+
+
 def provider_failing(provider: Provider) -> Alarm:
     """Make the alarm of one provider.
 
@@ -157,10 +170,11 @@ def provider_failing(provider: Provider) -> Alarm:
     )
 
 
-def alarms_for(providers: Iterable[Provider], *, notices: bool) -> tuple[Alarm, ...]:
+def alarms_for(providers: Iterable[Provider], *, notices: bool, has_api: bool) -> tuple[Alarm, ...]:
     """Give all alarms of a stack with these providers: six, and one for each of them.
 
-    A stack that sends notices has one more.
+    A stack that sends notices has one more, and so has one with an HTTP API.
     """
-    of_notices = [NOTICES_FAILED_ALARM] if notices else ()
-    return (*ALARMS, *of_notices, *(provider_failing(provider) for provider in providers))
+    optional = ((notices, NOTICES_FAILED_ALARM), (has_api, API_ALARM))
+    own = (alarm for is_on, alarm in optional if is_on)
+    return (*ALARMS, *own, *(provider_failing(provider) for provider in providers))

@@ -10,11 +10,13 @@ import pulumi
 from pulumi_aws import cloudwatch, iam, lambda_
 
 from handler.callers import SWITCHED_ON
+from infra.http_api import HttpApi, HttpApiArgs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from infra.handler_secret import HandlerSecret
+    from infra.http_api import Throttling
 
 ASSUMED_BY_LAMBDA = {
     "Version": "2012-10-17",
@@ -26,6 +28,8 @@ ASSUMED_BY_LAMBDA = {
         }
     ],
 }
+
+TIMEOUT_SECONDS = 15
 
 # The C library keeps memory that a thread has freed. With this it returns blocks from 1 MiB at once
 # (mallopt(3)), so that the memory for several providers' answers does not add up.
@@ -43,7 +47,8 @@ class ApprovalWebhookArgs:
         callers: the names of the callers that are switched on.
         memory_mb: its memory, in MiB.
         reserved_concurrency: the most calls at once; None means the account's limit.
-        log_retention_days: how long its log is kept.
+        throttling: of an HTTP API in front; None means a public function URL instead.
+        log_retention_days: how long its logs are kept.
         bounded: whether its role has a permissions boundary.
         tags: for all resources that can have tags.
     """
@@ -54,21 +59,24 @@ class ApprovalWebhookArgs:
     callers: Sequence[str]
     memory_mb: int
     reserved_concurrency: int | None
+    throttling: Throttling | None = None
     log_retention_days: int
     bounded: bool = False
     tags: Mapping[str, str]
 
 
 class ApprovalWebhook(pulumi.ComponentResource):
-    """A public function URL for a function that may write its log and read its secret.
+    """A function that may write its log and read its secret, behind a function URL or an HTTP API.
 
-    The URL is public: callers authenticate with their own secrets, not with AWS credentials. No
-    permission is declared here, since the provider adds both statements that AWS requires with the
-    URL (FunctionURLAllowPublicAccess and FunctionURLAllowInvokeAction, documentation of
-    `aws.lambda.FunctionUrl`).
+    Both are public: callers authenticate with their own secrets, not with AWS credentials. No
+    permission is declared for the function URL, since the provider adds both statements that AWS
+    requires with it (FunctionURLAllowPublicAccess and FunctionURLAllowInvokeAction). It doesn't
+    remove them with the URL (documentation of `aws.lambda.FunctionUrl`), so the function behind an
+    API is another one, which never had them.
 
     Attributes:
-        url: of the function.
+        url: where callers call it.
+        http_api: the HTTP API in front; None with a function URL.
         function_name: of the function.
         log_group: name of the log group with one line for each decision.
         function_arn, role_arn, log_group_arn: of the function, its role and its log.
@@ -76,6 +84,7 @@ class ApprovalWebhook(pulumi.ComponentResource):
     """
 
     url: pulumi.Output[str]
+    http_api: HttpApi | None
     function_name: pulumi.Output[str]
     log_group: pulumi.Output[str]
     function_arn: pulumi.Output[str]
@@ -122,14 +131,14 @@ class ApprovalWebhook(pulumi.ComponentResource):
             opts=child,
         )
         function = lambda_.Function(
-            name,
+            f"{name}-behind-api" if args.throttling else name,
             description="Approves access requests of people who are on call or lead an incident.",
             runtime="python3.13",
             architectures=["arm64"],
             handler="handler.app.handle",
             code=args.code,
             role=role.arn,
-            timeout=15,
+            timeout=TIMEOUT_SECONDS,
             memory_size=args.memory_mb,
             reserved_concurrent_executions=args.reserved_concurrency,
             logging_config={"log_format": "JSON", "log_group": log_group.name},
@@ -146,10 +155,24 @@ class ApprovalWebhook(pulumi.ComponentResource):
             # It needs the right to read its secret before its first call.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[rights]),
         )
-        url = lambda_.FunctionUrl(
-            f"{name}-url", function_name=function.name, authorization_type="NONE", opts=child
-        )
-        self.url = url.function_url
+        self.http_api = None
+        if args.throttling:
+            self.http_api = HttpApi(
+                f"{name}-api",
+                HttpApiArgs(
+                    function=function,
+                    timeout_seconds=TIMEOUT_SECONDS,
+                    throttling=args.throttling,
+                    log_retention_days=args.log_retention_days,
+                    tags=args.tags,
+                ),
+                child,
+            )
+            self.url = self.http_api.url
+        else:
+            self.url = lambda_.FunctionUrl(
+                f"{name}-url", function_name=function.name, authorization_type="NONE", opts=child
+            ).function_url
         self.function_name = function.name
         self.log_group = log_group.name
         self.function_arn, self.role_arn = function.arn, role.arn

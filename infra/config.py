@@ -15,12 +15,15 @@ from handler.settings import PLAIN_KEYS, POLICY, SECRET_KEYS, load
 from infra.config_key_check import wrong_keys
 from infra.config_warnings import config_warnings
 from infra.deploy_role import PREVIEW_SUFFIX
+from infra.http_api import Throttling
 from infra.policy_file import read_tested_policy
 from infra.region import REGION, parse_region, region_of
 from infra.settings import (
     ALARM_EMAIL,
     BY_NAME,
     DEPLOY_REPOSITORY,
+    ENDPOINT,
+    HTTP_API,
     KMS_KEY_ALIAS,
     KMS_KEY_ID,
     KMS_KEY_MANAGED,
@@ -30,6 +33,8 @@ from infra.settings import (
     RESERVED_CONCURRENCY,
     STATE_BUCKET,
     STATE_BUCKET_MANAGED,
+    THROTTLE_BURST,
+    THROTTLE_RATE,
     check_default_bucket,
 )
 from infra.stack_file import redirection_errors
@@ -65,6 +70,7 @@ class StackConfig:
         log_retention_days: how long the decision log is kept.
         memory_mb: the function's memory, in MiB.
         reserved_concurrency: the most calls at once; None means the account's limit.
+        throttling: of the HTTP API in front of the function; None means a function URL.
         alarm_email: where alarms are mailed to; None means nowhere.
         deploy_repository: the GitHub repository that deploys the stack; None means none.
         callers, providers: the names and ids of those that are switched on.
@@ -83,6 +89,7 @@ class StackConfig:
     log_retention_days: int
     memory_mb: int
     reserved_concurrency: int | None
+    throttling: Throttling | None = None
     alarm_email: str | None
     deploy_repository: str | None = None
     callers: tuple[str, ...]
@@ -154,6 +161,9 @@ def _read(root: Path, environment: Mapping[str, str], problems: Problems) -> Sta
         log_retention_days=own[LOG_RETENTION_DAYS],
         memory_mb=own[MEMORY_MB],
         reserved_concurrency=own[RESERVED_CONCURRENCY],
+        throttling=Throttling(rate=own[THROTTLE_RATE], burst=own[THROTTLE_BURST])
+        if own[ENDPOINT] == HTTP_API
+        else None,
         alarm_email=own[ALARM_EMAIL],
         deploy_repository=own[DEPLOY_REPOSITORY],
         callers=() if problems else tuple(sorted(settings.callers)),
@@ -162,7 +172,7 @@ def _read(root: Path, environment: Mapping[str, str], problems: Problems) -> Sta
     )
     if problems:
         return stack_config
-    warnings = config_warnings(stack_config, settings, policy, region, stack)
+    warnings = config_warnings(stack_config, values, settings, policy, region, stack)
     return replace(stack_config, warnings=tuple(map(safe, warnings)))
 
 

@@ -28,12 +28,15 @@ from infra.region import REGION, parse_region
 from infra.settings import (
     ALARM_EMAIL,
     DEPLOY_REPOSITORY,
+    ENDPOINT,
     KEYS,
     KMS_KEY_ALIAS,
     LOG_RETENTION_DAYS,
     MEMORY_MB,
     RESERVED_CONCURRENCY,
     STATE_BUCKET,
+    THROTTLE_BURST,
+    THROTTLE_RATE,
 )
 from policy.remedies import ConfigError, config_rm, config_set
 
@@ -95,6 +98,9 @@ SYNONYMS = MappingProxyType(
         **dict.fromkeys(("RETENTION", "RETENTION_DAYS", "LOG_RETENTION"), LOG_RETENTION_DAYS),
         **dict.fromkeys(("MEMORY", "MEMORY_SIZE"), MEMORY_MB),
         **dict.fromkeys(("CONCURRENCY", "RESERVED_CONCURRENT_EXECUTIONS"), RESERVED_CONCURRENCY),
+        **dict.fromkeys(("ENDPOINT_TYPE", "URL_TYPE"), ENDPOINT),
+        **dict.fromkeys(("RATE", "RATE_LIMIT", "THROTTLING_RATE_LIMIT"), THROTTLE_RATE),
+        **dict.fromkeys(("BURST", "BURST_LIMIT", "THROTTLING_BURST_LIMIT"), THROTTLE_BURST),
         **dict.fromkeys(("EMAIL", "ALERT_EMAIL", "ALARM_MAIL", "NOTIFY_EMAIL"), ALARM_EMAIL),
         **dict.fromkeys(("NOTICE_URL", "NOTIFICATION_URL", "NOTIFY_WEBHOOK_URL"), NOTIFY_URL),
         **dict.fromkeys(("NOTICE_SECRET", "NOTIFICATION_SECRET"), NOTIFY_SECRET),

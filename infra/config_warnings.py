@@ -28,7 +28,8 @@ from handler.settings import (
 )
 from infra.policy_file import EXAMPLE, policy_notes
 from infra.region import REGION, REGIONS, WITHOUT_FUNCTION_URLS, nearest_region
-from infra.settings import RESERVED_CONCURRENCY
+from infra.settings import BY_NAME as PROGRAM_BY_NAME
+from infra.settings import ENDPOINT, HTTP_API, RESERVED_CONCURRENCY, THROTTLE_BURST, THROTTLE_RATE
 from policy.case_runner import SUFFIX, TEST_SUFFIX
 from policy.diagnostics import typographic_in
 from policy.lint import kinds_without_end, open_rules
@@ -53,12 +54,18 @@ _SETTINGS_OF_CALLERS = {
 
 
 def config_warnings(
-    config: StackConfig, settings: Settings, policy: Loaded | None, region: str, stack: str
+    config: StackConfig,
+    values: Mapping[str, str],
+    settings: Settings,
+    policy: Loaded | None,
+    region: str,
+    stack: str,
 ) -> Iterator[str]:
     """Yield the warnings, in sentences.
 
     Args:
         config: the config.
+        values: the texts of all settings.
         settings: the function's settings, parsed.
         policy: the policy file that the config names, if any.
         region: the stack's region.
@@ -75,7 +82,9 @@ def config_warnings(
     yield from _ineffective_secrets(config.secrets, stack)
     yield from _schedules_without_provider(config, stack)
     yield from _spelling(plain)
-    yield from _region_warnings(region, stack)
+    if not config.throttling:
+        yield from _settings_without_api(values, stack)
+    yield from _region_warnings(region, stack, has_api=bool(config.throttling))
     if (config.reserved_concurrency or 0) > USUAL_CONCURRENCY - UNRESERVED:
         yield (
             f"{RESERVED_CONCURRENCY} is {config.reserved_concurrency}: AWS keeps {UNRESERVED} of "
@@ -84,6 +93,17 @@ def config_warnings(
             "deploy, and in a new account, whose quota may be 10, any number fails; check "
             'Lambda\'s quota "Concurrent executions" in this region first'
         )
+
+
+def _settings_without_api(values: Mapping[str, str], stack: str) -> Iterator[str]:
+    """Find settings of the HTTP API where there is none."""
+    for key in (THROTTLE_RATE, THROTTLE_BURST):
+        row = PROGRAM_BY_NAME[key]
+        if row.read(values) != row.read({}):
+            yield (
+                f"{key} has no effect: {ENDPOINT} is not {HTTP_API}; "
+                f"run {config_set(ENDPOINT, stack, HTTP_API)} or {config_rm(key, stack)}"
+            )
 
 
 def _ineffective_secrets(secrets: Mapping[str, str], stack: str) -> Iterator[str]:
@@ -198,11 +218,14 @@ def _spelling(plain: Mapping[str, str]) -> Iterator[str]:
                     yield f"{key}: {text.strip()!r} {doubt}"
 
 
-def _region_warnings(region: str, stack: str) -> Iterator[str]:
+def _region_warnings(region: str, stack: str, *, has_api: bool) -> Iterator[str]:
     if region in WITHOUT_FUNCTION_URLS:
+        if has_api:
+            return
         yield (
             f"{REGION} is {region!r}, which had no Lambda function URLs when this version was "
-            "released, so the deploy would fail at the URL; use another region, for example with "
+            f"released, so the deploy would fail at the URL; run "
+            f"{config_set(ENDPOINT, stack, HTTP_API)}, or use another region, for example with "
             f"{config_set(REGION, stack, 'eu-west-1')}"
         )
     elif region not in REGIONS:

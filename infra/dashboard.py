@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from infra.metrics import (
+    API_REFUSED,
     APPROVED,
     DECISION_TIME,
     FAILED,
@@ -31,6 +32,7 @@ def dashboard_body(
     region: str,
     function_name: str,
     log_group: str,
+    api_id: str,
     alarms: Sequence[str],
     providers: Sequence[Provider],
     notices: bool,
@@ -42,11 +44,12 @@ def dashboard_body(
         region: of all of them.
         function_name: of the function.
         log_group: of the function.
+        api_id: of the HTTP API in front of the function; "" with a function URL.
         alarms: the ARNs of the stack's alarms.
         providers: those that are switched on.
         notices: whether notices of approvals are sent.
     """
-    graphs = _Graphs(namespace, region, function_name)
+    graphs = _Graphs(namespace, region, function_name, api_id)
     last = (
         f"SOURCE '{log_group}' | fields @timestamp, outcome, dry_run, requester, duration, reason "
         '| filter message = "decision" | sort @timestamp desc | limit 20'
@@ -74,10 +77,11 @@ def dashboard_body(
 
 
 class _Graphs:
-    def __init__(self, namespace: str, region: str, function_name: str) -> None:
+    def __init__(self, namespace: str, region: str, function_name: str, api_id: str) -> None:
         self._namespace = namespace
         self._region = region
         self._function = function_name
+        self._api = api_id
 
     def calls(self, *, notices: bool) -> list[list[Any]]:
         """All calls, and what failed, by Lambda's and our metrics."""
@@ -89,6 +93,7 @@ class _Graphs:
             self.own(FAILED.name, label="answered 500 or 503"),
             self.own(SIGNATURES_REFUSED.name, label="signature refused"),
             *failed,
+            *([self.own(API_REFUSED.name, label="refused by the API")] if self._api else []),
         ]
 
     def deciders(self) -> list[list[Any]]:
@@ -102,8 +107,8 @@ class _Graphs:
     def times(self) -> list[list[Any]]:
         """The time of whole calls, including starts, and of decisions (mostly the providers')."""
         return [
-            self.of_lambda("UrlRequestLatency", label="whole call, median"),
-            self.of_lambda("UrlRequestLatency", label="whole call, p99", stat="p99"),
+            self.whole_call(label="whole call, median"),
+            self.whole_call(label="whole call, p99", stat="p99"),
             self.own(DECISION_TIME.name, label="decision, median"),
             self.own(DECISION_TIME.name, label="decision, p99", stat="p99"),
         ]
@@ -115,6 +120,12 @@ class _Graphs:
     def of_lambda(self, metric: str, **how: str) -> list[Any]:
         """Reference one of Lambda's metrics."""
         return ["AWS/Lambda", metric, "FunctionName", self._function, how]
+
+    def whole_call(self, **how: str) -> list[Any]:
+        """Reference the time of whole calls: API Gateway's, or the function URL's."""
+        if self._api:
+            return ["AWS/ApiGateway", "Latency", "ApiId", self._api, how]
+        return self.of_lambda("UrlRequestLatency", **how)
 
     def at(
         self, x: int, y: int, title: str, metrics: list[list[Any]], **how: object

@@ -108,13 +108,14 @@ RIGHTS = (FUNCTION, SECRET_VALUE, FUNCTION_RIGHTS, METRIC_FILTERS, ALARMS, DASHB
 
 # Denied even if another policy allows it: it would outlast the token.
 LASTING = (
+    *("apigateway:DELETE", "apigateway:PATCH", "apigateway:POST", "apigateway:PUT"),
     *("iam:Attach*", "iam:Create*", "iam:Delete*", "iam:Detach*", "iam:Tag*", "iam:Untag*"),
     *("iam:Update*", "iam:PutRolePermissionsBoundary"),
     *("lambda:*Permission", "lambda:*ResourcePolicy", "lambda:*FunctionUrlConfig"),
     *("lambda:CreateEventSourceMapping", "lambda:PutFunctionEventInvokeConfig"),
     *("logs:*LogGroup", "logs:DeleteLogStream", "logs:*RetentionPolicy", "logs:*ResourcePolicy"),
     *("logs:PutSubscriptionFilter", "logs:PutAccountPolicy", "logs:PutDataProtectionPolicy"),
-    "logs:*KmsKey",
+    *("logs:*KmsKey", "logs:*Delivery*"),
     *("s3:CreateBucket", "s3:DeleteBucket*", "s3:DeleteObjectVersion*", "s3:*AccessPoint*"),
     *("s3:PutBucket*", "s3:Put*Acl", "s3:Put*Configuration"),
     *("secretsmanager:*ResourcePolicy", "secretsmanager:DeleteSecret"),

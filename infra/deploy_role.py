@@ -165,7 +165,10 @@ class DeployRole(pulumi.ComponentResource):
 
     def _updates(self) -> list[dict[str, Any]]:
         webhook, monitoring = self._args.webhook, self._args.monitoring
-        role, log = webhook.role_arn, webhook.log_group_arn
+        role = webhook.role_arn
+        logs = [webhook.log_group_arn]
+        if webhook.http_api:
+            logs.append(webhook.http_api.access_log_arn)
         bounded = {"StringEquals": {"iam:PermissionsBoundary": webhook.boundary_arn}}
         to_lambda = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
         # An alarm could also stop machines, or write to other topics.
@@ -179,7 +182,10 @@ class DeployRole(pulumi.ComponentResource):
             _allow("ReadFunctionRights", ["iam:GetRolePolicy"], [role]),
             _right(FUNCTION_RIGHTS, [role], bounded),
             _right(SECRET_VALUE, [self._args.secret.arn]),
-            _right(METRIC_FILTERS, [log, pulumi.Output.concat(log, ":*")]),
+            _right(
+                METRIC_FILTERS,
+                [arn for log in logs for arn in (log, pulumi.Output.concat(log, ":*"))],
+            ),
             _right(ALARMS, monitoring.alarm_arns, our_topic),
             _allow("FindAlarms", ["cloudwatch:DescribeAlarms"], [any_alarm]),
             _right(DASHBOARD, [monitoring.dashboard_arn]),

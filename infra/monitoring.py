@@ -12,12 +12,13 @@ from pulumi_aws import cloudwatch, sns
 from handler.providers.registry import PROVIDERS
 from infra.alarms import Alarm, alarms_for
 from infra.dashboard import dashboard_body
-from infra.metrics import metrics_for
+from infra.metrics import API_REFUSED, Metric, metrics_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from handler.providers.registry import Provider
+    from infra.http_api import HttpApi
 
 # SNS's limit for a display name; the name of a stack may have 100 characters itself.
 MOST_DISPLAYED = 100
@@ -30,6 +31,7 @@ class MonitoringArgs:
     Attributes:
         function_name: the function.
         log_group: the name of its log group.
+        http_api: the HTTP API in front of the function; None with a function URL.
         providers: those that are switched on.
         notices: whether notices of approvals are sent.
         alarm_email: where the alarms are mailed to; None means nowhere.
@@ -40,6 +42,7 @@ class MonitoringArgs:
 
     function_name: pulumi.Input[str]
     log_group: pulumi.Input[str]
+    http_api: HttpApi | None = None
     providers: Sequence[Provider]
     notices: bool
     alarm_email: str | None
@@ -74,8 +77,9 @@ class Monitoring(pulumi.ComponentResource):
         self._namespace = f"{pulumi.get_project()}/{pulumi.get_stack()}"
         self._child = pulumi.ResourceOptions(parent=self)
         self._metric_filters()
-        own_alarms = alarms_for(args.providers, notices=args.notices)
-        possible_alarms = alarms_for(PROVIDERS, notices=True)
+        has_api = args.http_api is not None
+        own_alarms = alarms_for(args.providers, notices=args.notices, has_api=has_api)
+        possible_alarms = alarms_for(PROVIDERS, notices=True, has_api=has_api)
         notifying = possible_alarms if args.ready_for_all else own_alarms
         self.topic_arn = self._topic(notifying, args.alarm_email) if args.alarm_email else None
         alarms = [self._alarm(alarm, self.topic_arn) for alarm in own_alarms]
@@ -88,19 +92,24 @@ class Monitoring(pulumi.ComponentResource):
 
     def _metric_filters(self) -> None:
         for metric in metrics_for(self._args.providers, notices=self._args.notices):
-            cloudwatch.LogMetricFilter(
-                f"{self._name}-{metric.name}",
-                log_group_name=self._args.log_group,
-                pattern=metric.pattern,
-                metric_transformation={
-                    "namespace": self._namespace,
-                    "name": metric.name,
-                    "value": metric.value,
-                    "default_value": metric.default,
-                    "unit": metric.unit,
-                },
-                opts=self._child,
-            )
+            self._metric_filter(metric, self._args.log_group)
+        if self._args.http_api:
+            self._metric_filter(API_REFUSED, self._args.http_api.access_log)
+
+    def _metric_filter(self, metric: Metric, log_group: pulumi.Input[str]) -> None:
+        cloudwatch.LogMetricFilter(
+            f"{self._name}-{metric.name}",
+            log_group_name=log_group,
+            pattern=metric.pattern,
+            metric_transformation={
+                "namespace": self._namespace,
+                "name": metric.name,
+                "value": metric.value,
+                "default_value": metric.default,
+                "unit": metric.unit,
+            },
+            opts=self._child,
+        )
 
     def _topic(self, alarms: Sequence[Alarm], email: str) -> pulumi.Output[str]:
         # Not encrypted: CloudWatch can't write to a topic with AWS's own key, and a key of our own
@@ -153,18 +162,20 @@ class Monitoring(pulumi.ComponentResource):
 
     def _dashboard(self, alarms: Sequence[pulumi.Output[str]]) -> pulumi.Output[str]:
         def body(values: Sequence[str]) -> dict[str, object]:
-            function_name, log_group, *arns = values
+            function_name, log_group, api_id, *arns = values
             return dashboard_body(
                 namespace=self._namespace,
                 region=arns[0].split(":")[3],
                 function_name=function_name,
                 log_group=log_group,
+                api_id=api_id,
                 alarms=arns,
                 providers=self._args.providers,
                 notices=self._args.notices,
             )
 
-        values = pulumi.Output.all(self._args.function_name, self._args.log_group, *alarms)
+        api_id = self._args.http_api.api_id if self._args.http_api else ""
+        values = pulumi.Output.all(self._args.function_name, self._args.log_group, api_id, *alarms)
         dashboard = cloudwatch.Dashboard(
             f"{self._name}-dashboard",
             dashboard_name=dashboard_name(self._stack),

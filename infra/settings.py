@@ -20,6 +20,8 @@ STATE_BUCKET, STATE_BUCKET_MANAGED = "STATE_BUCKET", "STATE_BUCKET_MANAGED"
 KMS_KEY_ALIAS, KMS_KEY_ID, KMS_KEY_MANAGED = "KMS_KEY_ALIAS", "KMS_KEY_ID", "KMS_KEY_MANAGED"
 LOG_RETENTION_DAYS, MEMORY_MB = "LOG_RETENTION_DAYS", "MEMORY_MB"
 RESERVED_CONCURRENCY, ALARM_EMAIL = "RESERVED_CONCURRENCY", "ALARM_EMAIL"
+ENDPOINT, FUNCTION_URL, HTTP_API = "ENDPOINT", "function-url", "http-api"
+THROTTLE_RATE, THROTTLE_BURST = "THROTTLE_RATE", "THROTTLE_BURST"
 DEPLOY_REPOSITORY = "DEPLOY_REPOSITORY"
 
 # The values of CloudWatch's PutRetentionPolicy, without "never".
@@ -129,6 +131,12 @@ def _parse_retention(key: str, value: str) -> int:
     return allowed[value]
 
 
+def _parse_endpoint(key: str, value: str) -> str:
+    if value not in {FUNCTION_URL, HTTP_API}:
+        raise SettingsError(key, f"is {value!r}: must be {FUNCTION_URL} or {HTTP_API}", HTTP_API)
+    return value
+
+
 def _parse_email(key: str, value: str) -> str:
     if not (_EMAIL.fullmatch(value) and len(value) <= _LONGEST_EMAIL):
         raise SettingsError(key, f"is {value!r}: must be one e-mail address", "oncall@example.com")
@@ -196,6 +204,29 @@ PROGRAM_SETTINGS = (
         "Most calls that are answered at once; `0` shuts the URL. Empty means the account's "
         "limit. AWS keeps 100 of an account's concurrent executions unreserved, so a usual "
         "account (1000) can reserve at most 900, and a new one (its limit may be 10) none.",
+    ),
+    Setting(
+        ENDPOINT,
+        _parse_endpoint,
+        "What callers call: `function-url`, the function's own public URL, or `http-api`, an HTTP "
+        "API of API Gateway in front of it, with throttling and an access log. [Which one to "
+        "take](security.md#function-url-or-http-api), and [how to switch]"
+        "(deploy.md#change-the-endpoint): the URL changes.",
+        FUNCTION_URL,
+    ),
+    Setting(
+        THROTTLE_RATE,
+        partial(parse_whole, least=1, most=10000, example="10"),
+        "Calls per second that the HTTP API passes on, over time; others get a 429. Only with "
+        "`ENDPOINT` `http-api`.",
+        "10",
+    ),
+    Setting(
+        THROTTLE_BURST,
+        partial(parse_whole, least=1, most=5000, example="50"),
+        "Calls that the HTTP API passes on at once, before `THROTTLE_RATE` counts. Only with "
+        "`ENDPOINT` `http-api`.",
+        "50",
     ),
     Setting(
         ALARM_EMAIL,

@@ -26,6 +26,7 @@ from cli.webhook_client import SendError
 from handler.durations import in_words
 from handler.providers.registry import PROVIDERS
 from handler.settings import BESIDE_POLICY, POLICY
+from infra.settings import ENDPOINT, FUNCTION_URL, HTTP_API
 from policy.terminal import Parser, counted, json_text, safe, safe_lines, say, show_anything
 from sandbox import env_file
 from sandbox.callers import SENDERS
@@ -99,7 +100,7 @@ def _up(options: argparse.Namespace) -> int:
             options.root,
             options.stack,
             live=live,
-            config=_policy_settings(options.policy),
+            config=_endpoint_settings(options.endpoint) | _policy_settings(options.policy),
             variables=_proxies() if live else {},
         ) as sandbox,
         open_space(sandbox) as space,
@@ -139,6 +140,11 @@ def _live_settings() -> dict[str, str]:
 def _policy_settings(file: str) -> dict[str, str]:
     """Name a policy file in place of the plain settings that may not stand beside one."""
     return {**dict.fromkeys(BESIDE_POLICY, ""), POLICY: file} if file else {}
+
+
+def _endpoint_settings(endpoint: str) -> dict[str, str]:
+    """Name an endpoint in place of the stack's, if one is given."""
+    return {ENDPOINT: endpoint} if endpoint else {}
 
 
 def _proxies() -> dict[str, str]:
@@ -219,7 +225,8 @@ def _shown(file: Path) -> str:
 def _demo(options: argparse.Namespace) -> int:
     say(f"Deploying stack {options.stack} to a local AWS ...")
     # Another log than that of a sandbox that is up.
-    with Sandbox(options.root, options.stack, log=DEMO_LOG) as sandbox:
+    config = _endpoint_settings(options.endpoint)
+    with Sandbox(options.root, options.stack, config=config, log=DEMO_LOG) as sandbox:
         settings, is_shut = sandbox.settings, sandbox.is_shut
         count = counted(len(sandbox.deployment.resources), "resource")
         say(f"{count} in {sandbox.aws.region}. Sending requests for {RESOURCE} ...")
@@ -364,6 +371,12 @@ def _parser() -> argparse.ArgumentParser:
     for command in (up, demo):
         command.add_argument(
             "--stack", type=typed.stack, default="dev", help="the stack to deploy (default: dev)"
+        )
+        command.add_argument(
+            "--endpoint",
+            choices=(FUNCTION_URL, HTTP_API),
+            default="",
+            help="what callers call, in place of the stack's setting",
         )
 
     send_command = commands.add_parser("send", help="send one request and print the answer")

@@ -78,10 +78,11 @@ def _send(sandbox: Sandbox, request: DemoRequest) -> Outcome:
     sent = request.request(settings.policy)
     count_before = sandbox.log.count
     verdict = verdict_of(sender, sender.send(sent), sent)
+    shut = sandbox.status_when_shut if sandbox.is_shut else None
     # A call that never reached the function has no line in the log.
     reached = verdict.http in {HTTPStatus.OK, HTTPStatus.UNAUTHORIZED}
     line = (sandbox.log.wait_for(_says_why, since=count_before) if reached else None) or {}
-    expected = is_expected(request, sender, verdict, settings, is_shut=sandbox.is_shut)
+    expected = is_expected(request, sender, verdict, settings, shut=shut)
     return Outcome(request, verdict, why(line) or verdict.reason or NOT_REACHED, expected)
 
 
@@ -104,13 +105,13 @@ def is_expected(
     verdict: Verdict,
     settings: Settings,
     *,
-    is_shut: bool = False,
+    shut: HTTPStatus | None = None,
 ) -> bool:
     """Say whether a function with these settings should answer a request in this way.
 
-    A URL that is shut answers every call with 429.
+    `shut` is the answer to every call to a function that is shut; None for one that isn't.
     """
-    http = HTTPStatus.TOO_MANY_REQUESTS if is_shut else request.http
+    http = shut or request.http
     if http != HTTPStatus.OK:
         return (verdict.outcome, verdict.http) == (REFUSED, http)
     decision = request.decision(sender, settings.policy, datetime.now(UTC))

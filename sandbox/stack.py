@@ -1,4 +1,4 @@
-"""The whole system, running: local AWS, deployed program, function URL, the vendors' doubles."""
+"""The whole system, running: local AWS, deployed program, its endpoint, the vendors' doubles."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from contextlib import ExitStack
+from http import HTTPStatus
 from pathlib import Path
 from types import MappingProxyType
 from typing import Self
@@ -36,12 +37,18 @@ from sandbox.callers.conductorone import Tenant
 from sandbox.function_log import FunctionLog
 from sandbox.lambda_url.archive import read_from_zip
 from sandbox.lambda_url.event import domain_name
-from sandbox.lambda_url.server import FunctionUrl
+from sandbox.lambda_url.server import Endpoint
 from sandbox.local_aws.clients import isolated_session
-from sandbox.local_aws.deployment import Deployment, deploy, rotate_secrets
+from sandbox.local_aws.deployment import (
+    Deployment,
+    deploy,
+    is_reachable,
+    rotate_secrets,
+    serve,
+)
 from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.program import PROJECT
-from sandbox.local_aws.resources.awslambda import is_public
+from sandbox.local_aws.resources.apigateway import host_of
 from sandbox.receivers import Receivers
 from sandbox.vendors import create_double
 from sandbox.vendors.incidentio import IncidentIO
@@ -121,8 +128,8 @@ class Sandbox:
             secret_keys = {f"{PROJECT}:{key}" for key in self._secrets}
             config = {**self._config, **own}
             self.deployment = deploy(self.aws, config, secret_keys, self._stack, self._root)
-            self._function_url = contexts.enter_context(self._serve())
-            self.url = self._function_url.url
+            self._endpoint = contexts.enter_context(self._serve())
+            self.url = self._endpoint.url
             self.tenant.webhook_url = f"{self.public_url}{PATH}"
             self._contexts = contexts.pop_all()
         return self
@@ -148,7 +155,9 @@ class Sandbox:
     def public_url(self) -> str:
         """The address that people gave the function, or else AWS's; callers sign for it."""
         environment = self.deployment.function.config.environment
-        return BY_NAME[PUBLIC_URL].read(environment) or f"https://{domain_name(self.aws.region)}"
+        api_id = self.deployment.api_id
+        host = host_of(api_id, self.aws) if api_id else domain_name(self.aws.region)
+        return BY_NAME[PUBLIC_URL].read(environment) or f"https://{host}"
 
     @property
     def _own_settings(self) -> dict[str, str]:
@@ -173,7 +182,7 @@ class Sandbox:
         """
         self.webhook_secret, self._previous_secret = secret, previous
         self.deployment = rotate_secrets(self.aws, self.deployment, self._secrets)
-        self._function_url.reconfigure(self.deployment.function.config)
+        self._endpoint.reconfigure(self.deployment.function.config)
 
     @property
     def settings(self) -> Settings:
@@ -189,9 +198,17 @@ class Sandbox:
         """Whether the function answers no calls: its reserved concurrency is 0."""
         return self.deployment.function.reserved_concurrency == 0
 
+    @property
+    def status_when_shut(self) -> HTTPStatus:
+        """What callers of a function that is shut get from AWS."""
+        if self.deployment.api_id:
+            return HTTPStatus.SERVICE_UNAVAILABLE
+        return HTTPStatus.TOO_MANY_REQUESTS
+
     def is_public(self) -> bool:
-        """Whether the function's policy lets anybody call its URL, which needs both statements."""
-        return is_public(self.aws, self.deployment.function.config.name)
+        """Whether the function's policy lets anybody call its URL, or its API call it."""
+        name = self.deployment.function.config.name
+        return is_reachable(self.aws, name, self.deployment.api_id)
 
     def variables(self) -> dict[str, str]:
         """Give the variables that a shell needs to call it, and to predict its answers."""
@@ -214,14 +231,14 @@ class Sandbox:
             **self.aws.variables(),
         }
 
-    def _serve(self) -> FunctionUrl:
+    def _serve(self) -> Endpoint:
         function = self.deployment.function
         reserved = function.reserved_concurrency
-        return FunctionUrl(
-            function.config,
-            function.zip,
+        return serve(
+            self.aws,
+            function,
+            self.deployment.api_id,
             concurrency=MOST_CHILDREN if reserved is None else reserved,
-            is_public=self.is_public,
             log=self.log,
             extra_environment={**self._variables, **self.aws.function_variables()},
         )

@@ -135,6 +135,19 @@ def test_a_policy_s_name_is_one_argument(bare: Path, value: str) -> None:
     assert dry_run(bare, "up", "POLICY=") == up
 
 
+@pytest.mark.parametrize("value", HOSTILE)
+@pytest.mark.parametrize("target", ["up", "demo"])
+def test_an_endpoint_is_one_argument(bare: Path, target: str, value: str) -> None:
+    """Whatever it is, the command gets it as it was given; an empty one is not given."""
+    command = ["-m", "sandbox", target, "--stack=dev"]
+    assert dry_run(bare, target, f"ENDPOINT={value}") == [
+        *command,
+        f"--endpoint={one_line(value)}",
+    ]
+    assert dry_run(bare, target, ENDPOINT=value) == [*command, f"--endpoint={one_line(value)}"]
+    assert dry_run(bare, target, "ENDPOINT=") == command
+
+
 @pytest.mark.parametrize(
     ("value", "files"),
     [

@@ -133,7 +133,7 @@ class Caller(Protocol):
 def read_call(
     event: Mapping[str, Any], methods: Collection[str], received_at: datetime
 ) -> HttpCall:
-    """Read a function URL's event (payload format 2.0).
+    """Read the event of a function URL or an HTTP API (payload format 2.0).
 
     Raises:
         Refusal: another method, a body that is too large, or one that isn't valid base64.
@@ -269,7 +269,7 @@ def check_size(
 
 
 def response(http: int, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Make a JSON answer in the form that a function URL returns."""
+    """Make a JSON answer in the form that a function URL or an HTTP API returns."""
     headers = {"Content-Type": "application/json"}
     return {"statusCode": http, "headers": headers, "body": json.dumps(body)}
 

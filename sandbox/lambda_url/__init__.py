@@ -1,1 +1,1 @@
-"""The function on this machine: Lambda's runtime, behind a function URL."""
+"""The function on this machine: Lambda's runtime, behind a function URL or an HTTP API."""

@@ -1,6 +1,7 @@
 """Translates an HTTP request to an event of payload format 2.0, and an answer to a response.
 
-Protocol: "Invoking Lambda function URLs" in the Lambda developer guide.
+Protocol: "Invoking Lambda function URLs" in the Lambda developer guide, which has the format of
+API Gateway's HTTP APIs.
 """
 
 from __future__ import annotations
@@ -48,27 +49,28 @@ class Response:
     body: bytes
 
 
-def _message(status: HTTPStatus, **body: str) -> Response:
+def message(status: HTTPStatus, **body: str) -> Response:
+    """Make a response of AWS itself."""
     return Response(status, _JSON, json.dumps(body).encode())
 
 
-FORBIDDEN: Final = _message(
+FORBIDDEN: Final = message(
     HTTPStatus.FORBIDDEN,
     Message="Forbidden. The function's policy must let everyone do lambda:InvokeFunctionUrl and,"
     " through the URL, lambda:InvokeFunction.",
 )
-THROTTLED: Final = _message(
+THROTTLED: Final = message(
     HTTPStatus.TOO_MANY_REQUESTS,
     Reason="ConcurrentInvocationLimitExceeded",
     Type="User",
     message="Rate Exceeded.",
 )
-TOO_LARGE: Final = _message(
+TOO_LARGE: Final = message(
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message="The request is larger than an event may be."
 )
-BAD_LENGTH: Final = _message(HTTPStatus.BAD_REQUEST, message="Content-Length is not a number.")
-NO_LENGTH: Final = _message(HTTPStatus.LENGTH_REQUIRED, message="Content-Length is missing.")
-BAD_GATEWAY: Final = _message(HTTPStatus.BAD_GATEWAY, message="Internal Server Error")
+BAD_LENGTH: Final = message(HTTPStatus.BAD_REQUEST, message="Content-Length is not a number.")
+NO_LENGTH: Final = message(HTTPStatus.LENGTH_REQUIRED, message="Content-Length is missing.")
+BAD_GATEWAY: Final = message(HTTPStatus.BAD_GATEWAY, message="Internal Server Error")
 
 
 class MalformedAnswerError(ValueError):
@@ -81,7 +83,25 @@ def domain_name(region: str) -> str:
 
 
 def to_event(request: Request, *, request_id: str, now: datetime, region: str) -> dict[str, Any]:
-    """Translate a request to an event of payload format 2.0; `now` is in UTC."""
+    """Translate a request to a function URL's event; `now` is in UTC."""
+    return event_of(
+        request, request_id=request_id, now=now, account="anonymous", domain=domain_name(region)
+    )
+
+
+def event_of(
+    request: Request, *, request_id: str, now: datetime, account: str, domain: str
+) -> dict[str, Any]:
+    """Translate a request to an event of payload format 2.0.
+
+    Args:
+        request: what came.
+        request_id: AWS's id of the call.
+        now: when it came, in UTC.
+        account: the account's number; "anonymous" at a function URL.
+        domain: the host that AWS gave to what was called; it begins with its id.
+    """
+    id_ = domain.partition(".")[0]
     path, _, query = request.target.partition("?")
     headers = _join((name.lower(), value) for name, value in request.headers)
     cookies = [cookie.strip() for cookie in headers.pop("cookie", "").split(";") if cookie.strip()]
@@ -96,10 +116,10 @@ def to_event(request: Request, *, request_id: str, now: datetime, region: str) -
         "headers": headers,
         **({"queryStringParameters": parameters} if parameters else {}),
         "requestContext": {
-            "accountId": "anonymous",
-            "apiId": _URL_ID,
-            "domainName": domain_name(region),
-            "domainPrefix": _URL_ID,
+            "accountId": account,
+            "apiId": id_,
+            "domainName": domain,
+            "domainPrefix": id_,
             "http": {
                 "method": request.method,
                 "path": path,

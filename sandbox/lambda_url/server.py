@@ -1,4 +1,6 @@
-"""The function URL, served locally: the deployed zip, run in one child process per concurrent call.
+"""A function, served locally: the deployed zip, run in one child process per concurrent call.
+
+`FunctionUrl` is its URL; `sandbox.lambda_url.http_api` has an HTTP API in front of it.
 
 Protocol: "Invoking Lambda function URLs" and "Understanding Lambda function scaling" in the Lambda
 developer guide.
@@ -11,10 +13,11 @@ import json
 import tempfile
 import threading
 import zipfile
+from abc import ABC, abstractmethod
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Required, Self, TypedDict, Unpack
 from uuid import uuid4
 
 from sandbox.lambda_url.event import (
@@ -30,7 +33,7 @@ from sandbox.lambda_url.event import (
     to_event,
     to_response,
 )
-from sandbox.lambda_url.runtime import PAYLOAD_LIMIT, Failure, Result, Worker
+from sandbox.lambda_url.runtime import PAYLOAD_LIMIT, Answer, Failure, Fault, Result, Worker
 from sandbox.local_server import LocalHandler, LocalServer, checked_by_service
 
 if TYPE_CHECKING:
@@ -42,58 +45,72 @@ _NO_VARIABLES: Final[Mapping[str, str]] = MappingProxyType({})
 _WITH_BODY: Final = {"POST", "PUT", "PATCH"}
 
 
-class FunctionUrl:
+class Options(TypedDict, total=False):
+    """How any endpoint is served; see `Endpoint`."""
+
+    concurrency: Required[int]
+    log: Callable[[str], None]
+    extra_environment: Mapping[str, str]
+
+
+class Endpoint(ABC):
     """Serves a function at `url` until closed; any path and method reaches its handler.
 
-    Starts at most `concurrency` children, on demand; a call beyond them gets 429. `is_public` is
-    asked on each call: without, it gets 403. `log` gets the function's log, line by line, from any
-    thread.
+    Starts at most `concurrency` children, on demand. `log` gets the function's log, line by line,
+    from any thread.
     """
+
+    most_bytes: ClassVar[int] = PAYLOAD_LIMIT
+    too_large: ClassVar[Response] = TOO_LARGE
 
     def __init__(
         self,
         config: FunctionConfig,
         zip_bytes: bytes,
-        *,
-        concurrency: int,
-        is_public: Callable[[], bool],
-        log: Callable[[str], None] = print,
-        extra_environment: Mapping[str, str] = _NO_VARIABLES,
+        **options: Unpack[Options],
     ) -> None:
-        self._region = config.region
-        self._is_public = is_public
-        self._log = log
+        self._log = options.get("log", print)
         self._directory = tempfile.TemporaryDirectory(prefix=f"{config.name}-")
-        self._extra_environment = extra_environment
+        self._extra_environment = options.get("extra_environment", _NO_VARIABLES)
         unpack(zip_bytes, Path(self._directory.name))
-        self._workers = _Workers(self._starter(config), concurrency)
+        self._workers = _Workers(self._starter(config), options["concurrency"])
         self._server = _Server(self)
         self._server.start()
 
     @property
     def url(self) -> str:
-        """Where it answers: ends with a slash, as a function URL does."""
+        """Where it answers: ends with a slash, as AWS's address does."""
         return f"{self._server.url}/"
 
     def answer(self, request: Request) -> Response:
-        """Answer one request, as Lambda would."""
-        if not self._is_public():
-            return FORBIDDEN
+        """Answer one request, as AWS would."""
+        if refusal := self.refusal():
+            return refusal
         request_id = str(uuid4())
-        event = to_event(request, request_id=request_id, now=datetime.now(UTC), region=self._region)
+        event = self.event(request, request_id, datetime.now(UTC))
         payload = json.dumps(event).encode()
         if len(payload) > PAYLOAD_LIMIT:
-            return TOO_LARGE
+            return self.too_large
         result = self._workers.invoke(payload, request_id)
-        if result is None:
-            return THROTTLED
-        if isinstance(result, Failure):
-            return BAD_GATEWAY
+        if not isinstance(result, Answer):
+            return self.failure(result)
         try:
             return to_response(result.payload)
         except MalformedAnswerError as error:
             self._log(f"RequestId: {request_id} Error: the answer's {error}")
-            return BAD_GATEWAY
+            return self.failure(Failure(Fault.RAISED, "MalformedAnswer", str(error)))
+
+    @abstractmethod
+    def refusal(self) -> Response | None:
+        """Say how a call is refused before the function is called; None means that it isn't."""
+
+    @abstractmethod
+    def event(self, request: Request, request_id: str, now: datetime) -> dict[str, Any]:
+        """Translate a request to the function's event."""
+
+    @abstractmethod
+    def failure(self, failure: Failure | None) -> Response:
+        """Answer for a function that gave no answer; None means that too many calls run."""
 
     def reconfigure(self, config: FunctionConfig) -> None:
         """Use another configuration of the same code from now on, as after an update.
@@ -122,6 +139,37 @@ class FunctionUrl:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class FunctionUrl(Endpoint):
+    """A function's URL. `is_public` is asked on each call: without, it gets 403.
+
+    A call beyond the function's concurrency gets 429.
+    """
+
+    def __init__(
+        self,
+        config: FunctionConfig,
+        zip_bytes: bytes,
+        *,
+        is_public: Callable[[], bool],
+        **options: Unpack[Options],
+    ) -> None:
+        self._region = config.region
+        self._is_public = is_public
+        super().__init__(config, zip_bytes, **options)
+
+    def refusal(self) -> Response | None:
+        """Refuse a call that the function's policy doesn't allow."""
+        return None if self._is_public() else FORBIDDEN
+
+    def event(self, request: Request, request_id: str, now: datetime) -> dict[str, Any]:
+        """Translate a request to a function URL's event."""
+        return to_event(request, request_id=request_id, now=now, region=self._region)
+
+    def failure(self, failure: Failure | None) -> Response:
+        """Answer as Lambda does."""
+        return BAD_GATEWAY if failure else THROTTLED
 
 
 def unpack(zip_bytes: bytes, task_root: Path) -> None:
@@ -184,7 +232,7 @@ class _Workers:
 
 
 class _Server(LocalServer):
-    def __init__(self, function: FunctionUrl) -> None:
+    def __init__(self, function: Endpoint) -> None:
         # A call's signature is its credential, which the function checks.
         super().__init__(_Call, checked_by_service)
         self.function = function
@@ -224,7 +272,8 @@ class _Call(LocalHandler):
         length = self.body_length()
         if length is None:
             return BAD_LENGTH
-        return length if length <= PAYLOAD_LIMIT else TOO_LARGE
+        function = self.server.function
+        return length if length <= function.most_bytes else function.too_large
 
     def _refuse(self, response: Response) -> None:
         """Answer without reading the body."""

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
+from sandbox.lambda_url.http_api import ApiConfig, HttpApi
 from sandbox.lambda_url.runtime import FunctionConfig
+from sandbox.lambda_url.server import Endpoint, FunctionUrl
 from sandbox.local_aws.program import ROOT, run_program
 from sandbox.local_aws.resources import resource_of
-from sandbox.local_aws.resources.awslambda import Function
+from sandbox.local_aws.resources.apigateway import SERVICE, Api, execution_arn, host_of
+from sandbox.local_aws.resources.awslambda import Function, is_public, may_call
 from sandbox.local_aws.resources.invokes import answer_invoke
 from sandbox.local_aws.resources.moto_workarounds import logging_of, reserved_concurrency_of
 from sandbox.local_aws.resources.resource import Existing
@@ -21,9 +24,12 @@ from sandbox.local_aws.resources.secretsmanager import SecretVersion
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
+    from typing import Unpack
 
     from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
 
+    from sandbox.lambda_url.server import Options
+    from sandbox.local_aws.clients import Clients
     from sandbox.local_aws.moto_server import Aws
 
 
@@ -67,12 +73,14 @@ class Deployment:
         outputs: the stack's outputs, as plain values.
         resources: all that was created, in that order.
         function: the one function.
+        api_id: of the HTTP API in front of it; "" with a function URL.
         notes: the program's messages to the user.
     """
 
     outputs: Mapping[str, str]
     resources: tuple[CreatedResource, ...]
     function: DeployedFunction
+    api_id: str = ""
     notes: tuple[str, ...]
 
     def only(self, type_: str) -> CreatedResource:
@@ -103,6 +111,7 @@ def deploy(
         outputs=run.outputs,
         resources=tuple(maker.created),
         function=read_function(aws, function.id, function.inputs),
+        api_id=next((made.id for made in maker.created if made.type == Api.type), ""),
         notes=run.notes,
     )
 
@@ -179,3 +188,36 @@ def read_function(aws: Aws, name: str, inputs: Mapping[str, Any]) -> DeployedFun
         reserved_concurrency=reserved_concurrency_of(inputs),
         zip=aws.zip_of(name),
     )
+
+
+def read_api(aws: Clients, api_id: str) -> ApiConfig:
+    """Read an HTTP API back from the local AWS."""
+    stage = aws.client(SERVICE).get_stage(ApiId=api_id, StageName="$default")
+    settings = stage["DefaultRouteSettings"]
+    return ApiConfig(
+        account=aws.account,
+        domain=host_of(api_id, aws),
+        rate=settings["ThrottlingRateLimit"],
+        burst=settings["ThrottlingBurstLimit"],
+    )
+
+
+def is_reachable(aws: Clients, function: str, api_id: str = "") -> bool:
+    """Whether a function's policy lets anybody call its URL, or its API call it."""
+    if api_id:
+        return may_call(aws, function, f"{execution_arn(api_id, aws)}/$default/$default")
+    return is_public(aws, function)
+
+
+def serve(
+    aws: Clients, function: DeployedFunction, api_id: str = "", **options: Unpack[Options]
+) -> Endpoint:
+    """Serve a function behind its HTTP API, or behind its URL if it has none."""
+
+    def reachable() -> bool:
+        return is_reachable(aws, function.config.name, api_id)
+
+    if api_id:
+        api = read_api(aws, api_id)
+        return HttpApi(function.config, function.zip, api=api, may_call=reachable, **options)
+    return FunctionUrl(function.config, function.zip, is_public=reachable, **options)

@@ -36,7 +36,7 @@ class Aws(Clients):
     def __init__(self, region: str) -> None:
         super().__init__(region, Credentials.new())
         self._verifier = SignatureVerifier(self.credentials)
-        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._moto = DomainDispatcherApplication(_create_backend_app)
 
     def __enter__(self) -> Self:
         moto_api_backend.reset()
@@ -86,3 +86,8 @@ class Aws(Clients):
         function = lambda_simple_backends[self.account][self.region].get_function(function_name)
         code: bytes = function.code_bytes
         return code
+
+
+def _create_backend_app(service: Any) -> Any:  # noqa: ANN401 - moto's own types
+    """Serve HTTP APIs for all of API Gateway: moto's REST APIs need packages that aren't here."""
+    return create_backend_app("apigatewayv2" if service == "apigateway" else service)

@@ -225,6 +225,7 @@ def lines(stack: Stack, *answers: Answer, who: tuple[str, ...] = ()) -> list[str
     """What is told of these answers, of which one at least is wrong."""
     with Scripted(*answers) as server:
         outputs = {"webhook_url": server.url, "function_name": "f-1", "log_group": "/logs"}
+        outputs["access_log"] = "/access"
         stack.set_answer("stack", json.dumps(outputs))
         answer = stack.check(*who)
     assert (answer.status, answer.err) == (1, "")
@@ -237,7 +238,14 @@ def our_refusal(http: int, message: str = "as the log says") -> Answer:
     return reply(answer["body"].encode(), http)
 
 
+def of_api(http: int, message: str) -> Answer:
+    """An error as API Gateway answers it."""
+    return reply(json.dumps({"message": message}).encode(), http)
+
+
 DEPLOY = "`make deploy STACK=dev`"
+ACCESS_LOG = 'see the access log: `aws logs tail "/access" --since 10m`'
+RESTORE = f"run `pulumi refresh --stack dev`, then {DEPLOY}"
 LOG = '`aws logs tail "/logs" --since 10m`'
 FAILURES: dict[str, tuple[Answer, str, str]] = {
     "403": (
@@ -249,6 +257,26 @@ FAILURES: dict[str, tuple[Answer, str, str]] = {
         reply(b"{}", 429),
         "HTTP 429: AWS lets no call through",
         "if RESERVED_CONCURRENCY was deployed as 0, the URL is shut",
+    ),
+    "403 of an API": (
+        of_api(403, "Forbidden"),
+        "HTTP 403: API Gateway lets nobody call this API",
+        f"(an authorizer, or its default endpoint is disabled): {RESTORE}",
+    ),
+    "429 of an API": (
+        of_api(429, "Too Many Requests"),
+        "HTTP 429: API Gateway throttled the call",
+        f"let through: try again, or set them higher and run {DEPLOY}; {ACCESS_LOG}",
+    ),
+    "500 of an API": (
+        of_api(500, "Internal Server Error"),
+        "HTTP 500: API Gateway can't call the function, or the function died",
+        f"{ACCESS_LOG}; if it says that permissions are missing, {RESTORE}",
+    ),
+    "503 of an API": (
+        of_api(503, "Service Unavailable"),
+        "HTTP 503: API Gateway got no answer from the function in time, or Lambda throttled it",
+        f"or try again; {ACCESS_LOG}",
     ),
     "503 without keys": (
         our_refusal(503, UNREAD_KEYS),

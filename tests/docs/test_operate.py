@@ -17,16 +17,17 @@ from tests.support.filter_pattern import matches
 
 TEXT = OPERATE.read_text(encoding="utf-8")
 SECTIONS = read_sections(OPERATE)
+ALARMS = alarms_for(PROVIDERS, notices=True, has_api=True)
 OF_ALARMS = "When an alarm fires"
 
 
 def test_each_section_of_that_part_is_an_alarms() -> None:
     """None for what does not ring, and none missing."""
     sections = {title for title, each in SECTIONS.items() if each.part == OF_ALARMS} - {OF_ALARMS}
-    assert sections == {each.section for each in alarms_for(PROVIDERS, notices=True)}
+    assert sections == {each.section for each in ALARMS}
 
 
-@pytest.mark.parametrize("alarm", alarms_for(PROVIDERS, notices=True), ids=lambda each: each.name)
+@pytest.mark.parametrize("alarm", ALARMS, ids=lambda each: each.name)
 def test_an_alarm_leads_to_its_section(alarm: Alarm) -> None:
     """The alarm is called like the section, and a provider's has the provider after that."""
     name = slug(alarm.section)
@@ -39,7 +40,7 @@ def test_an_alarm_leads_to_its_section(alarm: Alarm) -> None:
 
 def test_numbers_are_the_programs() -> None:
     """What the text says rings the alarm is what does."""
-    by_section = {each.section: each for each in alarms_for(PROVIDERS, notices=True)}
+    by_section = {each.section: each for each in ALARMS}
     many = SECTIONS["Many approvals"].text
     assert f"*{APPROVALS_THAT_RING} requests or more" in many
     assert "within an hour" in many
@@ -53,7 +54,7 @@ def test_numbers_are_the_programs() -> None:
 def test_table_lists_every_alarm() -> None:
     """Each has a row; if a number of calls or requests makes it fire, with that number."""
     rows = SECTIONS["Alarms"].text
-    for alarm in alarms_for(PROVIDERS, notices=True):
+    for alarm in ALARMS:
         name = re.sub("(?<=provider-failing-).*", "<provider>", alarm.name)
         assert f"| `{name}` |" in rows
     assert f"| {REFUSALS_THAT_RING} calls within 15 minutes did not prove" in rows

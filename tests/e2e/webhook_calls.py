@@ -16,7 +16,7 @@ from handler.app import App
 from handler.callers.indent import sign
 from handler.durations import format_instant
 from sandbox.lambda_url.event import Request, Response, to_event, to_response
-from sandbox.lambda_url.server import _Server
+from sandbox.lambda_url.server import Endpoint, _Server
 
 PATIENCE = 60.0  # seconds until a call that is not answered fails its test
 JSON = {"Content-Type": "application/json"}
@@ -99,7 +99,8 @@ def in_process(app: App) -> Callable[[Request], Response]:
 @contextmanager
 def served(app: App) -> Iterator[str]:
     """Serve an app in process, and give its URL."""
-    with _Server(SimpleNamespace(answer=in_process(app))) as server:  # type: ignore[arg-type] # all that it uses
+    limits = {"most_bytes": Endpoint.most_bytes, "too_large": Endpoint.too_large}
+    with _Server(SimpleNamespace(answer=in_process(app), **limits)) as server:  # type: ignore[arg-type] # all that it uses
         yield server.url
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.function_log import FunctionLog
-from sandbox.lambda_url.server import FunctionUrl
-from sandbox.local_aws.deployment import read_function
+from sandbox.local_aws.deployment import read_function, serve
 from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.program import ROOT
-from sandbox.local_aws.resources.awslambda import Function, is_public
+from sandbox.local_aws.resources.apigateway import Api
+from sandbox.local_aws.resources.awslambda import Function
 from tests.e2e.webhook_calls import Webhook, over_http
 from tests.engine.command import Command, Result
 from tests.support.projects import project_with_code_in
@@ -147,14 +147,16 @@ class PulumiProject:
 
     @contextmanager
     def function_url(self, log: Path, function: Mapping[str, Any] | None = None) -> Iterator[str]:
-        """Serve it, in place of its URL, and give where."""
+        """Serve it, in place of its URL or the API in front of it, and give where."""
         state = function or self.of_type(Function.type)
         deployed = read_function(self.aws, state["id"], state["inputs"])
-        with FunctionUrl(
-            deployed.config,
-            deployed.zip,
+        # While an update runs, the CLI can't export the state.
+        apis = [] if function else [one["id"] for one in self.state() if one["type"] == Api.type]
+        with serve(
+            self.aws,
+            deployed,
+            *apis,
             concurrency=1,
-            is_public=lambda: is_public(self.aws, state["id"]),
             log=FunctionLog(log),
             extra_environment=self.aws.function_variables(),
         ) as url:

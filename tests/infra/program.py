@@ -72,6 +72,8 @@ class MockProvider(pulumi.runtime.Mocks):
             "keyId": "key-1",
             "dashboardArn": f"arn:{args.name}",
             "functionUrl": "https://abc.lambda-url.eu-north-1.on.aws/",
+            "executionArn": "arn:aws:execute-api:eu-north-1:210987654321:abc123",
+            "invokeUrl": "https://abc123.execute-api.eu-north-1.amazonaws.com/",
             **args.inputs,
         }
 

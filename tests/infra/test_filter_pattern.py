@@ -33,6 +33,9 @@ LINE = json.dumps(
         ('{ $.eventType = "UpdateTrail" }', True),
         ('{$.eventType="updatetrail"}', False),
         ('{ $.missing = "UpdateTrail" }', False),
+        ('{ $.eventType != "CreateTrail" }', True),
+        ('{ $.eventType != "UpdateTrail" }', False),
+        ('{ $.missing != "UpdateTrail" }', False),
         ('{ $.user.email = "ann@x.io" }', True),
         ("{ $.count = 7.0 }", True),
         ("{ $.count > 7 }", False),
@@ -62,7 +65,7 @@ def test_a_line_that_is_no_object_never_matches(line: str) -> None:
 @pytest.mark.parametrize(
     "pattern",
     [
-        *("ERROR", "{ $.a = x }", '{ $.a != "x" }', '{ $.a = "x*" }', "{ $.a = 1 } }"),
+        *("ERROR", "{ $.a = x }", "{ $.a != 1 }", '{ $.a = "x*" }', "{ $.a = 1 } }"),
         f'{{ $.a = "{"x" * 1024}" }}',
     ],
 )

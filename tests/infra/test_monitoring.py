@@ -87,7 +87,9 @@ def test_when_somebody_is_told(mailing: ProgramRun) -> None:
     assert set(missing.values()) == {"notBreaching"}
 
 
-@pytest.mark.parametrize("alarm", alarms_for(PROVIDERS, notices=True), ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "alarm", alarms_for(PROVIDERS, notices=True, has_api=False), ids=lambda each: each.name
+)
 def test_a_description_is_one_sentence_and_where_to_read_on(alarm: Any) -> None:  # noqa: ANN401 - pytest's ids
     """What it means, and the section of the runbook; CloudWatch takes 1024 characters."""
     meaning, what_to_do = alarm.description.split(" What to do: ")
@@ -131,7 +133,7 @@ def test_the_most_there_can_be_costs_nothing_in_a_quiet_account() -> None:
     Notices have one more of each; the metric has no default, so that nothing is stored of it.
     """
     assert len(metrics_for(PROVIDERS, notices=False)) <= 10
-    assert len(alarms_for(PROVIDERS, notices=False)) <= 10
+    assert len(alarms_for(PROVIDERS, notices=False, has_api=False)) <= 10
     more = {*metrics_for(PROVIDERS, notices=True)} - {*metrics_for(PROVIDERS, notices=False)}
     assert [(metric.name, metric.default) for metric in more] == [("NoticesFailed", None)]
 

@@ -30,6 +30,18 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
         ("-1", "1001", "none", "1.0"),
         f": {WHOLE.format(0, 1000, 'RESERVED_CONCURRENCY', 10)}",
     ),
+    "ENDPOINT": (
+        ("http", "HTTP-API", "rest-api", "https://example.com"),
+        f": must be function-url or http-api; {EXAMPLE.format('ENDPOINT', 'http-api')}",
+    ),
+    "THROTTLE_RATE": (
+        ("0", "10001", "1.5", "10/s"),
+        f": {WHOLE.format(1, 10000, 'THROTTLE_RATE', 10)}",
+    ),
+    "THROTTLE_BURST": (
+        ("0", "5001", "-1"),
+        f": {WHOLE.format(1, 5000, 'THROTTLE_BURST', 50)}",
+    ),
     "LOG_RETENTION_DAYS": (
         ("0", "10", "366", "a year", "-1"),
         f": must be one of {RETENTIONS}; {EXAMPLE.format('LOG_RETENTION_DAYS', 365)}",
@@ -94,6 +106,9 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
 RIGHT: dict[str, dict[str, object]] = {
     "MEMORY_MB": {"": 512, "128": 128, " 1769 ": 1769, "10240": 10240},
     "RESERVED_CONCURRENCY": {"": None, "0": 0, "1000": 1000},
+    "ENDPOINT": {"": "function-url", "function-url": "function-url", " http-api ": "http-api"},
+    "THROTTLE_RATE": {"": 10, "1": 1, "10000": 10000},
+    "THROTTLE_BURST": {"": 50, "1": 1, "5000": 5000},
     "LOG_RETENTION_DAYS": {"": 365, "1": 1, "3653": 3653},
     "STATE_BUCKET": {
         **dict.fromkeys(("", " ")),

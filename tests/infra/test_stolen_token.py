@@ -17,6 +17,7 @@ from tests.infra.iam_evaluator import Call, Policy, is_allowed, may_assume
 from tests.sandbox.deployments import REGION, deployed
 
 OTHER_ACCOUNT = "999999999999"
+API = "arn:aws:apigateway:eu-north-1::/apis/abc123"
 GITHUB = "token.actions.githubusercontent.com"
 EVERYTHING: Policy = {
     "Version": "2012-10-17",
@@ -163,6 +164,12 @@ def _on_the_stack(dev: Stack, account: str) -> dict[str, Call]:
         "let another account change it": Call("lambda:PutResourcePolicy", function),
         "take the function's URL away": Call("lambda:DeleteFunctionUrlConfig", function),
         "make it ask for a signature": Call("lambda:UpdateFunctionUrlConfig", function),
+        **{
+            f"{verb} part of an HTTP API": Call(f"apigateway:{verb}", f"{API}/stages/$default")
+            for verb in ("POST", "PUT", "PATCH", "DELETE")
+        },
+        "deliver logs elsewhere": Call("logs:UpdateLogDelivery", "*"),
+        "let anybody write logs": Call("logs:PutResourcePolicy", "*"),
         "delete the function": Call("lambda:DeleteFunction", function),
         "make another function": Call("lambda:CreateFunction", f"{function}-2"),
         "call the function": Call("lambda:InvokeFunction", function),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -55,12 +56,14 @@ def test_a_shut_function_answers_nobody(demo_request: DemoRequest) -> None:
     """Whoever calls it, 429 is as it should be, and anything else is not."""
     settings = load(KEYS)
 
-    def expected(verdict: Verdict, *, is_shut: bool = True) -> bool:
-        return is_expected(demo_request, INDENT, verdict, settings, is_shut=is_shut)
+    def expected(verdict: Verdict, shut: HTTPStatus | None = HTTPStatus.TOO_MANY_REQUESTS) -> bool:
+        return is_expected(demo_request, INDENT, verdict, settings, shut=shut)
 
     throttled = Verdict("refused", http=429)
     assert expected(throttled)
-    assert not expected(throttled, is_shut=False)
+    assert not expected(throttled, None)
+    # What an HTTP API in front of it answers.
+    assert expected(Verdict("refused", http=503), HTTPStatus.SERVICE_UNAVAILABLE)
     for verdict in (Verdict("left to humans"), *(Verdict("refused", http=n) for n in (401, 502))):
         assert not expected(verdict)
 
@@ -117,6 +120,22 @@ def test_demo_of_a_shut_function(
         "\nNobody was approved:\n- RESERVED_CONCURRENCY is 0, which shuts the webhook's URL\n\n"
         "All 3 answers match the settings: 0 approved, 1 left to humans, 2 refused.\n"
     )
+
+
+def test_demo_behind_an_api(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same answers, and a function that is shut isn't available."""
+    monkeypatch.setattr(commands, "ROOT", project_in(tmp_path))
+    monkeypatch.setattr(demo, "DEMO_REQUESTS", [JANE_LEADS, FORGED])
+    assert commands.main(["demo", "--endpoint", "http-api"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.endswith("answers match the settings: 2 approved, 1 refused.\n")
+    shut = project_in(tmp_path, ENDPOINT="http-api", RESERVED_CONCURRENCY="0")
+    monkeypatch.setattr(commands, "ROOT", shut)
+    assert commands.main(["demo"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.count("refused (503)  the call did not reach the function") == 2
 
 
 def test_the_script_sees_nothing_of_this_shell(

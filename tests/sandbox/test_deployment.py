@@ -34,25 +34,33 @@ def aws() -> Iterator[Aws]:
         yield running
 
 
+ALL_RESOURCES = {
+    "ALARM_EMAIL": "oncall@example.com",
+    "KMS_KEY_ALIAS": "oncall-state",
+    "DEPLOY_REPOSITORY": "acme/oncall",
+}
+
+
 @pytest.fixture(scope="module")
 def deployment(aws: Aws) -> Deployment:
     """A deployment with all that there is, which the tests only look at."""
-    return deployed(
-        aws,
-        RESERVED_CONCURRENCY="7",
-        ALARM_EMAIL="oncall@example.com",
-        KMS_KEY_ALIAS="oncall-state",
-        DEPLOY_REPOSITORY="acme/oncall",
-    )
+    return deployed(aws, RESERVED_CONCURRENCY="7", **ALL_RESOURCES)
 
 
 def test_every_resource_is_listed_once(deployment: Deployment) -> None:
     """The list is what a person is shown: type, name, id, and never what is secret."""
-    assert {resource.type for resource in deployment.resources} == set(RESOURCES)
     names = [(resource.type, resource.name) for resource in deployment.resources]
     assert len(names) == len(set(names))
     assert all(resource.name and resource.id for resource in deployment.resources)
     assert not any(value in repr(deployment) for value in SECRETS.values())
+
+
+def test_every_type_is_made_for_one_of_the_endpoints(aws: Aws, deployment: Deployment) -> None:
+    """The sandbox knows no type that the program doesn't use."""
+    behind_api = deployed(aws, "other", ENDPOINT="http-api")
+    types = {resource.type for made in (deployment, behind_api) for resource in made.resources}
+    assert types == set(RESOURCES)
+    assert (deployment.api_id, bool(behind_api.api_id)) == ("", True)
 
 
 def test_secret_holds_the_secret_keys_as_json(aws: Aws, deployment: Deployment) -> None:

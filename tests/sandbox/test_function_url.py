@@ -22,7 +22,7 @@ import pytest
 
 from sandbox.lambda_url.event import MalformedAnswerError, Request, Response, to_event, to_response
 from sandbox.lambda_url.runtime import PAYLOAD_LIMIT, FunctionConfig
-from sandbox.lambda_url.server import FunctionUrl, unpack
+from sandbox.lambda_url.server import Endpoint, FunctionUrl, unpack
 from tests.sandbox.lambda_functions import CONFIG, ECHO, PATIENCE, assert_gone
 
 PID = "import os\ndef handle(event, context):\n    return os.getpid()\n"
@@ -79,13 +79,13 @@ class Reply:
         return json.loads(self.body)
 
 
-def connect(function: FunctionUrl) -> http.client.HTTPConnection:
+def connect(function: Endpoint) -> http.client.HTTPConnection:
     """Open a connection of one's own."""
     return http.client.HTTPConnection(urlsplit(function.url).netloc, timeout=PATIENCE)
 
 
 def call(
-    function: FunctionUrl,
+    function: Endpoint,
     method: str = "GET",
     target: str = "/",
     body: bytes | None = None,
@@ -98,7 +98,7 @@ def call(
         return Reply(response.status, response.getheaders(), response.read())
 
 
-def send(function: FunctionUrl, raw: bytes) -> bytes:
+def send(function: Endpoint, raw: bytes) -> bytes:
     """Send bytes, to this server if to `x`, and give what comes back until it hangs up."""
     parts = urlsplit(function.url)
     raw = raw.replace(b"Host: x\r\n", f"Host: {parts.netloc}\r\n".encode())

@@ -24,7 +24,7 @@ _TOKEN = re.compile(
     | (?P<number>-?[0-9]+(?:\.[0-9]+)?)
     | "(?P<text>[^"\\*]*)"
     | (?P<word>IS|TRUE|FALSE)\b
-    | (?P<sign>>=|<=|&&|\|\||[=<>{}()])
+    | (?P<sign>>=|<=|!=|&&|\|\||[=<>{}()])
     )""",
     re.VERBOSE,
 )
@@ -121,6 +121,9 @@ class _Reader:
                 raise UnsupportedPatternError("IS IS")
             return lambda line: _field(selector, line) is (word == "TRUE")
         sign = self._take("sign")
+        if sign == "!=":
+            other = self._take("text")
+            return lambda line: isinstance(text := _field(selector, line), str) and text != other
         if sign not in _ORDER:
             raise UnsupportedPatternError(f"{selector} {sign}")
         kind, value = self._tokens.pop(0) if self._tokens else ("", "")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sandbox.local_aws.resources.awslambda import Function, FunctionUrl
+from sandbox.local_aws.resources.apigateway import Api, Integration, Route, Stage
+from sandbox.local_aws.resources.awslambda import Function, FunctionUrl, Permission
 from sandbox.local_aws.resources.cloudwatch import Dashboard, MetricAlarm
 from sandbox.local_aws.resources.cloudwatch_logs import LogGroup, LogMetricFilter
 from sandbox.local_aws.resources.iam import Policy, Role, RolePolicy
@@ -23,6 +24,7 @@ from sandbox.local_aws.resources.sns import Topic, TopicPolicy, TopicSubscriptio
 RESOURCES: dict[str, Resource] = {
     kind.type: kind()
     for kind in (
+        *(Api, Integration, Permission, Route, Stage),
         *(Alias, Bucket, BucketEncryption, BucketLifecycle, BucketOwnershipControls),
         *(BucketPolicy, BucketPublicAccessBlock, BucketVersioning, Dashboard, Function),
         *(FunctionUrl, Key, LogGroup, LogMetricFilter, MetricAlarm, Policy, Role, RolePolicy),

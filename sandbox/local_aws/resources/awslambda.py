@@ -1,4 +1,4 @@
-"""Lambda: the function and its URL."""
+"""Lambda: the function, its URL, and who else may call it."""
 
 from __future__ import annotations
 
@@ -162,19 +162,46 @@ class FunctionUrl(Resource):
         }
 
 
+class Permission(Resource):
+    """A statement of a function's policy, for a service that acts for one resource."""
+
+    type = "aws:lambda/permission:Permission"
+    known_inputs = frozenset({"statementId", "action", "function", "principal", "sourceArn"})
+    name_input = "statementId"
+    replacement_inputs = known_inputs
+
+    def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
+        """Add the statement."""
+        aws.client("lambda").add_permission(
+            FunctionName=inputs["function"],
+            StatementId=inputs["statementId"],
+            Action=inputs["action"],
+            Principal=inputs["principal"],
+            SourceArn=inputs["sourceArn"],
+        )
+        return inputs["statementId"], {"statementId": inputs["statementId"]}
+
+    def delete(self, existing: Existing, aws: Clients) -> None:
+        """Remove the statement."""
+        aws.client("lambda").remove_permission(
+            FunctionName=existing.state["function"], StatementId=existing.id
+        )
+
+
+def may_call(aws: Clients, name: str, source_arn: str) -> bool:
+    """Whether a function's policy lets API Gateway call it for a route."""
+    return any(
+        statement["Action"] == "lambda:InvokeFunction"
+        and statement["Principal"] == {"Service": "apigateway.amazonaws.com"}
+        and statement["Condition"] == {"ArnLike": {"AWS:SourceArn": source_arn}}
+        for statement in _allowing(aws, name)
+    )
+
+
 def is_public(aws: Clients, name: str) -> bool:
     """Whether a function's policy lets anybody call its URL: that takes both statements."""
-    functions = aws.client("lambda")
-    try:
-        answer = functions.get_policy(FunctionName=name)
-    except functions.exceptions.ResourceNotFoundException:
-        return False
     # Moto keeps the two conditions as plain fields of the statement.
-    open_to_all = [
-        statement
-        for statement in json.loads(answer["Policy"])["Statement"]
-        if statement["Effect"] == "Allow" and statement["Principal"] == "*"
-    ]
+    open_to_all = [statement for statement in _allowing(aws, name) if statement["Principal"] == "*"]
     return any(
         statement["Action"] == "lambda:InvokeFunctionUrl"
         and statement.get("FunctionUrlAuthType") == "NONE"
@@ -184,6 +211,17 @@ def is_public(aws: Clients, name: str) -> bool:
         and statement.get("InvokedViaFunctionUrl") is True
         for statement in open_to_all
     )
+
+
+def _allowing(aws: Clients, name: str) -> list[dict[str, Any]]:
+    """Give the statements of a function's policy that allow something."""
+    functions = aws.client("lambda")
+    try:
+        answer = functions.get_policy(FunctionName=name)
+    except functions.exceptions.ResourceNotFoundException:
+        return []
+    statements: list[dict[str, Any]] = json.loads(answer["Policy"])["Statement"]
+    return [statement for statement in statements if statement["Effect"] == "Allow"]
 
 
 def _configuration(inputs: Mapping[str, Any]) -> dict[str, Any]:

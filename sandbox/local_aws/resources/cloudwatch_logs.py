@@ -24,9 +24,9 @@ class LogGroup(Resource):
     """A log group, and how long it keeps its lines."""
 
     type = "aws:cloudwatch/logGroup:LogGroup"
-    known_inputs = frozenset({"name", "retentionInDays", "tags"})
+    known_inputs = frozenset({"name", "namePrefix", "retentionInDays", "tags"})
     name_input = "name"
-    replacement_inputs = frozenset({"name"})
+    replacement_inputs = frozenset({"name", "namePrefix"})
     service = "logs"
     deletion = ("delete_log_group", "logGroupName")
 

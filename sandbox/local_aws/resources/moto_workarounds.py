@@ -42,6 +42,12 @@ def url_with_slash(url: str) -> str:
     return f"{url.rstrip('/')}/"
 
 
+def replace_stage(apis: Any, name: str, stage: Mapping[str, Any]) -> None:  # noqa: ANN401 - boto3 has no types
+    """Update a stage of an API; moto can only create one and delete it."""
+    apis.delete_stage(ApiId=stage["ApiId"], StageName=name)
+    apis.create_stage(**stage)
+
+
 def check_environment(variables: Mapping[str, str]) -> None:
     """Refuse an environment over 4 KB, as AWS does; moto accepts any size (Lambda quotas)."""
     size = sum(len(f"{key}{value}".encode()) for key, value in variables.items())

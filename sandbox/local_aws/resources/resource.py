@@ -102,7 +102,8 @@ class Resource(ABC):
             )
         checked: dict[str, Any] = plain(dict(inputs))
         if self.name_input:
-            checked.setdefault(self.name_input, f"{logical_name}-{secrets.token_hex(4)[:7]}")
+            prefix = checked.get(f"{self.name_input}Prefix", f"{logical_name}-")
+            checked.setdefault(self.name_input, f"{prefix}{secrets.token_hex(4)[:7]}")
         return checked
 
     @property

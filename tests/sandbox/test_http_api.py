@@ -1,0 +1,178 @@
+"""The HTTP API over real HTTP: API Gateway's events in, its refusals out, and its throttling."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.lambda_url.http_api import ApiConfig, HttpApi, TokenBucket
+from sandbox.lambda_url.runtime import PAYLOAD_LIMIT, FunctionConfig
+from tests.sandbox.lambda_functions import CONFIG, ECHO
+from tests.sandbox.test_function_url import FAULTY, PID, call, send, zip_of
+
+DOMAIN = "abc123.execute-api.us-west-2.amazonaws.com"
+API = ApiConfig(account="123456789012", domain=DOMAIN, rate=1.0, burst=3)
+EVENTS: dict[str, dict[str, Any]] = json.loads(
+    (Path(__file__).parents[1] / "handler" / "http_api_events.json").read_text(encoding="utf-8")
+)["events"]
+Start = Callable[..., HttpApi]
+
+
+class Clock:
+    """A monotonic clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        """Give the time."""
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The clock of the throttling."""
+    return Clock()
+
+
+@pytest.fixture
+def start(clock: Clock) -> Iterator[Start]:
+    """Serve this source; each API is closed in the end."""
+    with ExitStack() as stack:
+
+        def started(
+            source: str = ECHO,
+            *,
+            config: FunctionConfig = CONFIG,
+            concurrency: int = 10,
+            may_call: Callable[[], bool] = lambda: True,
+        ) -> HttpApi:
+            api = HttpApi(
+                config,
+                zip_of(source),
+                api=API,
+                may_call=may_call,
+                monotonic=clock,
+                concurrency=concurrency,
+                log=lambda _: None,
+            )
+            return stack.enter_context(api)
+
+        yield started
+
+
+def test_event_is_api_gateways(start: Start) -> None:
+    """Account, id and host are the API's, and the headers of a proxy are there, in lower case."""
+    sent = {"X-Twice": "1", "Cookie": "a=1; b=2", "Content-Type": "application/json"}
+    event = call(start(), "POST", "/a/b?c=1&c=2&d=", b'{"a": 1}', sent).json
+    context = event["requestContext"]
+    assert event["body"] == '{"a": 1}'
+    assert event["isBase64Encoded"] is False
+    assert event["rawPath"] == context["http"]["path"] == "/a/b"
+    assert event["rawQueryString"] == "c=1&c=2&d="
+    assert event["queryStringParameters"] == {"c": "1,2", "d": ""}
+    assert event["cookies"] == ["a=1", "b=2"]
+    assert (context["accountId"], context["apiId"]) == ("123456789012", "abc123")
+    assert (context["domainName"], context["domainPrefix"]) == (DOMAIN, "abc123")
+    assert (event["routeKey"], context["stage"]) == ("$default", "$default")
+    headers = event["headers"]
+    assert headers["host"] == DOMAIN
+    assert headers["x-forwarded-for"] == context["http"]["sourceIp"] == "127.0.0.1"
+    assert (headers["x-forwarded-proto"], headers["x-forwarded-port"]) == ("https", "443")
+    assert headers["content-length"] == "8"
+    assert "cookie" not in headers
+
+
+def test_event_has_the_fields_of_a_published_one(start: Start) -> None:
+    """Those of a call without body, authorizer or query, and no other one."""
+    sample = EVENTS["no body, no authorizer"]
+    event = call(start(), "GET", sample["rawPath"], headers={"User-Agent": "curl/8.5.0"}).json
+    assert event.keys() == sample.keys()
+    assert event["requestContext"].keys() == sample["requestContext"].keys()
+    assert event["requestContext"]["http"].keys() == sample["requestContext"]["http"].keys()
+    assert sample["headers"].keys() - event["headers"].keys() == {
+        "accept"
+    }  # this client sends none
+    for key, value in sample["requestContext"].items():
+        assert type(event["requestContext"][key]) is type(value)
+
+
+def test_binary_bodies_are_base64(start: Start) -> None:
+    """Whatever isn't text, JSON, XML or JavaScript, and a body without a type."""
+    api = start()
+    for headers in ({"Content-Type": "application/octet-stream"}, {}):
+        event = call(api, "POST", body=b"{}", headers=headers).json
+        assert (event["body"], event["isBase64Encoded"]) == (base64.b64encode(b"{}").decode(), True)
+
+
+def test_a_forwarded_address_comes_before_the_clients(start: Start) -> None:
+    """What the client says stays, and the address that API Gateway saw comes last."""
+    event = call(start(), headers={"X-Forwarded-For": "203.0.113.7"}).json
+    assert event["headers"]["x-forwarded-for"] == "203.0.113.7,127.0.0.1"
+
+
+def test_calls_beyond_the_burst_are_throttled(start: Start, clock: Clock) -> None:
+    """Three at once, then one for each second."""
+    api = start()
+    assert [call(api).status for _ in range(5)] == [200, 200, 200, 429, 429]
+    assert call(api).json == {"message": "Too Many Requests"}
+    clock.now += 1
+    assert [call(api).status for _ in range(2)] == [200, 429]
+
+
+def test_unused_tokens_are_no_more_than_the_burst() -> None:
+    """After a day without a call, it is still three at once."""
+    clock = Clock()
+    bucket = TokenBucket(0.5, 3, clock)
+    clock.now += 86400
+    assert [bucket.take() for _ in range(4)] == [True, True, True, False]
+    clock.now += 1
+    assert not bucket.take()
+    clock.now += 1
+    assert bucket.take()
+
+
+def test_function_that_the_api_may_not_call(start: Start) -> None:
+    """API Gateway says no more than that something is wrong; the function isn't called."""
+    allowed = False
+    api = start(PID, may_call=lambda: allowed)
+    reply = call(api, "POST", body=b"{}")
+    assert (reply.status, reply.json) == (500, {"message": "Internal Server Error"})
+    allowed = True
+    assert call(api).status == 200
+
+
+@pytest.mark.parametrize("what", ["raise", "exit", "malformed", "large"])
+def test_function_without_an_answer(start: Start, what: str) -> None:
+    """Whatever went wrong, and without a word of it."""
+    reply = call(start(FAULTY), target=f"/?{what}")
+    assert (reply.status, reply.json) == (500, {"message": "Internal Server Error"})
+
+
+def test_function_that_is_too_slow(start: Start) -> None:
+    """The integration has the function's timeout."""
+    config = replace(CONFIG, timeout=0.05)
+    reply = call(start(FAULTY, config=config), target="/?hang")
+    assert (reply.status, reply.json) == (503, {"message": "Service Unavailable"})
+
+
+def test_function_that_is_shut(start: Start) -> None:
+    """Lambda throttles it, and API Gateway says that it isn't available."""
+    reply = call(start(concurrency=0))
+    assert (reply.status, reply.json) == (503, {"message": "Service Unavailable"})
+
+
+def test_body_over_the_limit(start: Start) -> None:
+    """10 MB is API Gateway's limit, and the function takes no more than Lambda's."""
+    api = start()
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000000\r\n\r\n"
+    assert b" 413 " in send(api, head).splitlines()[0]
+    reply = call(api, "POST", body=b"x" * (PAYLOAD_LIMIT + 1), headers={"Content-Type": "text/a"})
+    assert (reply.status, reply.json) == (413, {"message": "Request Entity Too Large"})
