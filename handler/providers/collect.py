@@ -158,7 +158,13 @@ class DutyCollector:
         Only the record needs to know, so no failure is noted. All that is asked is what the first
         query leaves open as soon as ends matter, for these shifts alone.
         """
-        unread = {duty for duty in evidence if duty.has_end and duty.end is None}
+        # A decision leaves out the ids of users, by which some timelines are read.
+        based_on = {duty._replace(user="") for duty in evidence}
+        unread = [
+            duty
+            for duty in self.snapshot.duties
+            if duty.has_end and duty.end is None and duty._replace(user="") in based_on
+        ]
         if not (unread and self._is_patient and self._deadlines[-1].left()):
             return False
         known = self.snapshot._replace(duties=tuple(unread))

@@ -280,22 +280,26 @@ def test_roles_and_updates_at_incidentio(open_place: Open) -> None:
 @EVERY_PROVIDER
 @pytest.mark.parametrize("named", [["Payments"], [PAYMENTS], "any"], ids=["name", "id", "any"])
 def test_what_it_costs(provider: str, named: object, open_place: Open) -> None:
-    """For somebody who counts by id at most two calls, and two for each schedule."""
+    """For somebody who counts by id at most two calls, and two for each schedule.
+
+    JSM Operations needs one more, which looks up the account.
+    """
     place = open_place(provider)
     policy = place.policy(place.of(ghost=GHOST), named)
     assert place.decide(policy, GHOST).decisions[0].approved
     calls = [path for path in place.account.double.calls.paths() if "tenant_info" not in path]
-    assert len(calls) <= 4
+    assert len(calls) <= 4 + (provider == "jsm")
 
 
 def test_pagerduty_is_asked_about_users_by_id(open_place: Open) -> None:
     """One call for all of a person's users, beside the search for the e-mail."""
     place = open_place("pagerduty")
-    place.decide(place.policy(place.of(ghost=BO, bo=BO, ana=CY)), BO)
-    calls = {call.path: call.query for call in place.account.double.calls}
-    assert calls.keys() == {"/users", "/oncalls"}
-    assert calls["/oncalls"]["user_ids[]"] == sorted((place.ghost, id_of(place.account, BO)))
-    assert len(list(place.account.double.calls)) == 2
+    # Nobody is on that schedule, so no answer ends the waiting for the others.
+    place.decide(place.policy(place.of(ghost=BO, bo=BO, ana=CY), ["PNOBODY1"]), BO)
+    calls = [call for call in place.account.double.calls if "PNOBODY1" not in call.path]
+    assert sorted(call.path for call in calls) == ["/oncalls", "/users"]
+    (on_calls,) = (call.query for call in calls if call.path == "/oncalls")
+    assert on_calls["user_ids[]"] == sorted((place.ghost, id_of(place.account, BO)))
 
 
 def test_jsm_is_not_asked_about_others(open_place: Open) -> None:

@@ -74,7 +74,7 @@ def test_deploy_role_may_exactly_this(run: ProgramRun) -> None:
     statements = _statements(run, "deploy-role-rights")
     allowed = {sid: each for sid, each in statements.items() if each["Effect"] == "Allow"}
     log = "arn:approval-webhook-log"
-    names = [each.name for each in alarms_for(PROVIDERS, notices=True, has_api=True)]
+    names = [each.name for each in alarms_for(PROVIDERS, notices=True, has_api=False)]
     assert allowed == {
         "FindState": _allow(["s3:ListBucket", "s3:GetBucketTagging"], [BUCKET], condition=OURS),
         "ReadStateVersion": _allow(
