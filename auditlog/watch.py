@@ -173,15 +173,16 @@ def _is_held(
 
 
 def _is_in_grace_period(duty: Duty, approval: Approval, policy: Policy, now: datetime) -> bool:
-    """Whether a shift ended when it was to end, and its rule ends the access so soon after it."""
+    """Whether a shift ended when it was to end, and the rules end the access so soon after it."""
+    names = approval.record["rules"]
     graces = [
         rule.shift_end.grace
         for rule in policy.rules
-        if rule.name in approval.record["rules"] and rule.shift_end is not None
+        if rule.name in names and rule.shift_end is not None
     ]
-    if not graces or duty.end is None or duty.end > now:
+    if not graces or len(graces) < len(names) or duty.end is None or duty.end > now:
         return False
-    return approval.until <= duty.end + max(graces)
+    return approval.until <= duty.end + min(graces)
 
 
 def _unanswered(

@@ -76,11 +76,11 @@ def run(args: argparse.Namespace, context: Context) -> int:
         status: [finding for finding in findings if finding.status == status]
         for status in (ENDED, UNKNOWN, ON_DUTY)
     }
-    out = context.output(args)
+    out, now = context.output(args), context.clock.now()
     if args.json:
         out.json(
             {
-                "approvals": [_as_data(finding, context.clock.now()) for finding in findings],
+                "approvals": [_as_data(finding, now) for finding in findings],
                 "counts": {status: len(some) for status, some in by_status.items()},
                 "unreadable": log.unreadable,
                 "gaps": log.gaps,
@@ -88,7 +88,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
             }
         )
     else:
-        _print(out, by_status[ENDED], by_status[UNKNOWN], context.clock.now())
+        _print(out, by_status[ENDED], by_status[UNKNOWN], now)
         counts = ", ".join(f"{len(some)} {status}" for status, some in by_status.items())
         out.line(f"{counted(len(findings), 'approval')} with running access: {counts}")
         for remark in missing:

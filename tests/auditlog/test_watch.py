@@ -190,6 +190,9 @@ def test_a_grace_period(grace: timedelta, status: str) -> None:
     policy = policy_from_settings(6 * HOUR, schedules=("DBA",), shift_end=ShiftEnd(grace))
     assert find(record, policy=policy, now=now).status == status
     assert find(record, now=now).status == ENDED
+    # Another rule, which approved something else, says nothing of the end of a shift.
+    both = {**record, "rules": ["", "another"]}
+    assert find(both, policy=ends, now=now).status == ENDED
     # Their shift was taken over: that is not the end that the policy means.
     assert find(record, policy=ends, now=NOW + HOUR).status == ENDED
 

@@ -84,6 +84,31 @@ def test_it_foresees_and_explains(sandbox: Sandbox, oncall: Command) -> None:
     assert (replayed.status, replayed.json["same"]) == (0, 4)
     report = oncall("report", "-", "--json", stdin=log)
     assert report.json["outcomes"] == {"approved": 2, "left to humans": 2}
+    watched = oncall("watch", "-", "--json", stdin=log)
+    assert (watched.status, [one["status"] for one in watched.json["approvals"]]) == (
+        0,
+        ["on duty", "on duty"],
+    )
+
+
+def test_a_duty_that_ends_while_access_is_running(sandbox: Sandbox, oncall: Command) -> None:
+    """What the function logged is enough to find it."""
+    double = sandbox.double
+    assert double
+    nights = double.add_schedule("Nights")
+    wanda = double.add_person("Wanda", "wanda@example.com")
+    double.put_on_shift(nights, wanda)
+    since = len(sandbox.log.records)
+    assert claims(sandbox, "wanda@example.com")
+    assert sandbox.log.wait_for(_is_decision, since=since)
+    log = "\n".join(map(json.dumps, sandbox.log.records[since:]))
+    assert oncall("watch", "-", stdin=log).status == 0
+    double.take_off_shift(nights, wanda)
+    answer = oncall("watch", "-", "--json", stdin=log)
+    assert answer.status == 1
+    (approval,) = answer.json["approvals"]
+    assert (approval["who"], approval["caller"]) == ("wanda@example.com", "indent")
+    assert [duty["name"] for duty in approval["ended"]] == ["Nights"]
 
 
 @pytest.fixture(scope="module")
