@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Iterator
 from functools import cache
+from itertools import cycle
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import botocore.session
@@ -38,6 +41,29 @@ def _no_aws_of_this_machine() -> Iterator[None]:
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         # Each session of boto3 would read the services' descriptions anew: some 100 ms each.
         patch.setattr(botocore.session, "create_loader", cache(create_loader))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _spare_work_that_no_test_looks_at() -> Iterator[None]:
+    """Skip Pulumi's call stack of each resource, and generate five RSA keys for all tenants.
+
+    The stacks, which only the engine shows, take a sixth of a program's run; a key takes as long as
+    starting the rest of a sandbox's callers.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        # Only where they are imported already: most single files need neither.
+        if resource := sys.modules.get("pulumi.runtime.resource"):
+            patch.setattr(resource, "_get_stack_trace", resource.source_pb2.StackTrace)
+        if conductorone := sys.modules.get("sandbox.callers.conductorone"):
+            generate, numbers = conductorone.rsa.generate_private_key, cycle(range(5))
+
+            @cache
+            def key(_number: int, **size: int) -> object:
+                return generate(**size)
+
+            keys = SimpleNamespace(generate_private_key=lambda **size: key(next(numbers), **size))
+            patch.setattr(conductorone, "rsa", keys)
         yield
 
 
