@@ -31,11 +31,11 @@ SETTINGS = policy_from_settings(DBAS.duration)
 ON_DBA = "on call for DBA (PagerDuty) until 14:00 UTC"
 
 
-def lines(told: Line) -> Iterator[str]:
+def lines(expected: Line) -> Iterator[str]:
     """Every line of a tree, indented, with its mark in front."""
-    sign = {YES: "+", NO: "-", NOTE: " "}[told.mark]
-    yield f"{sign} {told.text}"
-    for each in told.under:
+    sign = {YES: "+", NO: "-", NOTE: " "}[expected.mark]
+    yield f"{sign} {expected.text}"
+    for each in expected.under:
         yield from (f"  {line}" for line in lines(each))
 
 
@@ -204,23 +204,23 @@ def test_no_duty_is_reported_once(wanted: dict[str, object], sentence: str) -> N
     assert "\n".join(lines(tree(record))).count(sentence) == 1
     record = log_record(request_for(DATABASE), failures=[FAILURE])
     record["trace"]["wanted"] = {"incident.io": wanted}
-    told = list(lines(tree(record)))
-    assert f"  - jane@example.com {sentence}, as far as the providers answered" in told
+    output = list(lines(tree(record)))
+    assert f"  - jane@example.com {sentence}, as far as the providers answered" in output
 
 
 def test_a_reason_that_many_rules_share_appears_once() -> None:
     """A rule that fails for lack of a duty does not repeat the reason for each rule."""
     record = log_record(request_for(DATABASE), SHIFT._replace(level=2))
-    said = "\n".join(lines(tree(record)))
-    assert said.count("no duty of the requester counts") == 0
+    output = "\n".join(lines(tree(record)))
+    assert output.count("no duty of the requester counts") == 0
 
 
 def test_the_tree_counts_people_without_an_email() -> None:
     """How many people on duty cannot be matched; an unknown provider appears under its id."""
     record = log_record(request_for(DATABASE), without_email={"PagerDuty": (2, 3)})
     record["without_email"]["acme"] = {"people": 1, "of": 1}
-    told = list(lines(tree(record)))
-    assert told[-4:-1] == [
+    output = list(lines(tree(record)))
+    assert output[-4:-1] == [
         "    + PagerDuty, incident.io answered",
         "      2 of 3 people on duty at PagerDuty show no e-mail, so they cannot be matched",
         "      the only person on duty at acme shows no e-mail, so they cannot be matched",
@@ -263,13 +263,14 @@ def test_who_asked(fields: dict[str, str], line: str) -> None:
 def test_dry_runs_are_marked() -> None:
     """The tree marks a rule in dry run, and a function in dry run: neither approves anything."""
     policy = Policy((DBAS._replace(dry_run=True),))
-    told = list(lines(tree(log_record(request_for(DATABASE), SHIFT, policy=policy))))
-    assert told[0].startswith("- left to humans:")
+    output = list(lines(tree(log_record(request_for(DATABASE), SHIFT, policy=policy))))
+    assert output[0].startswith("- left to humans:")
     assert (
-        '    rule "DBAs reach databases": would approve until 14:15 UTC, but is in dry run' in told
+        '    rule "DBAs reach databases": would approve until 14:15 UTC, but is in dry run'
+        in output
     )
-    told = list(lines(tree(log_record(request_for(DATABASE), SHIFT, dry_run=True))))
-    assert told[0] == (
+    output = list(lines(tree(log_record(request_for(DATABASE), SHIFT, dry_run=True))))
+    assert output[0] == (
         "  left to humans, in dry run: jane@example.com would get db:prod "
         "for 2 hours 15 minutes, until 14:15 UTC"
     )
@@ -278,16 +279,16 @@ def test_dry_runs_are_marked() -> None:
 def test_omissions_are_reported() -> None:
     """The tree of a truncated record says so, and how many resources there were."""
     record = log_record(request_for(*([DATABASE] * 60)), SHIFT)
-    told = list(lines(tree(record)))
-    assert " and 10 more for 2 hours 15 minutes" in told[0]
-    assert "    the record was cut to size or hides an e-mail, so some facts are missing" in told
+    output = list(lines(tree(record)))
+    assert " and 10 more for 2 hours 15 minutes" in output[0]
+    assert "    the record was cut to size or hides an e-mail, so some facts are missing" in output
 
 
 def test_a_request_without_an_email_or_a_resource() -> None:
     """It has a tree, too."""
     record = log_record(request_for()._replace(requester=DATABASE))
-    told = "- left to humans: somebody without an e-mail requests nothing"
-    assert next(lines(tree(record))) == told
+    output = "- left to humans: somebody without an e-mail requests nothing"
+    assert next(lines(tree(record))) == output
 
 
 def test_only_decisions_have_a_tree() -> None:
@@ -299,8 +300,8 @@ def test_only_decisions_have_a_tree() -> None:
 
 def test_a_tree_as_data() -> None:
     """The tree is plain JSON, for a page or a script."""
-    told = Line("a", YES, (Line("b"),))
-    assert told.as_data() == {
+    output = Line("a", YES, (Line("b"),))
+    assert output.as_data() == {
         "text": "a",
         "mark": "yes",
         "under": [{"text": "b", "mark": "note", "under": []}],

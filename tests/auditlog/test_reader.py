@@ -103,11 +103,11 @@ GOT = answer_of("events", nextForwardToken="f/1", nextBackwardToken="b/1")
 
 def QUERIED(records: Records) -> dict[str, Any]:  # noqa: N802 - one of the answers
     """What GetQueryResults answers."""
-    found = rows(records)
-    statistics = {"recordsMatched": float(len(found)), "bytesScanned": 1.0}
+    result = rows(records)
+    statistics = {"recordsMatched": float(len(result)), "bytesScanned": 1.0}
     return {
         "queryLanguage": "CWLI",
-        "results": found,
+        "results": result,
         "statistics": statistics,
         "status": "Complete",
     }
@@ -310,9 +310,9 @@ def test_a_truncated_answer_is_reported(name: str, indent: int | None, oncall: C
     log = read_log(text)
     assert len(log.records) == len(RECORDS)
     assert log.gaps == ((gap,) if gap else ())
-    said = oncall("report", "-", stdin=text)
-    assert said.status == (1 if gap else 0)
-    assert (said.lines[-1] == f"part of the log is missing: {gap}") is bool(gap)
+    output = oncall("report", "-", stdin=text)
+    assert output.status == (1 if gap else 0)
+    assert (output.lines[-1] == f"part of the log is missing: {gap}") is bool(gap)
     assert oncall("replay", "-", "--json", stdin=text).json["gaps"] == list(log.gaps)
 
 
@@ -328,7 +328,7 @@ HOW = "; get them with `aws logs tail LOG_GROUP --since 7d > week.log`"
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "expected"),
     [
         (gzip.compress(PLAIN)[:-20], "cannot be read: its gzip data is damaged or cut off"),
         (gzip.compress(PLAIN) + b"x", "cannot be read: its gzip data is damaged or cut off"),
@@ -346,9 +346,9 @@ HOW = "; get them with `aws logs tail LOG_GROUP --since 7d > week.log`"
         (b"events:\n- message: x\n", f"has no line of the function's log{HOW}"),
     ],
 )
-def test_unreadable_files_are_rejected(given: bytes, said: str, oncall: Command) -> None:
+def test_unreadable_files_are_rejected(given: bytes, expected: str, oncall: Command) -> None:
     """The error says what to do; nothing is reported as if it were complete."""
-    assert oncall("report", "-", stdin=given) == (2, "", f"oncall: stdin {said}\n")
+    assert oncall("report", "-", stdin=given) == (2, "", f"oncall: stdin {expected}\n")
 
 
 def test_a_first_line_with_a_carriage_return(oncall: Command) -> None:

@@ -239,10 +239,10 @@ def test_no_field_of_a_record_crashes_a_command() -> None:
     labels = {DURATION: "soonish", REQUESTED_DURATION: "1h", EXPIRES: "soon"}
     asked = read_request(request_for(DATABASE).requester, (DATABASE,), labels)
     unreadable, decided = (log_record(each, every) for each in (asked, request_for(DATABASE)))
-    told = decided["trace"]["duties"][0]
-    assert len(told) == len(every) - len({"holder", "declarers", "user"})
+    output = decided["trace"]["duties"][0]
+    assert len(output) == len(every) - len({"holder", "declarers", "user"})
     # Whose duty it is, a record tells by this alone.
-    decided = changed(decided, ("trace", "duties", 0), {**told, "alias": True})
+    decided = changed(decided, ("trace", "duties", 0), {**output, "alias": True})
     for record in of_call("every", unreadable, decided):
         for place in places(record):
             for value in ODD_VALUES:

@@ -41,7 +41,7 @@ def test_the_same_policy_gives_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "shown"),
+    ("labels", "expected"),
     [
         ({DURATION: "soonish"}, '"soonish"'),
         ({DURATION: "1h", REQUESTED_DURATION: "soonish"}, '"soonish"'),
@@ -50,10 +50,10 @@ def test_the_same_policy_gives_the_same() -> None:
         ({EXPIRES: "x" * 300}, '"..."'),
     ],
 )
-def test_an_unreadable_duration(labels: dict[str, str], shown: str) -> None:
+def test_an_unreadable_duration(labels: dict[str, str], expected: str) -> None:
     """The log has it, so any policy leaves the request to humans for that reason."""
     (record,) = log_records(request_by(labels=labels))
-    assert shown in record["reason"]
+    assert expected in record["reason"]
     assert read_line(json.dumps(record)) == record
     for policy in (POLICY, policy_from_settings(HOUR)):
         (new_record,) = replay([record], policy)
@@ -367,11 +367,11 @@ def test_contradictory_records_of_a_call(change: dict[str, object], problem: str
     """None of them is replayed; other calls are."""
     one, two = log_records(request_by(), request_by(OMAR))
     (other,) = log_records(request_by(), call="c-2")
-    found = problems(replay([one, {**two, **change}, other], POLICY))
+    result = problems(replay([one, {**two, **change}, other], POLICY))
     of_the_call = (
         [problem, problem] if problem == INCONSISTENT_CALL else sorted(["", problem])[::-1]
     )
-    assert found == [*of_the_call, ""]
+    assert result == [*of_the_call, ""]
 
 
 def test_a_duty_in_one_record_of_a_call_only() -> None:

@@ -174,11 +174,11 @@ class BootstrapProject:
     def keys(self) -> list[str]:
         """The keys that are tagged as this stack's."""
         kms = self.aws.client("kms")
-        found = [each["KeyId"] for each in kms.list_keys()["Keys"]]
+        result = [each["KeyId"] for each in kms.list_keys()["Keys"]]
         ours = [{"TagKey": key, "TagValue": value} for key, value in self.tags.items()]
         return [
             each
-            for each in found
+            for each in result
             if all(tag in kms.list_resource_tags(KeyId=each)["Tags"] for tag in ours)
         ]
 

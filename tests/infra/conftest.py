@@ -29,7 +29,7 @@ def dev() -> ProgramRun:
 @pytest.fixture(scope="session")
 def registered(dev: ProgramRun) -> Mapping[str, Registration]:
     """Give that stack's resources by type, of which each occurs once; what watches is left out."""
-    found = [each for each in dev.registrations if ":Monitoring" not in each.urn]
-    by_type = {resource.type: resource for resource in found}
-    assert len(by_type) == len(found)
+    result = [each for each in dev.registrations if ":Monitoring" not in each.urn]
+    by_type = {resource.type: resource for resource in result}
+    assert len(by_type) == len(result)
     return by_type

@@ -64,9 +64,9 @@ def _check(project: BootstrapProject, stack: str = "dev") -> int:
 def _error(project: BootstrapProject, stack: str = "dev") -> str:
     """Run what has to be refused; all that is said is a line, beside a warning of the endpoint."""
     assert _check(project, stack) == 1
-    said = project.capsys.readouterr()
-    assert said.out == ""
-    *warnings, line = said.err.splitlines()
+    output = project.capsys.readouterr()
+    assert output.out == ""
+    *warnings, line = output.err.splitlines()
     assert all(each.startswith("warning: AWS_ENDPOINT_URL") for each in warnings)
     assert line.startswith("error: ")
     return line
@@ -94,7 +94,7 @@ def test_state_in_a_folder(project: BootstrapProject) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "expected"),
     [
         ("", "PULUMI_BACKEND_URL, the place of the state, is not set"),
         ("ours", "PULUMI_BACKEND_URL is 'ours', which isn't the URL"),
@@ -104,11 +104,11 @@ def test_state_in_a_folder(project: BootstrapProject) -> None:
         ("\x1b[31m", "PULUMI_BACKEND_URL is '\\x1b[31m', which isn't"),
     ],
 )
-def test_address_that_is_none(project: BootstrapProject, url: str, said: str) -> None:
+def test_address_that_is_none(project: BootstrapProject, url: str, expected: str) -> None:
     """What is wrong, and the line to type; Pulumi isn't asked."""
     project.monkeypatch.setenv("PULUMI_BACKEND_URL", url)
     line = _error(project)
-    assert said in line
+    assert expected in line
     assert "run the `export` lines that `make bootstrap STACK=dev` prints" in line
     assert project.pulumi_calls() == []
 
@@ -150,9 +150,9 @@ def test_endpoint_that_is_not_awss(project: BootstrapProject, proxy: AwsProxy) -
 )
 def test_endpoints_of_aws(endpoint: str, taken: bool) -> None:  # noqa: FBT001 - a table of truths
     """Only AWS proves whose a bucket is, and only over TLS."""
-    found = parse_backend(f"s3://b?endpoint={quote(endpoint, safe='')}", "dev")
+    result = parse_backend(f"s3://b?endpoint={quote(endpoint, safe='')}", "dev")
     try:
-        backend._check_endpoint(found, {})
+        backend._check_endpoint(result, {})
     except SetupError:
         assert not taken
     else:
@@ -160,7 +160,7 @@ def test_endpoints_of_aws(endpoint: str, taken: bool) -> None:  # noqa: FBT001 -
 
 
 @pytest.mark.parametrize(
-    ("address", "said"),
+    ("address", "expected"),
     [
         ("awskms:///arn:aws:kms:us-west-2:210987654321:key/k?region=us-west-2", "210987654321"),
         ("awskms://arn:aws:kms:us-west-2:210987654321:alias/ours", "210987654321"),
@@ -172,18 +172,18 @@ def test_endpoints_of_aws(endpoint: str, taken: bool) -> None:  # noqa: FBT001 -
         ("hashivault://key", ""),
     ],
 )
-def test_key_of_another_account(project: BootstrapProject, address: str, said: str) -> None:
+def test_key_of_another_account(project: BootstrapProject, address: str, expected: str) -> None:
     """Its owner would read the stack's secrets: both commands refuse it before Pulumi is asked."""
     # Where there is no encrypted key, Pulumi makes one.
     encrypted = "encryptedkey: abc\n" if "alias" in address else ""
     with project.file.open("a", encoding="utf-8") as file:
         file.write(f"secretsprovider: {address}\n{encrypted}")
-    if not said:
+    if not expected:
         assert _check(project) == 0
         return
-    assert said in _error(project)
+    assert expected in _error(project)
     assert project.run() == 1
-    assert said in project.capsys.readouterr().err
+    assert expected in project.capsys.readouterr().err
     assert project.pulumi_calls() == []
 
 
@@ -194,19 +194,19 @@ def test_config_that_leads_elsewhere(project: BootstrapProject, key: str) -> Non
     """What is proven has to be what is deployed to: both commands refuse the stack's file."""
     with project.file.open("a", encoding="utf-8") as file:
         file.write(f"  {key}: [{{s3: https://evil.example}}]\n")
-    shown = key.replace("config:", "")
-    assert f"{shown} could send the deploy to another AWS account" in _error(project)
+    output = key.replace("config:", "")
+    assert f"{output} could send the deploy to another AWS account" in _error(project)
     assert project.run() == 1
-    assert shown in project.capsys.readouterr().err
+    assert output in project.capsys.readouterr().err
     assert project.pulumi_calls() == []
 
 
 def test_address_that_is_given_twice(proxy: AwsProxy) -> None:
     """Pulumi takes the first of each, so that is the one that is proven."""
-    found = parse_backend(
+    result = parse_backend(
         f"{_url(proxy)}&endpoint=https://s3.amazonaws.com&region=eu-west-1", "dev"
     )
-    assert (found.endpoint, found.region) == (proxy.endpoint, "us-west-2")
+    assert (result.endpoint, result.region) == (proxy.endpoint, "us-west-2")
 
 
 def test_profile_that_needs_a_code(project: BootstrapProject) -> None:
@@ -264,14 +264,16 @@ def test_region_that_is_not_the_buckets(project: BootstrapProject, proxy: AwsPro
     assert "the bucket ours is in us-west-2, not in eu-west-1; in PULUMI_BACKEND_URL" in line
 
 
-@pytest.mark.parametrize(("held", "told"), [("prod qa", "it has prod, qa"), ("", "it is empty")])
+@pytest.mark.parametrize(
+    ("held", "expected"), [("prod qa", "it has prod, qa"), ("", "it is empty")]
+)
 def test_stack_that_it_does_not_hold(
-    project: BootstrapProject, proxy: AwsProxy, held: str, told: str
+    project: BootstrapProject, proxy: AwsProxy, held: str, expected: str
 ) -> None:
     """Which backend was looked at, what it holds, and what prints the right one."""
     (project.folder / "bin" / "stacks").write_text(held)
     line = _error(project)
-    assert f"{_url(proxy)} has no stack 'dev' ({told})" in line
+    assert f"{_url(proxy)} has no stack 'dev' ({expected})" in line
     assert "`make bootstrap STACK=dev`" in line
 
 
@@ -384,9 +386,9 @@ def test_other_backends_are_pulumis(url: str) -> None:
 
 def test_address_is_read_whole() -> None:
     """Bucket, region, endpoint and profile."""
-    found = parse_backend("s3://b/p?region=eu-west-1&endpoint=s3.example.com&profile=ops", "dev")
-    assert (found.bucket, found.region, found.profile) == ("b", "eu-west-1", "ops")
-    assert found.endpoint == "https://s3.example.com"
+    result = parse_backend("s3://b/p?region=eu-west-1&endpoint=s3.example.com&profile=ops", "dev")
+    assert (result.bucket, result.region, result.profile) == ("b", "eu-west-1", "ops")
+    assert result.endpoint == "https://s3.example.com"
     with pytest.raises(SetupError):
         parse_backend("s3:b", "dev")
 

@@ -81,11 +81,11 @@ def test_bucket_is_closed_encrypted_and_versioned(project: BootstrapProject) -> 
         "STATE_BUCKET_MANAGED": "true",
     }
     url = f"s3://{project.bucket}?region=us-west-2&endpoint={project.proxy.endpoint}"
-    said = project.capsys.readouterr()
-    assert f"  export PULUMI_BACKEND_URL='{url}&s3ForcePathStyle=true'\n" in said.out
-    assert "  export PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true\n" in said.out
-    assert "AWS calls go to this machine" in said.err
-    assert said.out.endswith(
+    output = project.capsys.readouterr()
+    assert f"  export PULUMI_BACKEND_URL='{url}&s3ForcePathStyle=true'\n" in output.out
+    assert "  export PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true\n" in output.out
+    assert "AWS calls go to this machine" in output.err
+    assert output.out.endswith(
         f"  pulumi config set AUTO_APPROVAL_SCHEDULES Production --stack {project.stack}\n"
     )
     for _, (backend, no_plugins) in project.pulumi_calls():
@@ -242,8 +242,8 @@ def test_bucket_of_another_region(project: BootstrapProject) -> None:
     """Both regions are named, with what to change."""
     project.make_bucket()
     project.write_settings(region="eu-west-1")
-    said = project.error()
-    assert f"bucket {project.bucket} is in us-west-2, but aws:region is eu-west-1" in said
+    output = project.error()
+    assert f"bucket {project.bucket} is in us-west-2, but aws:region is eu-west-1" in output
 
 
 class TestKey:
@@ -262,9 +262,9 @@ class TestKey:
         assert project.run() == 0
         kms = project.aws.client("kms")
         (key,) = project.keys()
-        found = kms.describe_key(KeyId=f"alias/{alias}")["KeyMetadata"]
-        assert found["KeyId"] == key
-        assert found["Description"].startswith("Encrypts the secrets")
+        result = kms.describe_key(KeyId=f"alias/{alias}")["KeyMetadata"]
+        assert result["KeyId"] == key
+        assert result["Description"].startswith("Encrypts the secrets")
         assert kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"]
         policy = kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
         assert policy == key_policy(project.aws.account, "aws")
@@ -320,7 +320,7 @@ class TestKey:
         assert kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"] == before
 
     @pytest.mark.parametrize(
-        ("how", "said"),
+        ("how", "expected"),
         [
             ({}, "is Disabled, not Enabled"),
             (
@@ -330,7 +330,7 @@ class TestKey:
         ],
     )
     def test_that_cannot_encrypt_is_refused(
-        self, project: BootstrapProject, alias: str, how: dict[str, str], said: str
+        self, project: BootstrapProject, alias: str, how: dict[str, str], expected: str
     ) -> None:
         """A sentence says what is wrong with the key."""
         kms = project.aws.client("kms")
@@ -338,7 +338,7 @@ class TestKey:
         kms.create_alias(AliasName=f"alias/{alias}", TargetKeyId=key)
         if not how:
             kms.disable_key(KeyId=key)
-        assert f"KMS_KEY_ALIAS is {alias!r}, whose key {said}" in project.error()
+        assert f"KMS_KEY_ALIAS is {alias!r}, whose key {expected}" in project.error()
 
     def test_alias_that_kms_refuses(self, project: BootstrapProject) -> None:
         """Before anything is made."""
@@ -356,9 +356,9 @@ def test_github_is_made_known_once(project: BootstrapProject) -> None:
     assert project.run() == 0
     assert project.run() == 0
     (made,) = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
-    found = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=made["Arn"])
-    assert found["Url"] == "token.actions.githubusercontent.com"
-    assert found["ClientIDList"] == ["sts.amazonaws.com"]
+    result = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=made["Arn"])
+    assert result["Url"] == "token.actions.githubusercontent.com"
+    assert result["ClientIDList"] == ["sts.amazonaws.com"]
 
 
 def test_github_for_another_audience(project: BootstrapProject) -> None:
@@ -370,9 +370,9 @@ def test_github_for_another_audience(project: BootstrapProject) -> None:
         "OpenIDConnectProviderArn"
     ]
     project.write_settings(DEPLOY_REPOSITORY="acme/oncall-approvals")
-    said = project.error()
-    assert "doesn't accept the audience sts.amazonaws.com; run `aws iam add-client-id" in said
-    assert f"--open-id-connect-provider-arn {arn} --client-id sts.amazonaws.com`" in said
+    output = project.error()
+    assert "doesn't accept the audience sts.amazonaws.com; run `aws iam add-client-id" in output
+    assert f"--open-id-connect-provider-arn {arn} --client-id sts.amazonaws.com`" in output
 
 
 def test_killed_at_any_call_it_is_finished_by_the_next(project: BootstrapProject) -> None:
@@ -444,7 +444,7 @@ def test_setting_that_is_encrypted_is_refused(project: BootstrapProject, key: st
 
 
 @pytest.mark.parametrize(
-    ("stack", "said"),
+    ("stack", "expected"),
     [
         ("nope", "there is no Pulumi.nope.yaml (existing stacks: stack"),
         ("../dev", "STACK is '../dev'; use letters, digits"),
@@ -452,11 +452,11 @@ def test_setting_that_is_encrypted_is_refused(project: BootstrapProject, key: st
         ("", "STACK is ''; use letters, digits"),
     ],
 )
-def test_stack_that_is_not_there(project: BootstrapProject, stack: str, said: str) -> None:
+def test_stack_that_is_not_there(project: BootstrapProject, stack: str, expected: str) -> None:
     """A misspelt name makes no second stack: the command that makes a file is named."""
     assert bootstrap_main(project, stack) == 1
     error = project.capsys.readouterr().err.splitlines()[-1]
-    assert said in error
+    assert expected in error
     if stack == "nope":
         assert "`printf 'config:\\n  aws:region: eu-west-1\\n' > Pulumi.nope.yaml`" in error
     assert project.pulumi_calls() == []
@@ -504,19 +504,21 @@ def test_no_pulumi(project: BootstrapProject) -> None:
 def test_name_that_is_no_buckets(project: BootstrapProject) -> None:
     """By S3's rules, before anything is made."""
     project.write_settings(STATE_BUCKET="No_Bucket")
-    said = project.error()
-    assert "STATE_BUCKET is 'No_Bucket': must be 3 to 63 lower-case letters" in said
-    assert "write `oncall-approvals:STATE_BUCKET: my-company-pulumi-state` under `config:`" in said
+    output = project.error()
+    assert "STATE_BUCKET is 'No_Bucket': must be 3 to 63 lower-case letters" in output
+    assert (
+        "write `oncall-approvals:STATE_BUCKET: my-company-pulumi-state` under `config:`" in output
+    )
 
 
 def test_stack_whose_name_makes_no_bucket(project: BootstrapProject) -> None:
     """Upper-case letters may be in a stack's name, and not in a bucket's."""
     project.stack = "Dev"
     project.write_settings(region="us west 2")  # which hides no other problem
-    said = project.error()
+    output = project.error()
     assert (
         "STATE_BUCKET is not set, and the stack's name 'Dev' can't be part of a bucket's name"
-        in said
+        in output
     )
 
 

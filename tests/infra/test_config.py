@@ -192,8 +192,8 @@ def test_wrong_value_is_refused_with_what_mends_it(key: str, value: str, sentenc
 )
 def test_wrong_or_missing_secret(secrets: dict[str, str], problem: str, key: str) -> None:
     """The command asks for it; its value is never quoted."""
-    said = refusal({}, secrets)
-    assert said == f"{key} {problem}; run `pulumi config set --secret {key} --stack dev`"
+    output = refusal({}, secrets)
+    assert output == f"{key} {problem}; run `pulumi config set --secret {key} --stack dev`"
 
 
 def test_encrypted_value_under_a_misspelt_key() -> None:
@@ -226,10 +226,12 @@ def test_stack_of_another_ones_previews_gets_no_role() -> None:
 def test_settings_that_lambda_would_refuse_are_refused_before() -> None:
     """A function's environment holds 4 KB: the sentence names the setting that takes the most."""
     schedules = ", ".join(f"Schedule number {number}" for number in range(200))
-    said = refusal({"AUTO_APPROVAL_SCHEDULES": schedules}, GOOD)
-    assert said.startswith("AUTO_APPROVAL_SCHEDULES has ")
-    assert "the most in a function's environment is 3800" in said
-    assert said.endswith("; shorten it, or use a policy file, which is not part of the environment")
+    output = refusal({"AUTO_APPROVAL_SCHEDULES": schedules}, GOOD)
+    assert output.startswith("AUTO_APPROVAL_SCHEDULES has ")
+    assert "the most in a function's environment is 3800" in output
+    assert output.endswith(
+        "; shorten it, or use a policy file, which is not part of the environment"
+    )
 
 
 def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
@@ -249,14 +251,14 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
         "STATE_BUCKET": "x-an",
     }
     secrets = {"INDENT_WEBHOOK_SECRET": "short-secret", "WEBHOOK_MAX_AGE": "hunter2"}
-    said = refusal(plain, secrets, root=tmp_path)
-    title, *lines = said.splitlines()
+    output = refusal(plain, secrets, root=tmp_path)
+    title, *lines = output.splitlines()
     # No provider's key, and the policy beside the schedules.
     assert title == f"Pulumi.dev.yaml has {len(plain) + len(secrets) + 2} problems:"
     assert {line.split()[1] for line in lines} == {*plain, *secrets, "INCIDENTIO_API_KEY"}
     assert all(line.startswith("- ") for line in lines)
     for secret in ("short-secret", "hunter2", "crimson"):
-        assert secret not in said
+        assert secret not in output
 
 
 def test_plain_settings_that_are_encrypted() -> None:
@@ -273,11 +275,11 @@ def test_plain_settings_that_are_encrypted() -> None:
 
 def test_secrets_in_plain_text() -> None:
     """Each is named, and none is quoted."""
-    said = refusal(dict.fromkeys(SECRET_KEYS, "plain-secret-of-16"), {})
-    assert "plain-secret" not in said
+    output = refusal(dict.fromkeys(SECRET_KEYS, "plain-secret-of-16"), {})
+    assert "plain-secret" not in output
     for key in SECRET_KEYS:
         assert (
-            f"{key} is a secret but is set in plain text; run `pulumi config set --secret" in said
+            f"{key} is a secret but is set in plain text; run `pulumi config set --secret" in output
         )
 
 
@@ -287,5 +289,5 @@ def test_secrets_in_plain_text() -> None:
 )
 def test_remedy_is_not_what_approves_more(key: str, value: str, meant: str) -> None:
     """An example is like what was written; who wrote 0 is not told to write true."""
-    said = refusal({key: value}, GOOD)
-    assert f"`pulumi config set {key} {meant} --stack dev`" in said
+    output = refusal({key: value}, GOOD)
+    assert f"`pulumi config set {key} {meant} --stack dev`" in output

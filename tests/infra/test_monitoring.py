@@ -145,11 +145,11 @@ def test_the_address_is_subscribed(mailing: ProgramRun) -> None:
 def test_without_an_address_there_is_no_topic(dev: ProgramRun, mailing: ProgramRun) -> None:
     """The alarms are the same, but for whom they tell: nobody."""
     assert not [made for made in dev.registrations if made.type.startswith("aws:sns/")]
-    told = all_of(mailing, "MetricAlarm")
+    output = all_of(mailing, "MetricAlarm")
     for name, alarm in all_of(dev, "MetricAlarm").items():
         assert alarm == {
             key: value
-            for key, value in told[name].items()
+            for key, value in output[name].items()
             if key not in {"alarmActions", "okActions"}
         }
 
@@ -207,8 +207,10 @@ def test_dashboard_answers_at_a_glance(widgets: list[dict[str, Any]]) -> None:
 
 def test_every_alarm_is_on_it(watching_all: ProgramRun, widgets: list[dict[str, Any]]) -> None:
     """By its ARN."""
-    (shown,) = (each["properties"]["alarms"] for each in widgets if each["type"] == "alarm")
-    assert sorted(shown) == sorted(f"{ALARM}{name}" for name in all_of(watching_all, "MetricAlarm"))
+    (output,) = (each["properties"]["alarms"] for each in widgets if each["type"] == "alarm")
+    assert sorted(output) == sorted(
+        f"{ALARM}{name}" for name in all_of(watching_all, "MetricAlarm")
+    )
 
 
 def test_what_is_drawn_is_counted(watching_all: ProgramRun, widgets: list[dict[str, Any]]) -> None:

@@ -59,8 +59,8 @@ def test_two_cases_have_two_names() -> None:
 
 def test_file_that_is_not_yaml_is_told() -> None:
     """As for a policy."""
-    said = "this is not YAML: expected the node content, but found '<stream end>'"
-    assert [tuple(each) for each in read_cases(b"cases: [", RULES).errors] == [(1, said)]
+    output = "this is not YAML: expected the node content, but found '<stream end>'"
+    assert [tuple(each) for each in read_cases(b"cases: [", RULES).errors] == [(1, output)]
 
 
 def test_everything_wrong_is_told_at_once() -> None:

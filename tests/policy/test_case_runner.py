@@ -190,8 +190,8 @@ def test_tests_that_let_everything_pass_are_a_gap(tmp_path: Path) -> None:
     """One case at least must not be approved."""
     policy = POLICY[: POLICY.index("  - name: dry")]
     run = run_tests(tmp_path, policy, cut("runs dry", "the vault"))
-    said = "no case expects a refusal, so a policy that approves everybody would pass"
-    assert run.failures == (f"prod.test.yaml:1: {said}",)
+    output = "no case expects a refusal, so a policy that approves everybody would pass"
+    assert run.failures == (f"prod.test.yaml:1: {output}",)
 
 
 def test_denial_counts_where_nothing_would_approve_anyway(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_gaps_fail(folder: Path, capsys: Out) -> None:
 def test_errors_are_told_by_file_and_line(folder: Path, capsys: Out) -> None:
     """A file that cannot be used is told whole, and is no result of a test."""
     write_policy(folder, POLICY.replace("3h", "3").replace("name: dry", "nam: dry"))
-    said = [
+    output = [
         (
             'policy/prod.yaml:5: "duration" is 3, which isn\'t a duration: '
             "a number needs a unit, for example 3m or 3h"
@@ -78,9 +78,9 @@ def test_errors_are_told_by_file_and_line(folder: Path, capsys: Out) -> None:
         'policy/prod.yaml:7: a rule needs "name"',
     ]
     assert main(["test"]) == 2
-    assert sorted(capsys.readouterr().out.splitlines()) == said
+    assert sorted(capsys.readouterr().out.splitlines()) == output
     assert main(["check"]) == 1
-    assert sorted(capsys.readouterr().out.splitlines()) == said
+    assert sorted(capsys.readouterr().out.splitlines()) == output
 
 
 def test_warnings_fail_nothing(folder: Path, capsys: Out) -> None:
@@ -100,9 +100,9 @@ def test_worst_of_several_files_is_the_status(folder: Path, capsys: Out) -> None
     (folder / "bad.yaml").write_text("rules: 1\n", encoding="utf-8")
     files = ["policy/none.yaml", "policy/bad.yaml", "policy/prod.yaml"]
     assert main(["check", *files]) == 2
-    told = capsys.readouterr()
-    assert told.err == "error: policy/none.yaml cannot be read: No such file or directory\n"
-    assert told.out == (
+    output = capsys.readouterr()
+    assert output.err == "error: policy/none.yaml cannot be read: No such file or directory\n"
+    assert output.out == (
         'policy/bad.yaml:1: "rules" is 1: must be a list, for example [a, b]\n'
         "policy/prod.yaml: 3 rules, no errors\n"
     )
@@ -121,7 +121,7 @@ def test_self_declared_is_an_option(folder: Path, capsys: Out) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "said"),
+    ("file", "expected"),
     [
         (
             "policy/prod.test.yaml",
@@ -131,12 +131,12 @@ def test_self_declared_is_an_option(folder: Path, capsys: Out) -> None:
         (".yaml", ".yaml isn't a valid name for a policy file"),
     ],
 )
-def test_file_that_is_no_policy_is_a_usage_error(capsys: Out, file: str, said: str) -> None:
+def test_file_that_is_no_policy_is_a_usage_error(capsys: Out, file: str, expected: str) -> None:
     """The sentence says what to name instead."""
     with pytest.raises(SystemExit) as ended:
         main(["check", file])
     assert ended.value.code == 2
-    assert said in capsys.readouterr().err
+    assert expected in capsys.readouterr().err
 
 
 def test_folder_without_policies_is_told(folder: Path, capsys: Out) -> None:
@@ -154,9 +154,9 @@ def test_the_projects_own_policies_are_good(monkeypatch: pytest.MonkeyPatch, cap
     """The example, too, which has no doubtful rule."""
     monkeypatch.chdir(ROOT)
     assert main(["test"]) == 0
-    told = capsys.readouterr().out
-    assert "policy/example.yaml, tested by policy/example.test.yaml:" in told
-    assert "warning" not in told
+    output = capsys.readouterr().out
+    assert "policy/example.yaml, tested by policy/example.test.yaml:" in output
+    assert "warning" not in output
     for name in ("example.yaml", "example.test.yaml"):
         first = (ROOT / "policy" / name).read_text(encoding="utf-8").splitlines()[0]
         assert first.startswith("# yaml-language-server: $schema=")

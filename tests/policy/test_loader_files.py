@@ -84,11 +84,11 @@ FILES = [
 
 
 @pytest.mark.parametrize(
-    ("data", "said"), [row[1:] for row in FILES], ids=[row[0] for row in FILES]
+    ("data", "expected"), [row[1:] for row in FILES], ids=[row[0] for row in FILES]
 )
-def test_file_that_is_no_policy_is_told(data: bytes, said: list[tuple[int, str]]) -> None:
+def test_file_that_is_no_policy_is_told(data: bytes, expected: list[tuple[int, str]]) -> None:
     """Whatever a file holds, there is a line and a sentence."""
-    assert errors_of(data) == said
+    assert errors_of(data) == expected
 
 
 def test_everything_wrong_is_told_at_once_by_line() -> None:

@@ -30,7 +30,7 @@ def test_what_speaks_against_somebody_is_refused(row: Refused) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "expected"),
     [
         (
             ("[DBA]", "[\u2018DBA\u2019]"),
@@ -51,11 +51,11 @@ def test_what_speaks_against_somebody_is_refused(row: Refused) -> None:
         ),
     ],
 )
-def test_what_approves_is_warned_of(change: tuple[str, str], said: tuple[int, str]) -> None:
+def test_what_approves_is_warned_of(change: tuple[str, str], expected: tuple[int, str]) -> None:
     """A schedule may be called so at its provider: then only these letters mean it."""
     loaded = load(changed(*change))
     assert loaded.errors == ()
-    assert [tuple(each) for each in loaded.warnings] == [said]
+    assert [tuple(each) for each in loaded.warnings] == [expected]
 
 
 @pytest.mark.parametrize(
@@ -77,9 +77,9 @@ def test_what_is_written_as_usual(change: tuple[str, str]) -> None:
 def test_every_typographic_quote_is_named(quote: str) -> None:
     """On either end, whichever it is."""
     for text in (f"{quote}0", f"0{quote}"):
-        ((line, said),) = errors_of(changed(DENIAL, f"{{labels: {{Tier: {text}}}}}"))
+        ((line, output),) = errors_of(changed(DENIAL, f"{{labels: {{Tier: {text}}}}}"))
         assert line == 7
-        assert unicodedata.name(quote) in said
+        assert unicodedata.name(quote) in output
 
 
 def test_every_dash_is_one() -> None:
@@ -89,17 +89,17 @@ def test_every_dash_is_one() -> None:
     kinds = {unicodedata.category(each) for each in dashes}
     assert kinds <= {"Pd", "Sm", "So", "Sk", "Po"}
     for dash in dashes:
-        ((_, said),) = errors_of(changed(DENIAL, f"{{ids: [a{dash}b]}}"))
-        assert unicodedata.name(dash) in said
+        ((_, output),) = errors_of(changed(DENIAL, f"{{ids: [a{dash}b]}}"))
+        assert unicodedata.name(dash) in output
 
 
 def test_cases_whose_names_look_alike() -> None:
     """A name says which case is red."""
     wrong = TESTS.replace("name: runs dry", "name: ON \uff53hift")
-    said = "the case in line 3 has the same name"
+    output = "the case in line 3 has the same name"
     assert [
         tuple(each) for each in read_cases(wrong.encode(), {"DBAs", "dry", "no vault"}).errors
-    ] == [(8, said)]
+    ] == [(8, output)]
 
 
 def test_cases_hold_nothing_unseen_either() -> None:

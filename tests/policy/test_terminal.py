@@ -30,13 +30,13 @@ def test_every_character_that_steers_is_shown() -> None:
     """Controls, directions, breaks, halves of pairs, and all that has no width of its own."""
     steering = [each for each in EVERYTHING if unicodedata.category(each) in STEERING]
     for each in steering:
-        shown = safe(f"a{each}b")
-        assert shown.isascii(), hex(ord(each))
-        assert shown.isprintable(), hex(ord(each))
+        output = safe(f"a{each}b")
+        assert output.isascii(), hex(ord(each))
+        assert output.isprintable(), hex(ord(each))
     others = (each for each in EVERYTHING if unicodedata.category(each) not in STEERING)
-    shown = safe("".join(others))
-    assert len(shown.splitlines()) == 1
-    shown.encode()
+    output = safe("".join(others))
+    assert len(output.splitlines()) == 1
+    output.encode()
 
 
 def test_what_can_be_seen_stays() -> None:
@@ -48,7 +48,7 @@ def test_what_can_be_seen_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "expected"),
     [
         ("a\x1b[31mb\x07", r"a\x1b[31mb\x07"),
         ("a\r\nb\x85c\u2028d", r"a\r\nb\x85c\u2028d"),
@@ -62,9 +62,9 @@ def test_what_can_be_seen_stays() -> None:
         ("# [1]", "# [1]"),
     ],
 )
-def test_how_it_is_shown(text: str, shown: str) -> None:
+def test_how_it_is_shown(text: str, expected: str) -> None:
     """As the escape that Python writes for it; what a runner obeys, too."""
-    assert safe(text) == shown
+    assert safe(text) == expected
 
 
 def test_json_is_the_same_value() -> None:
@@ -94,15 +94,15 @@ def test_wrong_arguments_are_repeated_safely(capsys: pytest.CaptureFixture[str])
     for arguments in (["x\x1b[2J\n::error::y"], ["sub", "\x1b]0;x\x07"], ["sub", "1", "\x1b\n::a"]):
         with pytest.raises(SystemExit):
             parser.parse_args(arguments)
-        said = capsys.readouterr().err
-        assert said.replace("\n", "").isprintable()
-        assert not any(line.startswith("::") for line in said.splitlines())
+        output = capsys.readouterr().err
+        assert output.replace("\n", "").isprintable()
+        assert not any(line.startswith("::") for line in output.splitlines())
 
 
 def test_a_preview_comments_on_itself_only() -> None:
     """What Pulumi says ends no fence, gives no command, and stays as many lines as it was."""
-    said = "ok\n\t+ a\r\n::error::x\n ##[error]y\n```\n~~~\n\x1b[31mred\x1b[0m\u202e\n"
-    text = comment("dev\n# x\x1b", said, 1)
+    output = "ok\n\t+ a\r\n::error::x\n ##[error]y\n```\n~~~\n\x1b[31mred\x1b[0m\u202e\n"
+    text = comment("dev\n# x\x1b", output, 1)
     head, _, rest = text.partition("\n\n")
     assert head == r"### Preview of dev\n# x\x1b failed (exit code 1)"
     fence, *lines, end, last = rest.split("\n")
@@ -122,7 +122,7 @@ LONG = "on call for Production (incident.io) until 12:51 UTC"
 
 
 @pytest.mark.parametrize(
-    ("text", "width", "indent", "shown"),
+    ("text", "width", "indent", "expected"),
     [
         (LONG, None, 0, LONG),
         (LONG, len(LONG), 0, LONG),
@@ -136,10 +136,10 @@ LONG = "on call for Production (incident.io) until 12:51 UTC"
     ],
 )
 def test_lines_are_broken_between_words(
-    text: str, width: int | None, indent: int, shown: str
+    text: str, width: int | None, indent: int, expected: str
 ) -> None:
     """Never within a word or a command, which would be pasted as two."""
-    assert wrapped(text, width, indent) == shown
+    assert wrapped(text, width, indent) == expected
 
 
 ROWS = [("jane@example.com", "6h0m0s", LONG), ("omar@example.com", "30m", "no")]
