@@ -467,7 +467,7 @@ class TestOtherCalls:
             AWS_SECRET_ACCESS_KEY="secret",
         )
         assert [hook.call({"info": 1}, secret=each)[0] for each in (PREVIOUS, SECRET)] == [200, 401]
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1
 
     @pytest.mark.parametrize(
         ("secret", "version", "http", "fetches"),
@@ -513,7 +513,7 @@ class TestOtherCalls:
         for wait in (0.0, 4.9, 0.2, 10**6):
             seconds += wait
             answers.append(hook.call({"info": 1})[0])
-            counts.append(len(server.asked))
+            counts.append(len(server.requests))
         assert counts == fetches
         assert answers == [http, http, *([200, 200] if fetches[-1] == 2 else [http, http])]
         assert {line["level"] for line in hook.log} == {"ERROR"}

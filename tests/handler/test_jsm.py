@@ -241,7 +241,7 @@ def test_a_link_is_never_followed(
     double.fail(SCHEDULES, put("links", "next", value=told), page=1)
     snapshot = account.find(DutyQuery(schedules=("x",)))
     assert (len(snapshot.schedules_and_roles), snapshot.failures) == (3, ())
-    assert evil.asked == []
+    assert evil.requests == []
 
 
 def test_a_link_that_is_null(account: Account, double: JSM) -> None:
@@ -509,8 +509,8 @@ def test_token_and_e_mail_stay_out_of_what_is_said(
     server = serve(reply(body), reply(body, 401))
     snapshot = account.reconnect(JSM_SITE=server.url, JSM_BASE_URL=server.url).find()
     assert len(snapshot.failures) == 1
-    assert [urlsplit(request.target).path for request in server.asked] == [
+    assert [urlsplit(request.target).path for request in server.requests] == [
         TENANT,
         "/jsm/ops/api/c1/v1/schedules",
     ]
-    assert parse_qs(urlsplit(server.asked[1].target).query)["size"] == ["100"]
+    assert parse_qs(urlsplit(server.requests[1].target).query)["size"] == ["100"]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from handler.app import App
 from handler.callers import indent
 from handler.clock import Clock
-from tests.handler.scripted import Scripted, Talk, reply
+from tests.handler.scripted import Exchange, Scripted, reply
 from tests.handler.strategies import (
     BODY,
     CALL,
@@ -80,7 +80,7 @@ class Called:
         )
 
 
-def only_mary(talk: Talk) -> None:
+def only_mary(exchange: Exchange) -> None:
     """Say that Mary leads an incident, is on call, and posted an update."""
     mary = {"id": "U1", "email": MARY}
     role = {"id": "R1", "name": "Lead", "role_type": "lead"}
@@ -96,7 +96,7 @@ def only_mary(talk: Talk) -> None:
         "schedules": [{"id": "S1", "name": "DBA", "current_shifts": [shift]}],
         "incident_updates": [{"updater": {"user": mary}}],
     }
-    reply(json.dumps(body).encode())(talk)
+    reply(json.dumps(body).encode())(exchange)
 
 
 @pytest.fixture(scope="module")

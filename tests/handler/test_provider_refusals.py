@@ -33,7 +33,7 @@ def test_a_firewall_in_front(
     snapshot = ask(asked.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline())
     said = f"a firewall or proxy in front of 127.0.0.1 refused the request ({status})"
     assert {failure.problem for failure in snapshot.failures} == {said}
-    assert {request.headers["user-agent"] for request in server.asked} == {USER_AGENT}
+    assert {request.headers["user-agent"] for request in server.requests} == {USER_AGENT}
 
 
 @pytest.mark.parametrize(
