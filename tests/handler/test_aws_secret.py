@@ -187,7 +187,7 @@ class TestAnswers:
         assert error == "the secret is not a JSON object of strings"
 
     @pytest.mark.parametrize(
-        ("status", "body", "told"),
+        ("status", "body", "expected"),
         [
             (400, b'{"__type": "ResourceNotFoundException"}', " (ResourceNotFoundException)"),
             (400, b'{"__type": "com.amazonaws#AccessDenied", "m": "qjz"}', " (AccessDenied)"),
@@ -201,12 +201,12 @@ class TestAnswers:
         ],
     )
     def test_an_error_of_aws(
-        self, serve: Serve, fetch_secret: Fetch, status: int, body: bytes, told: str
+        self, serve: Serve, fetch_secret: Fetch, status: int, body: bytes, expected: str
     ) -> None:
         """The status and AWS's own name for it; nothing else of the body."""
         server = serve(reply(body, status))
         error = fetch_error(fetch_secret, {"AWS_ENDPOINT_URL": server.url})
-        assert error == f"Secrets Manager: answered {status}{told}"
+        assert error == f"Secrets Manager: answered {status}{expected}"
         assert len(server.requests) == 1
 
     def test_a_firewall(self, serve: Serve, fetch_secret: Fetch) -> None:

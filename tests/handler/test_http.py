@@ -73,10 +73,10 @@ def test_reads_json(answer: Answer, client: Client, serve: Serve, set_clock: Set
 def test_sends_what_it_is_given(client: Client, serve: Serve, set_clock: SetClock) -> None:
     """Method, path, query, headers and body arrive as they were given."""
     server = serve(reply(b"yes"))
-    said = client.send(
+    output = client.send(
         "POST", f"{server.url}/a%20b?c=d%5Be%5D", {"X-Key": "v"}, b"body", set_clock.deadline()
     )
-    assert said == b"yes"
+    assert output == b"yes"
     (asked,) = server.requests
     assert (asked.method, asked.target, asked.body) == ("POST", "/a%20b?c=d%5Be%5D", b"body")
     assert asked.headers["x-key"] == "v"
@@ -175,9 +175,9 @@ def test_refusals_of_a_proxy(
     """An API sends no HTML page: the error gives no hint about the key, and no quote."""
     server = serve(reply(body, status))
     error = failure_of(client, server, set_clock.deadline())
-    said = f"a firewall or proxy in front of 127.0.0.1 refused the request ({status})"
-    assert (str(error), error.status) == (said, status)
-    assert str(error.with_hint("; the key is wrong")) == said
+    output = f"a firewall or proxy in front of 127.0.0.1 refused the request ({status})"
+    assert (str(error), error.status) == (output, status)
+    assert str(error.with_hint("; the key is wrong")) == output
     assert len(server.requests) == 1
 
 

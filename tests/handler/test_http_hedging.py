@@ -49,8 +49,10 @@ def resolves(monkeypatch: pytest.MonkeyPatch) -> Resolves:
     """Let any name resolve to these ports of this machine, in this order."""
 
     def resolve(*ports: int) -> None:
-        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in ports]
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_args: found)
+        result = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in ports
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_args: result)
 
     return resolve
 

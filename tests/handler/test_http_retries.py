@@ -147,10 +147,12 @@ def test_lost_connections_are_retried(
     assert client.get_json(recovered.url, {}, set_clock.deadline()) == [1]
 
 
-@pytest.mark.parametrize("said", [b"HTTP/1.1 200 OK\r\nContent-Le", b"HTTP/1.1 200"])
-def test_truncated_headers(said: bytes, client: Client, serve: Serve, set_clock: SetClock) -> None:
+@pytest.mark.parametrize("expected", [b"HTTP/1.1 200 OK\r\nContent-Le", b"HTTP/1.1 200"])
+def test_truncated_headers(
+    expected: bytes, client: Client, serve: Serve, set_clock: SetClock
+) -> None:
     """A connection that ends within the headers is a failure."""
-    server = serve(write_and_close(said))
+    server = serve(write_and_close(expected))
     error = failure_of(client, server, set_clock.deadline())
     assert str(error) == "connection failed (IncompleteRead)"
 

@@ -151,8 +151,8 @@ def test_malformed_addresses(
 )
 def test_an_invalid_host(host: str, client: Client, set_clock: SetClock) -> None:
     """What no resolver accepts is a failure like others, which names the host."""
-    said = rf"^connection failed: {re.escape(host)} cannot be resolved$"
-    with pytest.raises(HttpError, match=said):
+    output = rf"^connection failed: {re.escape(host)} cannot be resolved$"
+    with pytest.raises(HttpError, match=output):
         client.get_json(f"https://{host}/v2", {}, set_clock.deadline())
 
 

@@ -61,9 +61,9 @@ class Called:
         assert answer["headers"] == {"Content-Type": "application/json"}
         body = json.loads(answer["body"], parse_constant=pytest.fail)
         assert (answer["statusCode"] == 200) is (body["status"]["code"] == 0)
-        told = f"{answer['body']}{self.log}"
-        assert SECRET not in told
-        assert API_KEY not in told
+        output = f"{answer['body']}{self.log}"
+        assert SECRET not in output
+        assert API_KEY not in output
         return answer["statusCode"], body
 
     def signed(self, body: bytes, *, base64_encoded: bool = True) -> tuple[int, dict[str, Any]]:

@@ -222,9 +222,9 @@ def test_nobody_else_is_named_however_the_address_is_spelt(spelt: str) -> None:
     policy = policy_of([name], name)
     (decision,) = decide_all([request], ProviderSnapshot((shift,)), policy, NOW)
     assert decision.approved
-    told = json.dumps(line_of(decision, policy), ensure_ascii=False)
-    assert "bob" not in told.replace("\uff42", "b")
-    assert "b\u00f6b" not in told
+    output = json.dumps(line_of(decision, policy), ensure_ascii=False)
+    assert "bob" not in output.replace("\uff42", "b")
+    assert "b\u00f6b" not in output
     assert shift.describe(NOW) == "on call for S1 (PagerDuty)"
 
 

@@ -310,7 +310,7 @@ class TestKey:
         assert len(project.keys()) == 1
 
     def test_that_others_manage_is_not_changed(self, project: BootstrapProject, alias: str) -> None:
-        """It is used, and never tagged."""
+        """The stack uses it; its rotation and its policy stay as they are."""
         kms = project.aws.client("kms")
         key = kms.create_key(Description="of all teams")["KeyMetadata"]["KeyId"]
         kms.create_alias(AliasName=f"alias/{alias}", TargetKeyId=key)

@@ -1,4 +1,4 @@
-"""The nearest right word, and what differs where nobody sees it."""
+"""The nearest valid word, and differences that nobody can see."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ ACUTE, LETTER = "U+0301 COMBINING ACUTE ACCENT", "U+00C9 LATIN CAPITAL LETTER E 
         (TEAM, TEAM, ""),
     ],
 )
-def test_a_difference_that_nobody_sees(word: str, other: str, expected: str) -> None:
-    """It is told by the names of the characters."""
+def test_an_invisible_difference(word: str, other: str, expected: str) -> None:
+    """It is described by the characters' names."""
     output = hidden_difference(word, other)
     assert output.startswith(expected)
     assert bool(output) == bool(expected)
@@ -49,10 +49,10 @@ def test_a_difference_that_nobody_sees(word: str, other: str, expected: str) -> 
     ],
 )
 def test_the_nearest_word(word: str, expected: str) -> None:
-    """One letter is found, too, however it is written."""
+    """Also of one letter, in any normal form."""
     assert nearest(word, ["Production", "E\u0301"]) == expected
 
 
 def test_many_words_are_not_listed() -> None:
-    """Nor is a word that is near to none."""
+    """Nor is a word that resembles none."""
     assert nearest("x", map(str, range(9))) == ""

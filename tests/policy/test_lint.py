@@ -1,4 +1,4 @@
-"""What is said of rules that any duty satisfies, and of duties that the settings shut out."""
+"""Warnings: rules that any duty satisfies, and duties that the settings exclude."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_policy_files(when: dict[str, Any], more: dict[str, Any], who: str) -> N
 
 
 def test_denials_and_dry_runs() -> None:
-    """What rules deny stays shut, and in dry run nothing is opened yet."""
+    """What deny rules cover is not open, and a rule in dry run opens nothing yet."""
     denial = {"name": "D", "resources": {"kinds": ["vault"]}, "deny": True}
     rule = {"name": "R", "resources": "any", "when": ANY_SHIFT, "duration": "1h"}
     policy = read_policy(json.dumps({"rules": [denial, rule], "aliases": {}}))
@@ -142,7 +142,7 @@ def test_an_incident_of_ones_own_among_several_duties() -> None:
 
 
 def test_only_for_the_resources_in_question() -> None:
-    """A rule that is for none of them is not told."""
+    """A rule for other resources is not reported."""
     policy = settings(RESOURCE_LABELS="Env=Prod")
     prod, dev = (Resource("db", "x", labels={"Env": each}) for each in ("Prod", "Dev"))
     both = Request(Resource(), (dev, prod))
@@ -177,17 +177,17 @@ def test_only_for_the_resources_in_question() -> None:
         ),
     ],
 )
-def test_what_opens_nothing(
+def test_duties_that_the_settings_exclude(
     values: dict[str, str], providers: tuple[str, ...], expected: list[str]
 ) -> None:
-    """A kind of duty that is not named, or that has no end, is told where it could be held."""
+    """A kind of duty without names, or without an end, is reported if a provider has it."""
     policy = settings(**values)
     result = [*unnamed_kinds(policy, providers), *kinds_without_end(policy, providers)]
     assert len(result) == len(expected)
     assert all(words in line for words, line in zip(expected, result, strict=True)), result
 
 
-def test_a_policy_file_says_so_itself() -> None:
+def test_a_policy_file_excludes_nothing_by_accident() -> None:
     """Its rules name what they mean."""
     policy = file({"any": [NAMED]}, end_with_shift={})
     assert not [*unnamed_kinds(policy, ALL), *kinds_without_end(policy, ALL)]

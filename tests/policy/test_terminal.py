@@ -1,4 +1,4 @@
-"""What is printed steers neither a terminal nor a CI runner, whatever the texts in it hold."""
+"""No text can control the terminal or the CI runner that it is printed to."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ STEERING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 EVERYTHING = [chr(code) for code in range(sys.maxunicode + 1)]
 
 
-def test_every_character_that_steers_is_shown() -> None:
-    """Controls, directions, breaks, halves of pairs, and all that has no width of its own."""
+def test_every_control_character_is_escaped() -> None:
+    """Controls, directions, breaks, lone surrogates, and everything without a width."""
     steering = [each for each in EVERYTHING if unicodedata.category(each) in STEERING]
     for each in steering:
         output = safe(f"a{each}b")
@@ -39,8 +39,8 @@ def test_every_character_that_steers_is_shown() -> None:
     output.encode()
 
 
-def test_what_can_be_seen_stays() -> None:
-    """Letters of any script, signs and emoji."""
+def test_visible_characters_are_unchanged() -> None:
+    """Letters of any script, symbols and emoji."""
     text = (
         "Bereitschaft f\u00fcr Z\u00fcrich \u2705 \u65e5\u672c \u0434\u0435\u0436 \U0001f389 a\\b"
     )
@@ -62,13 +62,13 @@ def test_what_can_be_seen_stays() -> None:
         ("# [1]", "# [1]"),
     ],
 )
-def test_how_it_is_shown(text: str, expected: str) -> None:
-    """As the escape that Python writes for it; what a runner obeys, too."""
+def test_escapes(text: str, expected: str) -> None:
+    """Python's escapes; also for the commands of CI runners."""
     assert safe(text) == expected
 
 
 def test_json_is_the_same_value() -> None:
-    """A script reads what was meant, and a runner sees no command."""
+    """A script reads the original value, and a runner sees no command."""
     value = {"##[x]": "##[error]\x1b \u202e", "a": ["::error::", "\\##["]}
     assert json.loads(json_text(value)) == value
     assert "##[" not in json_text(value)
@@ -99,8 +99,8 @@ def test_wrong_arguments_are_repeated_safely(capsys: pytest.CaptureFixture[str])
         assert not any(line.startswith("::") for line in output.splitlines())
 
 
-def test_a_preview_comments_on_itself_only() -> None:
-    """What Pulumi says ends no fence, gives no command, and stays as many lines as it was."""
+def test_a_preview_comment_is_contained() -> None:
+    """Pulumi's output cannot end the fence or give a command, and keeps its number of lines."""
     output = "ok\n\t+ a\r\n::error::x\n ##[error]y\n```\n~~~\n\x1b[31mred\x1b[0m\u202e\n"
     text = comment("dev\n# x\x1b", output, 1)
     head, _, rest = text.partition("\n\n")
@@ -160,8 +160,8 @@ def test_a_table_fits_its_width() -> None:
     assert first[2].endswith("  7")
 
 
-def test_a_table_is_whole_where_nobody_looks() -> None:
-    """Without a width each row is one line; where words are too wide, they stay words."""
+def test_a_table_outside_a_terminal() -> None:
+    """Each row is one line; too wide words are not broken."""
     assert len(table(("who", "for", "why"), ROWS).splitlines()) == 4
     assert LONG in table(("who", "for", "why"), ROWS)
     assert "jane@example.com" in table(("who", "for", "why"), ROWS, 10)
