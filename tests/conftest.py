@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Iterator
+from copy import deepcopy
 from functools import cache
-from typing import TYPE_CHECKING
+from itertools import cycle
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import botocore.session
 import pytest
+from botocore.hooks import EventAliaser
 from botocore.loaders import create_loader
 
 from tests.support.decision_replay import all_decisions_replayed, replay_all
@@ -38,6 +44,51 @@ def _no_aws_of_this_machine() -> Iterator[None]:
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         # Each session of boto3 would read the services' descriptions anew: some 100 ms each.
         patch.setattr(botocore.session, "create_loader", cache(create_loader))
+        # The same for each event's name.
+        alias, names = EventAliaser._alias_event_name, dict[str, str]()
+
+        def alias_once(aliaser: EventAliaser, name: str) -> str:
+            if name not in names:
+                names[name] = alias(aliaser, name)
+            return names[name]
+
+        patch.setattr(EventAliaser, "_alias_event_name", alias_once)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _spare_work_that_no_test_looks_at() -> Iterator[None]:
+    """Skip Pulumi's call stack of each resource, and keep RSA keys and YAML files that were read.
+
+    Only the engine shows the call stacks, which take a sixth of a program's run. A tenant's key
+    takes as long to make as the rest of a sandbox's callers. A command reads `Pulumi.yaml` several
+    times.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        # Only where they are imported already: most single files need neither.
+        if resource := sys.modules.get("pulumi.runtime.resource"):
+            patch.setattr(resource, "_get_stack_trace", resource.source_pb2.StackTrace)
+        if conductorone := sys.modules.get("sandbox.callers.conductorone"):
+            generate, numbers = conductorone.rsa.generate_private_key, cycle(range(5))
+
+            @cache
+            def key(_number: int, **size: int) -> object:
+                return generate(**size)
+
+            keys = SimpleNamespace(generate_private_key=lambda **size: key(next(numbers), **size))
+            patch.setattr(conductorone, "rsa", keys)
+        if stack_file := sys.modules.get("infra.stack_file"):
+            load, loaded = stack_file.load_file, dict[bytes, dict[str, Any]]()
+
+            def load_once(path: Path) -> dict[str, Any]:
+                if path.name != "Pulumi.yaml" or not path.exists():
+                    return dict(load(path))
+                text = path.read_bytes()
+                if text not in loaded:
+                    loaded[text] = load(path)
+                return deepcopy(loaded[text])
+
+            patch.setattr(stack_file, "load_file", load_once)
         yield
 
 

@@ -31,11 +31,11 @@ SETTINGS = policy_from_settings(DBAS.duration)
 ON_DBA = "on call for DBA (PagerDuty) until 14:00 UTC"
 
 
-def lines(told: Line) -> Iterator[str]:
-    """Every line of a tree, indented, its mark before it."""
-    sign = {YES: "+", NO: "-", NOTE: " "}[told.mark]
-    yield f"{sign} {told.text}"
-    for each in told.under:
+def lines(expected: Line) -> Iterator[str]:
+    """Every line of a tree, indented, with its mark in front."""
+    sign = {YES: "+", NO: "-", NOTE: " "}[expected.mark]
+    yield f"{sign} {expected.text}"
+    for each in expected.under:
         yield from (f"  {line}" for line in lines(each))
 
 
@@ -114,12 +114,12 @@ def lines(told: Line) -> Iterator[str]:
     ],
 )
 def test_why_in_one_line(record: dict[str, object], words: str) -> None:
-    """A yes gives its reason, a no what tells most about it."""
+    """An approval gives its reason; a refusal gives the most specific one."""
     assert why(record) == words
 
 
-def test_why_of_a_line_worded_by_another_version() -> None:
-    """The values of the line say that a duty is the matter, whatever words it has for that."""
+def test_one_line_for_a_record_of_another_version() -> None:
+    """It is made from the record's values, not from the wording of its reason."""
     record = log_record(request_for(DATABASE), SHIFT._replace(level=2))
     record["reason"] = "no duty of the requester counts"
     for rule in record["trace"]["rules"]:
@@ -127,16 +127,16 @@ def test_why_of_a_line_worded_by_another_version() -> None:
     assert why(record) == f"{ON_DBA}: escalation level 2; only level 1 counts"
 
 
-def test_why_of_a_request_for_all_or_nothing() -> None:
-    """Its duty counts, and still the reason says why: the time is too short."""
+def test_one_line_for_several_resources() -> None:
+    """The duty matches, but the requested time is too short: the reason says so."""
     request = request_for(DATABASE, duration="24h")._replace(all_or_nothing=True)
     record = log_record(request, SHIFT)
     assert why(record) == record["reason"]
     assert record["reason"].startswith("access for 24 hours is requested, but ")
 
 
-def test_a_yes_as_a_tree() -> None:
-    """Each rule with what it says of each duty, each provider, and what set the duration."""
+def test_the_tree_of_an_approval() -> None:
+    """Each rule with its result for each duty, each provider, and what limited the duration."""
     record = log_record(
         request_for(DATABASE, duration="30m"), SHIFT, LEAD._replace(self_declared=True)
     )
@@ -162,8 +162,8 @@ def test_a_yes_as_a_tree() -> None:
     ]
 
 
-def test_a_no_as_a_tree() -> None:
-    """What speaks against it, and which provider did not answer."""
+def test_the_tree_of_a_refusal() -> None:
+    """What prevents the approval, and which provider did not answer."""
     record = log_record(request_for(DATABASE), failures=[FAILURE])
     assert list(lines(tree(record)))[:6] == [
         "- left to humans: jane@example.com requests db:prod",
@@ -196,39 +196,39 @@ def test_a_no_as_a_tree() -> None:
         ),
     ],
 )
-def test_no_duty_is_said_once(wanted: dict[str, object], sentence: str) -> None:
-    """By what the providers were asked for: of any other duty nothing is known."""
+def test_no_duty_is_reported_once(wanted: dict[str, object], sentence: str) -> None:
+    """It names what the providers were asked for: other duties are unknown."""
     record = log_record(request_for(DATABASE))
     record["trace"]["wanted"] = {"PagerDuty": {}, "incident.io": wanted}
     assert why(record) == f"jane@example.com {sentence}"
     assert "\n".join(lines(tree(record))).count(sentence) == 1
     record = log_record(request_for(DATABASE), failures=[FAILURE])
     record["trace"]["wanted"] = {"incident.io": wanted}
-    told = list(lines(tree(record)))
-    assert f"  - jane@example.com {sentence}, as far as the providers answered" in told
+    output = list(lines(tree(record)))
+    assert f"  - jane@example.com {sentence}, as far as the providers answered" in output
 
 
-def test_one_duty_of_many_rules_is_said_once() -> None:
-    """A rule that fails for want of a duty repeats no reason, whichever the duty is."""
+def test_a_reason_that_many_rules_share_appears_once() -> None:
+    """A rule that fails for lack of a duty does not repeat the reason for each rule."""
     record = log_record(request_for(DATABASE), SHIFT._replace(level=2))
-    said = "\n".join(lines(tree(record)))
-    assert said.count("no duty of the requester counts") == 0
+    output = "\n".join(lines(tree(record)))
+    assert output.count("no duty of the requester counts") == 0
 
 
-def test_people_without_an_email_as_a_tree() -> None:
-    """How many of those on duty cannot be matched; of an id that is new here, by that id."""
+def test_the_tree_counts_people_without_an_email() -> None:
+    """How many people on duty cannot be matched; an unknown provider appears under its id."""
     record = log_record(request_for(DATABASE), without_email={"PagerDuty": (2, 3)})
     record["without_email"]["acme"] = {"people": 1, "of": 1}
-    told = list(lines(tree(record)))
-    assert told[-4:-1] == [
+    output = list(lines(tree(record)))
+    assert output[-4:-1] == [
         "    + PagerDuty, incident.io answered",
         "      2 of 3 people on duty at PagerDuty show no e-mail, so they cannot be matched",
         "      the only person on duty at acme shows no e-mail, so they cannot be matched",
     ]
 
 
-def test_a_denial_as_a_tree() -> None:
-    """The denying rule stands out, the others did not matter, and nobody was asked."""
+def test_the_tree_of_a_denial() -> None:
+    """It marks the denying rule; the other rules did not matter, and no provider was asked."""
     record = log_record(request_for(DATABASE, VAULT), SHIFT, providers=())
     assert list(lines(tree(record)))[1:-1] == [
         '    why: denied by rule "Nobody gets the vault"',
@@ -254,44 +254,45 @@ def test_a_denial_as_a_tree() -> None:
     ],
 )
 def test_who_asked(fields: dict[str, str], line: str) -> None:
-    """The caller, and both ids; lines of older versions have none."""
+    """The caller, the requester's id and the request's; older records have none of them."""
     (record,) = log_records(request_by())
     assert f"    {line}" in lines(tree(record | fields))
     assert not any("caller" in one for one in lines(tree(record)))
 
 
-def test_dry_runs_are_told() -> None:
-    """A rule in dry run, and a function that is: neither opens anything."""
+def test_dry_runs_are_marked() -> None:
+    """The tree marks a rule in dry run, and a function in dry run: neither approves anything."""
     policy = Policy((DBAS._replace(dry_run=True),))
-    told = list(lines(tree(log_record(request_for(DATABASE), SHIFT, policy=policy))))
-    assert told[0].startswith("- left to humans:")
+    output = list(lines(tree(log_record(request_for(DATABASE), SHIFT, policy=policy))))
+    assert output[0].startswith("- left to humans:")
     assert (
-        '    rule "DBAs reach databases": would approve until 14:15 UTC, but is in dry run' in told
+        '    rule "DBAs reach databases": would approve until 14:15 UTC, but is in dry run'
+        in output
     )
-    told = list(lines(tree(log_record(request_for(DATABASE), SHIFT, dry_run=True))))
-    assert told[0] == (
+    output = list(lines(tree(log_record(request_for(DATABASE), SHIFT, dry_run=True))))
+    assert output[0] == (
         "  left to humans, in dry run: jane@example.com would get db:prod "
         "for 2 hours 15 minutes, until 14:15 UTC"
     )
 
 
-def test_what_is_left_out_is_told() -> None:
-    """A record that was cut says so, and how many resources there were."""
+def test_omissions_are_reported() -> None:
+    """The tree of a truncated record says so, and how many resources there were."""
     record = log_record(request_for(*([DATABASE] * 60)), SHIFT)
-    told = list(lines(tree(record)))
-    assert " and 10 more for 2 hours 15 minutes" in told[0]
-    assert "    the record was cut to size or hides an e-mail, so some facts are missing" in told
+    output = list(lines(tree(record)))
+    assert " and 10 more for 2 hours 15 minutes" in output[0]
+    assert "    the record was cut to size or hides an e-mail, so some facts are missing" in output
 
 
-def test_nothing_by_nobody() -> None:
-    """Without an e-mail or a resource there is still something to tell."""
+def test_a_request_without_an_email_or_a_resource() -> None:
+    """It has a tree, too."""
     record = log_record(request_for()._replace(requester=DATABASE))
-    told = "- left to humans: somebody without an e-mail requests nothing"
-    assert next(lines(tree(record))) == told
+    output = "- left to humans: somebody without an e-mail requests nothing"
+    assert next(lines(tree(record))) == output
 
 
-def test_what_is_no_decision_has_no_tree() -> None:
-    """A record of another kind, or of an older form, is refused."""
+def test_only_decisions_have_a_tree() -> None:
+    """Records of another kind or of an older form are rejected."""
     for record in ({"message": "refused"}, {"message": "decision", "outcome": "no", "trace": []}):
         with pytest.raises(ValueError, match="not the record of a decision"):
             tree(record)
@@ -299,8 +300,8 @@ def test_what_is_no_decision_has_no_tree() -> None:
 
 def test_a_tree_as_data() -> None:
     """The tree is plain JSON, for a page or a script."""
-    told = Line("a", YES, (Line("b"),))
-    assert told.as_data() == {
+    output = Line("a", YES, (Line("b"),))
+    assert output.as_data() == {
         "text": "a",
         "mark": "yes",
         "under": [{"text": "b", "mark": "note", "under": []}],
@@ -308,6 +309,6 @@ def test_a_tree_as_data() -> None:
 
 
 def test_times_of_another_day_have_a_date() -> None:
-    """Only what is today's is told without one."""
+    """Only a time of the same day has no date."""
     assert clock_time(NOW, NOW) == "12:00 UTC"
     assert clock_time(NOW, NOW.replace(day=5)) == "2026-03-04 12:00 UTC"

@@ -52,7 +52,7 @@ def texts(records: Records) -> list[str]:
 
 
 def events(records: Records) -> Records:
-    """CloudWatch's events, other programs' among them."""
+    """CloudWatch's events, including some of other programs."""
     return [
         {
             "logStreamName": STREAM,
@@ -78,7 +78,7 @@ def rows(records: Records) -> list[Records]:
 
 
 def lines(form: Callable[[str], str]) -> Callable[[Records], str]:
-    """One line for each message of the log."""
+    """One line for each log message."""
     return lambda records: "".join(
         form(each.rstrip("\n")) + "\n" for each in (*NOISE, *texts(records))
     )
@@ -92,7 +92,7 @@ def pretty_tail(records: Records) -> str:
 
 
 def answer_of(name: str, **more: object) -> Callable[[Records], dict[str, Any]]:
-    """What an API of AWS's answers."""
+    """The JSON answer of an AWS API."""
     entries = rows if name == "results" else events
     return lambda records: {name: entries(records), **more}
 
@@ -103,11 +103,11 @@ GOT = answer_of("events", nextForwardToken="f/1", nextBackwardToken="b/1")
 
 def QUERIED(records: Records) -> dict[str, Any]:  # noqa: N802 - one of the answers
     """What GetQueryResults answers."""
-    found = rows(records)
-    statistics = {"recordsMatched": float(len(found)), "bytesScanned": 1.0}
+    result = rows(records)
+    statistics = {"recordsMatched": float(len(result)), "bytesScanned": 1.0}
     return {
         "queryLanguage": "CWLI",
-        "results": found,
+        "results": result,
         "statistics": statistics,
         "status": "Complete",
     }
@@ -116,7 +116,7 @@ def QUERIED(records: Records) -> dict[str, Any]:  # noqa: N802 - one of the answ
 def dumped(
     answer: Callable[[Records], object], indent: int | None = None
 ) -> Callable[[Records], str]:
-    """That, as JSON."""
+    """The same, as JSON text."""
     return lambda records: json.dumps(answer(records), indent=indent) + "\n"
 
 
@@ -198,7 +198,7 @@ BYTE_FORMS: dict[str, Callable[[str], bytes]] = {
 
 
 def counted(oncall: Command, given: bytes) -> Any:  # noqa: ANN401 - JSON
-    """The report of a file and of standard input, which are the same."""
+    """The report of a file, which standard input gives as well."""
     (oncall.folder / "given").write_bytes(given)
     answer = oncall("report", "given", "--json")
     assert oncall("report", "-", "--json", stdin=given) == answer
@@ -207,7 +207,7 @@ def counted(oncall: Command, given: bytes) -> Any:  # noqa: ANN401 - JSON
 
 @pytest.fixture
 def oncall(tmp_path: Path) -> Command:
-    """The command, with nobody to ask."""
+    """The command, without any provider."""
     command = Command(tmp_path, "")
     command.environment["INCIDENTIO_BASE_URL"] = "https://api.incident.io"
     return command
@@ -227,7 +227,7 @@ def whole(oncall: Command) -> Any:  # noqa: ANN401 - JSON
 
 @pytest.mark.parametrize("form", TEXT_FORMS)
 def test_each_form_gives_the_same_report(form: str, oncall: Command, whole: object) -> None:
-    """Nothing is left out, whatever the form; in an overlap, nothing counts twice."""
+    """Every form gives all records; where files overlap, a record counts once."""
     text = TEXT_FORMS[form](RECORDS)
     assert counted(oncall, text.encode()) == whole
     overlapping = text.rstrip("\n") + "\n" + TEXT_FORMS[form](RECORDS[:3])
@@ -239,13 +239,13 @@ def test_each_form_gives_the_same_report(form: str, oncall: Command, whole: obje
 def test_each_encoding_gives_the_same_report(
     form: str, inner: str, oncall: Command, whole: object
 ) -> None:
-    """Bytes are told by how they begin, not by the file's name."""
+    """The first bytes tell the encoding, not the file's name."""
     assert counted(oncall, BYTE_FORMS[form](TEXT_FORMS[inner](RECORDS))) == whole
 
 
 @pytest.mark.parametrize("form", TEXT_FORMS)
-def test_what_breaks_off_is_counted(form: str) -> None:
-    """Cut anywhere, a form gives all records, or says that something is missing."""
+def test_a_truncated_file_is_reported(form: str) -> None:
+    """Wherever a file is cut off, the report has all records or says that some are missing."""
     text = TEXT_FORMS[form](RECORDS[:3]).rstrip()
     for end in range(1, len(text), 97):
         kept = text[:end]
@@ -256,7 +256,7 @@ def test_what_breaks_off_is_counted(form: str) -> None:
 
 @pytest.mark.parametrize("form", ["aws logs tail --format json", "jq .events", "jq -c .events"])
 def test_one_damaged_event_hides_no_other(form: str) -> None:
-    """In the middle of a value of many lines, too."""
+    """Not even if the damage is inside a value that spans lines."""
     text = TEXT_FORMS[form](RECORDS)
     at = text.index("c-1") + 3
     log = read_log(text[:at] + text[at + 60 :])
@@ -264,7 +264,7 @@ def test_one_damaged_event_hides_no_other(form: str) -> None:
 
 
 def test_a_stray_brace_hides_nothing() -> None:
-    """What looks like the beginning of an object is none where the next line begins anew."""
+    """An opening brace starts no object if the next line starts a new record."""
     for stray in ("{\n", "x {\n", '{"a": [{\n', "  {\n\n", '{\n  "a": {\n', "[INFO {\n"):
         for form in ("aws logs tail", "aws logs tail --format json", "filter-log-events"):
             text = stray + TEXT_FORMS[form](RECORDS)
@@ -273,7 +273,7 @@ def test_a_stray_brace_hides_nothing() -> None:
 
 
 def test_the_same_id_with_another_record_counts() -> None:
-    """Nobody gets a decision left out of a report by writing a line of its id before it."""
+    """Nobody can remove a decision from a report by logging a line with its id first."""
     (one,) = log_records(request_by(), call="c")
     (other,) = log_records(request_by(OMAR), call="c")
     assert len(read_log("\n".join(texts([one, other, one]))).records) == 2
@@ -303,23 +303,21 @@ GAPS: dict[str, tuple[object, str]] = {
 
 @pytest.mark.parametrize("indent", [None, 4])
 @pytest.mark.parametrize("name", GAPS)
-def test_what_is_missing_by_its_own_account_is_told(
-    name: str, indent: int | None, oncall: Command
-) -> None:
-    """The answer says that there is more: it is reported, and the status is 1."""
+def test_a_truncated_answer_is_reported(name: str, indent: int | None, oncall: Command) -> None:
+    """If an answer says that there is more, the report says so and the status is 1."""
     answer, gap = GAPS[name]
     text = json.dumps(answer, indent=indent)
     log = read_log(text)
     assert len(log.records) == len(RECORDS)
     assert log.gaps == ((gap,) if gap else ())
-    said = oncall("report", "-", stdin=text)
-    assert said.status == (1 if gap else 0)
-    assert (said.lines[-1] == f"part of the log is missing: {gap}") is bool(gap)
+    output = oncall("report", "-", stdin=text)
+    assert output.status == (1 if gap else 0)
+    assert (output.lines[-1] == f"part of the log is missing: {gap}") is bool(gap)
     assert oncall("replay", "-", "--json", stdin=text).json["gaps"] == list(log.gaps)
 
 
-def test_as_many_rows_as_a_query_gives() -> None:
-    """Insights' CSV says nothing of what it leaves out; its number of rows does."""
+def test_a_query_with_the_maximum_of_rows_is_reported() -> None:
+    """Insights' CSV does not say what it leaves out: the number of rows shows it."""
     text = "@timestamp,@message\n" + "1,x\n" * 1000
     assert read_log(text).gaps == (reader.FULL,)
     assert read_log(text + "1,x\n").gaps == ()
@@ -330,7 +328,7 @@ HOW = "; get them with `aws logs tail LOG_GROUP --since 7d > week.log`"
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "expected"),
     [
         (gzip.compress(PLAIN)[:-20], "cannot be read: its gzip data is damaged or cut off"),
         (gzip.compress(PLAIN) + b"x", "cannot be read: its gzip data is damaged or cut off"),
@@ -348,33 +346,33 @@ HOW = "; get them with `aws logs tail LOG_GROUP --since 7d > week.log`"
         (b"events:\n- message: x\n", f"has no line of the function's log{HOW}"),
     ],
 )
-def test_what_is_refused_is_named(given: bytes, said: str, oncall: Command) -> None:
-    """With what to do; nothing of it is reported as if it were all."""
-    assert oncall("report", "-", stdin=given) == (2, "", f"oncall: stdin {said}\n")
+def test_unreadable_files_are_rejected(given: bytes, expected: str, oncall: Command) -> None:
+    """The error says what to do; nothing is reported as if it were complete."""
+    assert oncall("report", "-", stdin=given) == (2, "", f"oncall: stdin {expected}\n")
 
 
 def test_a_first_line_with_a_carriage_return(oncall: Command) -> None:
-    """A progress bar, say: it is passed over like any other line."""
+    """A progress bar, for example, is skipped like any other line."""
     given = b"10 %\r100 %\n" + PLAIN
     assert oncall("report", "-", stdin=given) == oncall("report", "-", stdin=PLAIN)
 
 
-def test_too_much(oncall: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is larger than can be read is given up, also once it is unpacked."""
+def test_too_large_files_are_rejected(oncall: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if a file is only too large once it is unpacked."""
     monkeypatch.setattr(logs, "MOST_BYTES", 2**20)
     for given in (b"x\n" * 2**20, gzip.compress(b"x\n" * 2**20)):
         answer = oncall("report", "-", stdin=given)
         assert answer.err == "oncall: stdin has more than 1 MiB: split it\n"
 
 
-def test_a_cell_without_end_is_counted() -> None:
-    """A quote that nothing closes takes the rest of the file with it: that is said."""
+def test_an_unclosed_quote_is_reported() -> None:
+    """It swallows the rest of the file, and the report says so."""
     text = TEXT_FORMS["the console's CSV"](RECORDS)
     assert read_log(text + '1,"{').unreadable == 1
 
 
 @pytest.mark.parametrize("inner", ["[", '{"events": [', '{"a": ['])
-def test_lists_without_end_are_given_up(inner: str) -> None:
+def test_deeply_nested_lists_are_skipped(inner: str) -> None:
     """However deep they are, the next line is read."""
     log = read_log('{"events": [' + inner * 100_000 + "\n" + "\n".join(texts(RECORDS)))
     assert (len(log.records), log.gaps) == (len(RECORDS), (reader.BROKEN,))

@@ -1,4 +1,4 @@
-"""A line of the log is read whole and of the right types, or counted as one that cannot be read."""
+"""A line of the log is read with the right types, or counted as unreadable."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LINE = {"timestamp": "2026-03-04T12:00:01.000Z", "level": "INFO"}
 
 
 def of_call(call: str, *records: dict[str, Any]) -> list[dict[str, Any]]:
-    """The records as the function writes those of one call."""
+    """The records of one call as the function writes them."""
     return [
         {**LINE, **each, "call": call, "number": number, "of": len(records)}
         for number, each in enumerate(records)
@@ -64,7 +64,7 @@ DUPLICATED = json.dumps(YES[0]).replace('"level":', '"level": 7, "level":', 1)
 
 
 def read(*lines: str) -> Log:
-    """Read lines among which are whole ones."""
+    """Read lines, some of which are complete."""
     return read_log("\n".join([*lines, *map(json.dumps, RECORDS)]))
 
 
@@ -90,8 +90,8 @@ def test_whole_records_are_read_as_they_are() -> None:
         "{} {",
     ],
 )
-def test_lines_of_others_are_passed_over(line: str) -> None:
-    """What the function did not write is not counted."""
+def test_lines_of_other_programs_are_skipped(line: str) -> None:
+    """They are not counted either."""
     assert read(line) == Log(RECORDS, 0)
 
 
@@ -122,7 +122,7 @@ def test_lines_of_others_are_passed_over(line: str) -> None:
     ],
 )
 def test_damaged_lines_are_counted(line: str) -> None:
-    """They are the function's, and the others are read all the same."""
+    """Damaged lines of the function are counted, and the others are still read."""
     assert read(line) == Log(RECORDS, 1)
     with pytest.raises(LineError):
         read_line(line)
@@ -146,7 +146,7 @@ TOLD_ONLY = [
 
 
 def test_lines_from_before_people_were_counted() -> None:
-    """They lack the counts; all else is told, counted and decided again as ever."""
+    """They lack only the counts; everything else is reported and replayed."""
     old = [missing_label(each, "without_email") for each in NO]
     log = read_log("\n".join(old))
     assert log.unreadable == 0
@@ -162,7 +162,7 @@ def test_lines_from_before_people_were_counted() -> None:
 @pytest.mark.parametrize("record", [YES[0], NO[0], DRY[0]])
 @pytest.mark.parametrize("place", [*DECIDED_FROM, *TOLD_ONLY, ("rules",), ("policy",)])
 def test_a_line_that_lacks_a_field_is_read(record: dict[str, Any], place: tuple[str, ...]) -> None:
-    """It is of another version of the function: it is counted as any other, and told."""
+    """Another version of the function wrote it: it is counted and reported like any other."""
     log = read_log(missing_label(record, *place))
     assert (len(log.decisions), log.unreadable) == (1, 0)
     assert report(log.records)["outcomes"] == report([record])["outcomes"]
@@ -171,15 +171,15 @@ def test_a_line_that_lacks_a_field_is_read(record: dict[str, Any], place: tuple[
 
 
 @pytest.mark.parametrize("place", DECIDED_FROM)
-def test_a_line_that_lacks_what_it_was_decided_from(place: tuple[str, ...]) -> None:
-    """It is not decided again: what is missing could have changed it."""
+def test_a_line_without_an_input_is_not_replayed(place: tuple[str, ...]) -> None:
+    """The missing input could have changed the decision."""
     (again,) = replay(read_log(missing_label(YES[0], *place)).decisions, POLICY)
     assert "an older version" in again.problem
 
 
 @pytest.mark.parametrize("place", TOLD_ONLY)
-def test_a_line_that_lacks_what_only_tells_of_it(place: tuple[str, ...]) -> None:
-    """It is decided again, and nothing differs."""
+def test_a_line_without_a_descriptive_field_is_replayed(place: tuple[str, ...]) -> None:
+    """It gives the same decision."""
     (again,) = replay(read_log(missing_label(YES[0], *place)).decisions, POLICY)
     assert (again.problem, again.differences) == ("", ())
 
@@ -187,20 +187,20 @@ def test_a_line_that_lacks_what_only_tells_of_it(place: tuple[str, ...]) -> None
 @pytest.mark.parametrize(
     "name", ["outcome", "dry_run", "reason", "requester", "duration", "decided_at"]
 )
-def test_a_line_that_lacks_what_was_decided_is_counted(name: str) -> None:
-    """Without these it says nothing."""
+def test_a_line_without_its_outcome_is_unreadable(name: str) -> None:
+    """It is counted as a damaged line."""
     assert read(missing_label(YES[0], name)) == Log(RECORDS, 1)
 
 
-def test_a_rule_of_which_a_line_does_not_say_why() -> None:
-    """Only the verdict is shown."""
+def test_a_rule_without_a_reason() -> None:
+    """Only its result is shown."""
     record = copy.deepcopy(YES[0])
     record["trace"]["rules"] = [{"rule": "databases", "verdict": "no"}]
     (read_one,) = read_log(json.dumps(record)).decisions
     assert Line('rule "databases": not matched', explain.NO) in tree(read_one).under
 
 
-def test_a_pair_that_is_whole_is_text() -> None:
+def test_a_surrogate_pair_is_text() -> None:
     """An emoji is written as two escapes."""
     record = {**REFUSED, "why": "\N{PARTY POPPER}"}
     assert r"\ud83c" in json.dumps(record)
@@ -208,7 +208,7 @@ def test_a_pair_that_is_whole_is_text() -> None:
 
 
 def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:  # noqa: ANN401 - any JSON
-    """Every place in a record where something stands."""
+    """The path of every value in a record."""
     names: Any = value.items() if isinstance(value, dict) else ()
     names = enumerate(value) if isinstance(value, list) else names
     under = [place for name, each in names for place in places(each, (*at, name))]
@@ -216,7 +216,7 @@ def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:  # no
 
 
 def changed(record: dict[str, Any], place: tuple[Any, ...], value: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
-    """The record with another value in a place; without it where the value is Ellipsis."""
+    """The record with another value at a path; without it if the value is Ellipsis."""
     edited = copy.deepcopy(record)
     parent: Any = edited
     for name in place[:-1]:
@@ -228,8 +228,8 @@ def changed(record: dict[str, Any], place: tuple[Any, ...], value: Any) -> dict[
     return edited
 
 
-def test_no_field_of_a_record_ends_a_command() -> None:
-    """Also what few records have: each field that the function may write is of its type."""
+def test_no_field_of_a_record_crashes_a_command() -> None:
+    """Each field that the function may write has its type, including rare ones."""
     now = NOW - timedelta(minutes=1)
     every = Duty(
         *("incident.io", INCIDENT_ROLE, "R1", "Incident Lead", JANE, "lead", 2),
@@ -243,10 +243,10 @@ def test_no_field_of_a_record_ends_a_command() -> None:
     unreadable, decided = (
         log_record(each, every, policy=policy) for each in (asked, request_for(DATABASE))
     )
-    told = decided["trace"]["duties"][0]
-    assert len(told) == len(every) - len({"holder", "declarers", "inactive"})
+    output = decided["trace"]["duties"][0]
+    assert len(output) == len(every) - len({"holder", "declarers", "inactive"})
     # Whose duty it is, a record tells by this alone.
-    decided = changed(decided, ("trace", "duties", 0), {**told, "alias": True})
+    decided = changed(decided, ("trace", "duties", 0), {**output, "alias": True})
     for record in of_call("every", unreadable, decided):
         for place in places(record):
             for value in ODD_VALUES:
@@ -269,11 +269,11 @@ EDITS = [(number, place) for number, each in enumerate(RECORDS) for place in pla
         max_leaves=3,
     ),
 )
-def test_whatever_one_record_holds_the_others_are_told_as_before(
+def test_one_record_never_changes_the_report_of_others(
     edit: tuple[int, tuple[Any, ...]],
     value: Any,  # noqa: ANN401 - any JSON
 ) -> None:
-    """Nothing in a record ends a command, or changes what comes of another call's."""
+    """No value in a record crashes a command or changes the result of another call."""
     number, place = edit
     records: list[dict[str, Any]] = [*RECORDS]
     records[number] = changed(records[number], place, value)

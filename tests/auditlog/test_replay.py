@@ -1,4 +1,4 @@
-"""Deciding a record again: the same, or what differs, or that the record holds too little."""
+"""Replaying a record: the same decision, a difference, or a record with too few facts."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ PETITION = {"petition": "p-1"}
 
 
 def problems(replayed: list[ReplayResult]) -> list[str]:
-    """Why each could not be decided again."""
+    """Why each record could not be replayed."""
     return [each.problem for each in replayed]
 
 
 def test_the_same_policy_gives_the_same() -> None:
-    """A yes and a no come out as they were, all of what was logged about them."""
+    """Approvals and refusals are the same, with everything that was logged about them."""
     records = log_records(request_by(), request_by(OMAR))
     for each in replay(records, POLICY):
         assert (each.problem, each.differences) == ("", ())
@@ -42,7 +42,7 @@ def test_the_same_policy_gives_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "shown"),
+    ("labels", "expected"),
     [
         ({DURATION: "soonish"}, '"soonish"'),
         ({DURATION: "1h", REQUESTED_DURATION: "soonish"}, '"soonish"'),
@@ -51,10 +51,10 @@ def test_the_same_policy_gives_the_same() -> None:
         ({EXPIRES: "x" * 300}, '"..."'),
     ],
 )
-def test_a_wish_that_cannot_be_read(labels: dict[str, str], shown: str) -> None:
-    """The log line holds it, so that humans decide again, by whatever policy, for that reason."""
+def test_an_unreadable_duration(labels: dict[str, str], expected: str) -> None:
+    """The log has it, so any policy leaves the request to humans for that reason."""
     (record,) = log_records(request_by(labels=labels))
-    assert shown in record["reason"]
+    assert expected in record["reason"]
     assert read_line(json.dumps(record)) == record
     for policy in (POLICY, policy_from_settings(HOUR)):
         (new_record,) = replay([record], policy)
@@ -63,7 +63,7 @@ def test_a_wish_that_cannot_be_read(labels: dict[str, str], shown: str) -> None:
 
 
 def test_the_caller() -> None:
-    """Who asked is in the record that is made again, and in none of an older form."""
+    """The replayed record has the caller; records of an older form have none."""
     request = request_by()
     request = request._replace(requester=request.requester._replace(id="jane"))
     (record,) = log_records(request, caller="authzen", caller_request="r-1")
@@ -94,7 +94,7 @@ NAMES = {"jdoe": JANE}
 def test_a_name_that_means_another_person(
     caller: str, email: str, logged: dict[str, str], now: dict[str, str], problem: str
 ) -> None:
-    """The person would be another one, whose duties the log doesn't hold."""
+    """A policy that maps the name to somebody else needs duties that the log does not have."""
     request = request_by(email)
     request = request._replace(requester=request.requester._replace(id="jdoe"))
     before = POLICY._replace(identities={caller: logged} if logged else {})
@@ -105,7 +105,7 @@ def test_a_name_that_means_another_person(
 
 
 def test_an_action() -> None:
-    """It is in the record, unless it is access, as in those of before; what it is decides again."""
+    """The record has any action but access, as older records have none; replay uses it."""
     (access,), (deploy,) = (
         log_records(request_by()),
         log_records(request_by()._replace(action="deploy")),
@@ -125,8 +125,8 @@ def test_an_action() -> None:
     assert headline == "left to humans: jane@example.com requests db:prod (action deploy)"
 
 
-def test_an_action_that_the_log_may_not_hold() -> None:
-    """With somebody's e-mail in it, or too long for the line, it is not decided again."""
+def test_an_action_that_the_log_hides() -> None:
+    """An action with an e-mail in it, or a too long one, makes the record impossible to replay."""
     for action in (f"as {OMAR}", "x" * 300):
         (record,) = log_records(request_by()._replace(action=action))
         assert OMAR not in json.dumps(record)
@@ -145,7 +145,7 @@ def test_a_line_worded_by_another_version() -> None:
 
 
 def test_values_that_differ() -> None:
-    """Which duty proves it and which rule denies it are compared, if the line has them."""
+    """Evidence and the denying rule are compared, if the record has them."""
     (record,) = log_records(request_by())
     record["evidence"][0]["id"] = "another"
     assert replay([record], POLICY)[0].differences == ("evidence",)
@@ -160,7 +160,7 @@ def test_values_that_differ() -> None:
 
 
 def test_another_policy_gives_what_differs() -> None:
-    """Shorter, by another rule, or no longer at all."""
+    """A shorter duration, another rule, or no approval."""
     (record,) = log_records(request_by())
     (shorter,) = replay([record], policy_from_settings(HOUR, schedules=("DBA",)))
     assert shorter.differences == ("duration",)
@@ -187,8 +187,8 @@ def test_another_policy_gives_what_differs() -> None:
         (None, OnCall(("DBA",)), False),
     ],
 )
-def test_a_no_needs_all_facts(queries: DutyQuery | None, rule: OnCall, known: bool) -> None:  # noqa: FBT001 - the table's column
-    """A no by another policy is one only if all that it needs was asked for then."""
+def test_a_refusal_needs_all_facts(queries: DutyQuery | None, rule: OnCall, known: bool) -> None:  # noqa: FBT001 - the table's column
+    """Another policy refuses only if everything that it needs was asked for."""
     records = log_records(
         request_by(), duties=(), queries={"incident.io": queries} if queries else {}
     )
@@ -200,8 +200,8 @@ def test_a_no_needs_all_facts(queries: DutyQuery | None, rule: OnCall, known: bo
         assert "would have been asked for facts that the log lacks" in replayed.problem
 
 
-def test_a_yes_is_one_whatever_else_could_be_asked() -> None:
-    """More facts can only add to it."""
+def test_an_approval_needs_no_further_facts() -> None:
+    """More facts could only add to it."""
     (record,) = log_records(request_by())
     policy = policy_from_settings(HOUR, schedules=("DBA", "API"), incident_roles=("Lead",))
     (replayed,) = replay([record], policy)
@@ -209,7 +209,7 @@ def test_a_yes_is_one_whatever_else_could_be_asked() -> None:
 
 
 def test_ends_are_facts() -> None:
-    """An end that nobody had to ask for is missing for a policy that needs it."""
+    """A policy that needs ends cannot be replayed on a record whose duties had no end read."""
     (record,) = log_records(request_by(), duties=(SHIFT._replace(end=None),))
     policy = Policy((Rule("", Selector(), OnCall(("DBA",)), HOUR, shift_end=ShiftEnd()),))
     (replayed,) = replay([record], policy)
@@ -223,7 +223,7 @@ def test_ends_are_facts() -> None:
 
 
 def test_a_duty_without_an_end_stays_so() -> None:
-    """`endless` is a fact of its own: not the same as an end that nobody has read."""
+    """A duty that never ends differs from one whose end was not read."""
     rule = Rule("", Selector(), OnCall(("DBA",)), HOUR, shift_end=ShiftEnd(without_end=HOUR / 2))
     endless = SHIFT._replace(end=None, endless=True)
     policy = Policy((rule,))
@@ -233,8 +233,8 @@ def test_a_duty_without_an_end_stays_so() -> None:
     assert replayed.record["duration"] == "30m0s"
 
 
-def test_an_aliases_duty_is_his_by_that_alias_only() -> None:
-    """By a policy without the alias, what was held under it counts no more."""
+def test_an_aliases_duty_needs_the_alias() -> None:
+    """A policy without the alias does not match the duty that was held under it."""
     alias = "jane@corp.example"
     aliases = {JANE: (alias,)}
     policy = POLICY._replace(aliases=aliases)
@@ -248,14 +248,14 @@ def test_an_aliases_duty_is_his_by_that_alias_only() -> None:
 
 
 def test_a_new_alias_is_a_fact_that_is_missing() -> None:
-    """What another address of the requester holds was not looked at then."""
+    """Duties under the requester's new address were not looked up at the time."""
     (record,) = log_records(request_by(), duties=())
     (replayed,) = replay([record], POLICY._replace(aliases={JANE: ("j@corp.example",)}))
     assert "requester's other addresses" in replayed.problem
 
 
 def test_an_aliases_duty_by_other_aliases() -> None:
-    """By whose address it was held is not logged: by a policy with others it is no yes."""
+    """The log has no holder: a policy with other aliases does not approve on that duty."""
     aliases = {JANE: ("jane@corp.example",)}
     policy = POLICY._replace(aliases=aliases)
     (record,) = log_records(
@@ -280,7 +280,7 @@ def test_who_declared_an_incident_is_not_logged(
     self_declared: bool,  # noqa: FBT001 - the table's column
     known: bool,  # noqa: FBT001 - the same
 ) -> None:
-    """Another address of the requester may be the declarer's, by a policy that knows of it."""
+    """With another alias, the declarer might be the requester."""
     led = LEAD._replace(declarers=frozenset({"j@corp.example"}))
     policy = policy_from_settings(6 * HOUR, incident_roles=("Incident Lead",))
     (record,) = log_records(request_by(), duties=(led,), policy=policy)
@@ -349,7 +349,7 @@ def test_what_a_user_of_the_requester_might_add() -> None:
 
 
 def test_named_schedules_of_pagerduty_are_looked_up() -> None:
-    """Where any schedule would do, their names were not listed, so that any could be shared."""
+    """A policy for any schedule did not list names, so another schedule could share one."""
     shift = SHIFT._replace(provider="PagerDuty", shared_names=frozenset({"DBA"}))
     records = log_records(
         request_by(),
@@ -362,7 +362,7 @@ def test_named_schedules_of_pagerduty_are_looked_up() -> None:
 
 
 def test_an_answer_for_which_nobody_waited() -> None:
-    """An approval ends the waiting: what another provider would have said is not known."""
+    """An approval ends the waiting, so the other providers' answers are unknown."""
     shift = SHIFT._replace(provider="PagerDuty")
     queries = {"PagerDuty": DutyQuery(("DBA",), roles=True), "incident.io": DutyQuery()}
     records = log_records(request_by(), duties=(shift,), queries=queries)
@@ -374,7 +374,7 @@ def test_an_answer_for_which_nobody_waited() -> None:
 
 
 def test_requests_of_a_petition_are_decided_together() -> None:
-    """They stand or fall together; the others of the call do not."""
+    """All are approved or none; the other requests of the call are decided alone."""
     records = log_records(request_by(OMAR, PETITION), request_by(JANE, PETITION), request_by())
     assert [each["outcome"] for each in records] == ["abstain", "abstain", "approve"]
     assert not any(each.differences or each.problem for each in replay(records, POLICY))
@@ -383,8 +383,8 @@ def test_requests_of_a_petition_are_decided_together() -> None:
     assert torn[1].differences == ()
 
 
-def test_a_call_with_a_part_that_is_not_whole() -> None:
-    """Its petition may be that of another: only what has none is decided again."""
+def test_a_call_with_an_incomplete_record() -> None:
+    """Its petition is unknown: only requests without a petition are replayed."""
     long = {"petition": "p" * 300}
     replayed = replay(
         log_records(request_by(labels=long), request_by(labels=PETITION), request_by()), POLICY
@@ -392,8 +392,8 @@ def test_a_call_with_a_part_that_is_not_whole() -> None:
     assert problems(replayed) == [NOT_WHOLE, INCOMPLETE_CALL, ""]
 
 
-def test_calls_are_told_apart() -> None:
-    """By their id, or where they have none by their first request; twice the same line is once."""
+def test_records_are_grouped_by_call() -> None:
+    """By the call's id, or by the first request if there is none; a repeated line counts once."""
     named = log_records(request_by(OMAR, PETITION), call="a") + log_records(
         request_by(JANE, PETITION), call="b"
     )
@@ -423,21 +423,19 @@ def test_calls_are_told_apart() -> None:
         ({"version": "another"}, ""),
     ],
 )
-def test_records_of_a_call_that_do_not_fit_together(
-    change: dict[str, object], problem: str
-) -> None:
-    """None of them is believed where they contradict each other; other calls are."""
+def test_contradictory_records_of_a_call(change: dict[str, object], problem: str) -> None:
+    """None of them is replayed; other calls are."""
     one, two = log_records(request_by(), request_by(OMAR))
     (other,) = log_records(request_by(), call="c-2")
-    found = problems(replay([one, {**two, **change}, other], POLICY))
+    result = problems(replay([one, {**two, **change}, other], POLICY))
     of_the_call = (
         [problem, problem] if problem == INCONSISTENT_CALL else sorted(["", problem])[::-1]
     )
-    assert found == [*of_the_call, ""]
+    assert result == [*of_the_call, ""]
 
 
-def test_what_is_known_of_somebody_is_the_same_in_each_record_of_a_call() -> None:
-    """A duty that only one of them has makes none of them a yes."""
+def test_a_duty_in_one_record_of_a_call_only() -> None:
+    """It approves none of the call's requests."""
     one, two = log_records(request_by(), request_by(), duties=())
     (with_duty,) = log_records(request_by())
     two["trace"]["duties"] = with_duty["trace"]["duties"]

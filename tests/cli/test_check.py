@@ -30,7 +30,7 @@ from sandbox.local_aws.program import ROOT
 from sandbox.stack import Sandbox
 from tests.cli.conftest import Command
 from tests.cli.stacks import SECRET, Stack
-from tests.handler.scripted import Answer, Scripted, Talk, reply, say, say_and_hang_up
+from tests.handler.scripted import Answer, Exchange, Scripted, reply, write, write_and_close
 
 ASKED = f"example.v1.Resource:{RESOURCE}"
 AS_JANE = ("--as", JANE, "--resource", ASKED)
@@ -313,8 +313,8 @@ FAILURES: dict[str, tuple[Answer, str, str]] = {
         "what answers at URL is not oncall-approvals: it calls itself 'another\\n'",
         DEPLOY,
     ),
-    "hanging up": (say_and_hang_up(), "URL hangs up before it answers", LOG),
-    "no HTTP": (say(b"?\r\n"), "URL does not speak HTTP", "webhook_url"),
+    "hanging up": (write_and_close(), "URL hangs up before it answers", LOG),
+    "no HTTP": (write(b"?\r\n"), "URL does not speak HTTP", "webhook_url"),
 }
 
 
@@ -354,8 +354,8 @@ GOOD_BOTS = reply(json.dumps(BOTS).encode())
 def claiming(**changes: Any) -> Answer:  # noqa: ANN401 - whatever a field holds
     """A claim for whatever was asked, with other fields."""
 
-    def answer(talk: Talk) -> None:
-        _, (request,) = read_events(json.loads(talk.asked.body)["events"])
+    def answer(exchange: Exchange) -> None:
+        _, (request,) = read_events(json.loads(exchange.request.body)["events"])
         made = claim(
             request,
             actor={},
@@ -363,7 +363,7 @@ def claiming(**changes: Any) -> Answer:  # noqa: ANN401 - whatever a field holds
             now=datetime.now(UTC),
             duration=timedelta(hours=1),
         )
-        reply(json.dumps({"claims": [made | changes]}).encode())(talk)
+        reply(json.dumps({"claims": [made | changes]}).encode())(exchange)
 
     return answer
 

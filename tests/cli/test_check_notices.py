@@ -15,7 +15,7 @@ from sandbox.receivers import SLACK, WEBHOOK
 from sandbox.stack import Sandbox
 from tests.cli.conftest import Command
 from tests.cli.stacks import Stack
-from tests.handler.scripted import Answer, Scripted, reply, say_and_hang
+from tests.handler.scripted import Answer, Scripted, reply, write_and_hang
 
 SLACK_URL = "https://hooks.slack.com/services/T0/B0/h1dd3n"
 KEY = f"whsec_{'A' * 32}"
@@ -67,7 +67,7 @@ def test_the_settings_of_a_stack(tmp_path: Path, sandbox: Sandbox, server: Scrip
     assert answer.status == 0
     assert answer.lines[-1] == "ok       NOTIFY_SLACK_URL: 127.0.0.1 accepted a test notice"
     assert "h1dd3n" not in answer.out
-    assert len(server.asked) == 2
+    assert len(server.requests) == 2
 
 
 def test_what_is_signed(beside: Command, server: Scripted) -> None:
@@ -76,7 +76,7 @@ def test_what_is_signed(beside: Command, server: Scripted) -> None:
     secrets = dict(zip(NOTIFY_KEYS, (KEY, OLDER), strict=True))
     beside.environment |= {"NOTIFY_URL": server.url, **secrets}
     assert beside(*CHECK).status == 0
-    (notice,) = server.asked
+    (notice,) = server.requests
     for secret in secrets.values():
         assert Webhook(secret).verify(notice.body, dict(notice.headers))["type"] == "notice.test"
 
@@ -87,7 +87,7 @@ def test_what_is_signed(beside: Command, server: Scripted) -> None:
         (reply(status=401), "answered 401"),
         (reply(b"no_service", 404), "answered 404 (no_service)"),
         (reply(status=302, headers={"Location": "https://x.example"}), "answered 302"),
-        (say_and_hang(), "no complete answer in time"),
+        (write_and_hang(), "no complete answer in time"),
     ],
 )
 def test_receivers_that_refuse(
@@ -98,7 +98,7 @@ def test_receivers_that_refuse(
     with Scripted(answer) as server:
         beside.environment["NOTIFY_SLACK_URL"] = f"{server.url}/h1dd3n"
         said = beside(*CHECK)
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1
         assert not beside(*CHECK, "--json").json["ok"]
     assert said.status == 1
     *_, line, remedy = said.lines

@@ -46,9 +46,9 @@ def test_each_command_asks_through_the_proxy(
     # `who` knows nothing where nobody answers.
     assert answer.status == (2 if arguments[0] == "who" else 1)
     assert "401" in answer.out
-    assert {each.target for each in proxy.asked} == {f"{HOST}:443"}
-    assert provider.asked
-    assert API_KEY not in str(proxy.asked)
+    assert {each.target for each in proxy.requests} == {f"{HOST}:443"}
+    assert provider.requests
+    assert API_KEY not in str(proxy.requests)
 
 
 @pytest.mark.parametrize("arguments", COMMANDS[1::2], ids=lambda each: each[0])

@@ -19,13 +19,13 @@ from cli.webhook_client import SendError, send
 from handler.app import SYSTEM_CLOCK
 from handler.clock import Deadline
 from handler.http import Client, HttpError
-from tests.handler.scripted import Scripted, reply, say, say_and_hang, say_and_hang_up, tunnel
+from tests.handler.scripted import Scripted, reply, tunnel, write, write_and_close, write_and_hang
 from tests.support.certificates import make_certificate, serve_tls
 
 HOST = "api.provider.test"
 PASSWORD = "pa55:w@rd/x"
 ENCODED = "pa55%3Aw%40rd%2Fx"
-OK = say(b"HTTP/1.0 200 OK\r\nVia: proxy\r\n\r\n")
+OK = write(b"HTTP/1.0 200 OK\r\nVia: proxy\r\n\r\n")
 
 
 def deadline(seconds: float = 20.0) -> Deadline:
@@ -61,12 +61,12 @@ def test_a_provider_is_asked_through_the_proxy(variable: str, trusted: Path) -> 
     ):
         url = f"http://jane:{ENCODED}@127.0.0.1:{proxy.port}"
         assert ask({variable: url}) == [1]
-    (asked,) = proxy.asked
+    (asked,) = proxy.requests
     assert (asked.method, asked.target) == ("CONNECT", f"{HOST}:443")
     credentials = base64.b64encode(f"jane:{PASSWORD}".encode()).decode()
     assert asked.headers["proxy-authorization"] == f"Basic {credentials}"
     assert "authorization" not in asked.headers
-    (request,) = provider.asked
+    (request,) = provider.requests
     assert request.headers["authorization"] == "Bearer k3y"
     assert "proxy-authorization" not in request.headers
 
@@ -79,7 +79,7 @@ def test_a_webhook_is_called_through_the_proxy(trusted: Path) -> None:
     ):
         connect = connector({"HTTPS_PROXY": f"127.0.0.1:{proxy.port}"})
         assert send(f"https://{HOST}:8443/", "s" * 20, {}, connect=connect).http == 200
-    assert [request.target for request in proxy.asked] == [f"{HOST}:8443"]
+    assert [request.target for request in proxy.requests] == [f"{HOST}:8443"]
 
 
 @pytest.mark.usefixtures("trusted")
@@ -90,7 +90,7 @@ def test_a_proxy_that_plays_the_provider_gets_nothing(tmp_path: Path) -> None:
     with serve_tls(other, reply()) as impostor, Scripted(tunnel(impostor.port)) as proxy:
         with pytest.raises(HttpError, match=r"^the certificate of \S+ is not valid: "):
             ask({"HTTPS_PROXY": proxy.url})
-        assert impostor.asked == []
+        assert impostor.requests == []
 
 
 NAMED = r"the proxy 127\.0\.0\.1:\d+ \(HTTPS_PROXY\)"
@@ -106,9 +106,9 @@ REFUSALS = {
     "a host that is not allowed": (reply(b"<html>", 403), "", REFUSES.format(403)),
     "a host that it cannot reach": (reply(b"<html>", 502), "", REFUSES.format(502)),
     "a redirect": (reply(b"", 302, {"Location": "https://x/"}), "", REFUSES.format(302)),
-    "no HTTP": (say(b"SSH-2.0-x\r\n\r\n"), "", NO_HTTP),
-    "a head without end": (say(b"HTTP/1.1 200 OK\r\nA: " + b"a" * 20_000), "", NO_HTTP),
-    "hangs up": (say_and_hang_up(b"HTTP/1.1 200"), "", NO_HTTP),
+    "no HTTP": (write(b"SSH-2.0-x\r\n\r\n"), "", NO_HTTP),
+    "a head without end": (write(b"HTTP/1.1 200 OK\r\nA: " + b"a" * 20_000), "", NO_HTTP),
+    "hangs up": (write_and_close(b"HTTP/1.1 200"), "", NO_HTTP),
 }
 
 
@@ -128,7 +128,7 @@ def test_a_proxy_that_refuses(name: str) -> None:
 
 def test_a_proxy_that_hangs() -> None:
     """The deadline holds for the proxy, too, and it is named."""
-    with Scripted(say_and_hang(b"HTTP/1.1 200 OK\r\n")) as proxy:
+    with Scripted(write_and_hang(b"HTTP/1.1 200 OK\r\n")) as proxy:
         message = (
             r"^the proxy 127\.0\.0\.1:\d+ \(ALL_PROXY\) doesn't answer in time; check ALL_PROXY$"
         )
@@ -321,12 +321,12 @@ def test_what_is_no_host_is_not_asked_for(host: str) -> None:
     with Scripted(OK) as proxy:
         with pytest.raises(UnreachableError, match=r"isn't a valid host name; correct it$"):
             connector({"HTTPS_PROXY": proxy.url})(host, 443, deadline())
-        assert proxy.asked == []
+        assert proxy.requests == []
 
 
 def test_what_follows_the_head_is_the_hosts() -> None:
     """No byte beyond the proxy's answer is taken for part of it."""
-    with Scripted(say(b"HTTP/1.1 200 OK\r\n\r\nthe host's")) as proxy:
+    with Scripted(write(b"HTTP/1.1 200 OK\r\n\r\nthe host's")) as proxy:
         tunnelled = connector({"HTTPS_PROXY": proxy.url})(HOST, 443, deadline())
         assert tunnelled
         with tunnelled:

@@ -26,7 +26,7 @@ def test_the_cli_is_asked_for_outputs_and_the_secret(stack: Stack) -> None:
     with Scripted(reply(b"{}", 404)) as server:
         stack.set_answer("stack", f'{{"webhook_url": "{server.url}"}}')
         assert stack.check().status == 1
-        assert server.asked
+        assert server.requests
     assert stack.pulumi_calls[:2] == [
         "stack output --json --stack dev --non-interactive --color never",
         "config get INDENT_WEBHOOK_SECRET --stack dev --non-interactive --color never",

@@ -17,12 +17,12 @@ from tests.handler.scripted import (
     CHUNKED,
     Scripted,
     drip,
+    flood,
     head,
-    pour,
     reply,
-    say,
-    say_and_hang,
-    say_and_hang_up,
+    write,
+    write_and_close,
+    write_and_hang,
 )
 from tests.handler.scripted import Answer as Scripting
 
@@ -103,7 +103,7 @@ def test_sends_what_it_signed() -> None:
     """One POST to the address, its query too; signed now where no moment is given."""
     with Scripted(reply(b'{"claims": [{"reason": "x"}]}')) as server:
         answer = send(f"{server.url}/hook?stage=prod", SECRET, {"info": True})
-    (asked,) = server.asked
+    (asked,) = server.requests
     assert answer == WebhookAnswer(200, {"claims": [{"reason": "x"}]})
     assert answer.claims == [{"reason": "x"}]
     assert (asked.method, asked.target) == ("POST", "/hook?stage=prod")
@@ -130,7 +130,7 @@ def test_answer_that_is_no_json_is_its_text(body: bytes) -> None:
     assert answer.claims == []
 
 
-@pytest.mark.parametrize("answer", [say_and_hang_up(), say_and_hang_up(HALF), say(b"?\r\n")])
+@pytest.mark.parametrize("answer", [write_and_close(), write_and_close(HALF), write(b"?\r\n")])
 def test_who_speaks_no_http_does_not_answer(answer: Scripting) -> None:
     """The error names the address."""
     with Scripted(answer) as server, pytest.raises(SendError, match=f"^{server.url} did not"):
@@ -143,8 +143,8 @@ SIZED = head(200, {"Content-Length": "9000000"})
 @pytest.mark.parametrize(
     "answer",
     [
-        pytest.param(say_and_hang(), id="hangs at once"),
-        pytest.param(say_and_hang(SIZED + b"[1"), id="hangs within the body"),
+        pytest.param(write_and_hang(), id="hangs at once"),
+        pytest.param(write_and_hang(SIZED + b"[1"), id="hangs within the body"),
         pytest.param(drip(b"", b"HTTP/1.1 200 OK"), id="drips the status line"),
         pytest.param(drip(b"HTTP/1.1 200 OK\r\n", b"A: b\r\n"), id="drips headers"),
         pytest.param(drip(head(), b" "), id="drips a body"),
@@ -164,9 +164,9 @@ def test_the_whole_call_has_one_deadline(answer: Scripting) -> None:
     "answer",
     [
         pytest.param(reply(b"1" * 1001), id="one byte too many"),
-        pytest.param(pour(SIZED, b"1"), id="as long as promised"),
-        pytest.param(pour(head(), b"1"), id="without end"),
-        pytest.param(pour(CHUNKED, b"10\r\n" + b"1" * 16 + b"\r\n"), id="chunks without end"),
+        pytest.param(flood(SIZED, b"1"), id="as long as promised"),
+        pytest.param(flood(head(), b"1"), id="without end"),
+        pytest.param(flood(CHUNKED, b"10\r\n" + b"1" * 16 + b"\r\n"), id="chunks without end"),
     ],
 )
 def test_an_answer_is_read_up_to_a_limit(answer: Scripting) -> None:

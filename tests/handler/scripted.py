@@ -1,4 +1,4 @@
-"""A server that says what a test scripts, byte by byte, and remembers what it was asked."""
+"""A server that answers with scripted bytes, and records the requests that it received."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class ReceivedRequest(NamedTuple):
     body: bytes
 
 
-class Talk(NamedTuple):
+class Exchange(NamedTuple):
     """The answering side of one request."""
 
-    asked: ReceivedRequest
+    request: ReceivedRequest
     connection: socket.socket
     stopped: threading.Event
 
@@ -46,19 +46,19 @@ class Talk(NamedTuple):
         self.connection.sendall(data)
 
     def wait(self, seconds: float | None = None) -> None:
-        """Hold the line that long, or for good; the end of the server ends it in any case."""
+        """Keep the connection open that long, or until the server stops, which always ends it."""
         if self.stopped.wait(seconds):
             raise ConnectionAbortedError
 
 
-Answer = Callable[[Talk], None]
+Answer = Callable[[Exchange], None]
 
 
 def reply(
     body: bytes = b"{}", status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Answer:
-    """A whole answer; the connection stays open."""
-    return say(head(status, {"Content-Length": str(len(body)), **(headers or {})}) + body)
+    """Write a complete response; the connection stays open."""
+    return write(head(status, {"Content-Length": str(len(body)), **(headers or {})}) + body)
 
 
 def head(status: int = 200, headers: Mapping[str, str] | None = None) -> bytes:
@@ -68,74 +68,74 @@ def head(status: int = 200, headers: Mapping[str, str] | None = None) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
-def say(data: bytes) -> Answer:
-    """Those bytes; the connection stays open for the next request."""
-    return lambda talk: talk.write(data)
+def write(data: bytes) -> Answer:
+    """Write these bytes; the connection stays open for the next request."""
+    return lambda exchange: exchange.write(data)
 
 
-def say_and_hang_up(data: bytes = b"") -> Answer:
-    """Those bytes, and the end of the connection."""
+def write_and_close(data: bytes = b"") -> Answer:
+    """Write these bytes, and close the connection."""
 
-    def answer(talk: Talk) -> None:
-        talk.write(data)
+    def answer(exchange: Exchange) -> None:
+        exchange.write(data)
         raise ConnectionAbortedError
 
     return answer
 
 
-def say_and_reset(data: bytes = b"") -> Answer:
-    """Those bytes, and a connection that is reset: whoever reads next meets an error."""
+def write_and_reset(data: bytes = b"") -> Answer:
+    """Write these bytes, and reset the connection: the next read fails."""
 
-    def answer(talk: Talk) -> None:
-        talk.write(data)
-        talk.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    def answer(exchange: Exchange) -> None:
+        exchange.write(data)
+        exchange.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         raise ConnectionAbortedError
 
     return answer
 
 
-def say_and_hang(data: bytes = b"") -> Answer:
-    """Those bytes, then never another."""
+def write_and_hang(data: bytes = b"") -> Answer:
+    """Write these bytes, and no others; the connection stays open."""
 
-    def answer(talk: Talk) -> None:
-        talk.write(data)
-        talk.wait()
+    def answer(exchange: Exchange) -> None:
+        exchange.write(data)
+        exchange.wait()
 
     return answer
 
 
-def drip(said: bytes, dripped: bytes, seconds: float = 0.02) -> Answer:
-    """The first bytes at once; the others one by one, again and again, without end."""
+def drip(first: bytes, repeated: bytes, seconds: float = 0.02) -> Answer:
+    """Write `first` at once; then `repeated` byte by byte, without end."""
 
-    def answer(talk: Talk) -> None:
-        talk.write(said)
+    def answer(exchange: Exchange) -> None:
+        exchange.write(first)
         while True:
-            for byte in dripped:
-                talk.wait(seconds)
-                talk.write(bytes([byte]))
+            for byte in repeated:
+                exchange.wait(seconds)
+                exchange.write(bytes([byte]))
 
     return answer
 
 
-def pour(said: bytes, poured: bytes) -> Answer:
-    """The first bytes, then the others again and again, as fast as they are read."""
+def flood(first: bytes, repeated: bytes) -> Answer:
+    """Write `first`, then `repeated` without end, as fast as it is read."""
 
-    def answer(talk: Talk) -> None:
-        talk.write(said)
-        piece = poured * max(1, _PIECE // len(poured))
-        while not talk.stopped.is_set():
-            talk.write(piece)
+    def answer(exchange: Exchange) -> None:
+        exchange.write(first)
+        piece = repeated * max(1, _PIECE // len(repeated))
+        while not exchange.stopped.is_set():
+            exchange.write(piece)
 
     return answer
 
 
 def tunnel(port: int) -> Answer:
-    """What a proxy answers to CONNECT: a way to that port here, whatever host was asked for."""
+    """Answer CONNECT as a proxy: connect to that local port, whatever the requested host is."""
 
-    def answer(talk: Talk) -> None:
+    def answer(exchange: Exchange) -> None:
         with socket.create_connection(("127.0.0.1", port)) as there:
-            talk.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            ways = {talk.connection: there, there: talk.connection}
+            exchange.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            ways = {exchange.connection: there, there: exchange.connection}
             while True:
                 for each in select.select([*ways], [], [])[0]:
                     data = each.recv(_PIECE)
@@ -147,20 +147,20 @@ def tunnel(port: int) -> Answer:
 
 
 class Scripted:
-    """A server on loopback from `with` to the end of it.
+    """A server on loopback, which runs in a `with` block.
 
-    Each request takes the next answer, whatever its connection; the last one is given again and
-    again. Without any, it hangs up.
+    Each request gets the next answer, on any connection; the last answer is repeated. Without
+    answers, the server closes every connection.
     """
 
     def __init__(self, *answers: Answer, tls: ssl.SSLContext | None = None) -> None:
-        self.asked: list[ReceivedRequest] = []
+        self.requests: list[ReceivedRequest] = []
         self.connections = 0
         self.stopped = threading.Event()
-        self._answers = deque(answers or [say_and_hang_up()])
+        self._answers = deque(answers or [write_and_close()])
         self._tls = tls
         self._lock = threading.Lock()
-        self._talking: list[tuple[threading.Thread, socket.socket]] = []
+        self._exchanges: list[tuple[threading.Thread, socket.socket]] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
@@ -168,7 +168,7 @@ class Scripted:
         self._acceptor = threading.Thread(target=self._accept, daemon=True)
 
     def close(self) -> None:
-        """Hang up on everybody. Connections that were made until now are counted after this."""
+        """Close all connections. After this, `connections` is final."""
         if self.stopped.is_set():
             return
         self.stopped.set()
@@ -177,7 +177,7 @@ class Scripted:
             self._waker = waker.getsockname()
             waker.connect(("127.0.0.1", self.port))
             self._acceptor.join()
-        for thread, connection in self._talking:
+        for thread, connection in self._exchanges:
             with suppress(OSError):  # the other side was faster
                 # Not SSLSocket's own, which pulls the TLS state from under the reading thread.
                 socket.socket.shutdown(connection, socket.SHUT_RDWR)
@@ -208,22 +208,22 @@ class Scripted:
                 )
             self.connections += 1
             thread = threading.Thread(
-                target=self._talk, args=(connection, self.connections), daemon=True
+                target=self._serve, args=(connection, self.connections), daemon=True
             )
-            self._talking.append((thread, connection))
+            self._exchanges.append((thread, connection))
             thread.start()
 
-    def _talk(self, connection: socket.socket, number: int) -> None:
+    def _serve(self, connection: socket.socket, number: int) -> None:
         with suppress(OSError), connection:
             if isinstance(connection, ssl.SSLSocket):
                 connection.do_handshake()
-            while asked := _read(connection, number):
+            while request := _read(connection, number):
                 with self._lock:
-                    self.asked.append(asked)
+                    self.requests.append(request)
                     answer = self._answers[0]
                     if len(self._answers) > 1:
                         self._answers.popleft()
-                answer(Talk(asked, connection, self.stopped))
+                answer(Exchange(request, connection, self.stopped))
 
 
 def _read(connection: socket.socket, number: int) -> ReceivedRequest | None:
@@ -244,7 +244,7 @@ CHUNKED = head(200, {"Transfer-Encoding": "chunked"})
 
 
 def failure_of(client: Client, server: Scripted, deadline: Deadline) -> HttpError:
-    """Ask, with a key, what has to fail; the error does not hold the key."""
+    """Send a request that must fail, with a key, and return the error, which has no key in it."""
     with pytest.raises(HttpError) as caught:
         client.get_json(f"{server.url}/things", {"Authorization": "Bearer k3y"}, deadline)
     assert "k3y" not in repr(caught.value)

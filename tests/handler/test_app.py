@@ -268,10 +268,10 @@ class TestErrors:
         others = [request_of(OMAR, resources=[group])] * of_others
         http, _ = hook.call({"events": [first, *others]})
         assert http == 200
-        told = hook.call({"events": [first, *others, request_of(OMAR, resources=[])]})
-        assert told[0] == 413
-        said = "the call asks for 201 resources: at most 200 are decided at once"
-        assert told[1]["status"]["message"] == said
+        text = hook.call({"events": [first, *others, request_of(OMAR, resources=[])]})
+        assert text[0] == 413
+        output = "the call asks for 201 resources: at most 200 are decided at once"
+        assert text[1]["status"]["message"] == output
 
     @pytest.mark.parametrize("holds", ["the request", "its requester", "a resource", "resources"])
     def test_more_labels_than_can_be_decided(self, hook: Webhook, holds: str) -> None:
@@ -293,8 +293,8 @@ class TestErrors:
 
         assert call(2000)[0] == 200
         http, body = call(2001)
-        said = "the call has 2001 labels: at most 2000 are decided at once"
-        assert (http, body["status"]["message"]) == (413, said)
+        output = "the call has 2001 labels: at most 2000 are decided at once"
+        assert (http, body["status"]["message"]) == (413, output)
 
     @pytest.mark.parametrize("field", ["kind", "id", "labels"])
     def test_longer_names_than_can_be_decided(self, hook: Webhook, field: str) -> None:
@@ -469,7 +469,7 @@ class TestOtherCalls:
             AWS_SECRET_ACCESS_KEY="secret",
         )
         assert [hook.call({"info": 1}, secret=each)[0] for each in (PREVIOUS, SECRET)] == [200, 401]
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1
 
     @pytest.mark.parametrize(
         ("secret", "version", "http", "fetches"),
@@ -515,7 +515,7 @@ class TestOtherCalls:
         for wait in (0.0, 4.9, 0.2, 10**6):
             seconds += wait
             answers.append(hook.call({"info": 1})[0])
-            counts.append(len(server.asked))
+            counts.append(len(server.requests))
         assert counts == fetches
         assert answers == [http, http, *([200, 200] if fetches[-1] == 2 else [http, http])]
         assert {line["level"] for line in hook.log} == {"ERROR"}

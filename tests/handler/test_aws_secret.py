@@ -62,7 +62,7 @@ class TestAsking:
         """Target, type and body of the JSON protocol; the newest version without a word on it."""
         server = serve(holding({"INDENT_WEBHOOK_SECRET": VALUE}))
         assert fetch_secret({"AWS_ENDPOINT_URL": server.url}) == {"INDENT_WEBHOOK_SECRET": VALUE}
-        (asked,) = server.asked
+        (asked,) = server.requests
         assert (asked.method, asked.target) == ("POST", "/")
         assert json.loads(asked.body) == {"SecretId": ARN}
         assert asked.headers["host"] == f"127.0.0.1:{server.port}"
@@ -80,19 +80,19 @@ class TestAsking:
         """By its id, so that a changed secret is never mixed up with the one before."""
         server = serve(holding({}))
         fetch_secret({"AWS_ENDPOINT_URL": server.url, "HANDLER_SECRET_VERSION": "v-1"})
-        assert json.loads(server.asked[0].body) == {"SecretId": ARN, "VersionId": "v-1"}
+        assert json.loads(server.requests[0].body) == {"SecretId": ARN, "VersionId": "v-1"}
 
     def test_an_empty_version_is_none(self, serve: Serve, fetch_secret: Fetch) -> None:
         """Empty means unset."""
         server = serve(holding({}))
         fetch_secret({"AWS_ENDPOINT_URL": server.url, "HANDLER_SECRET_VERSION": ""})
-        assert json.loads(server.asked[0].body) == {"SecretId": ARN}
+        assert json.loads(server.requests[0].body) == {"SecretId": ARN}
 
     def test_a_key_without_token(self, serve: Serve, fetch_secret: Fetch) -> None:
         """A long-lived key has none: no header is sent, and none is signed."""
         server = serve(holding({}))
         fetch_secret({"AWS_ENDPOINT_URL": server.url, "AWS_SESSION_TOKEN": ""})
-        headers = server.asked[0].headers
+        headers = server.requests[0].headers
         assert "x-amz-security-token" not in headers
         assert "x-amz-security-token" not in headers["authorization"]
 
@@ -109,7 +109,7 @@ class TestAsking:
         """It makes no second one."""
         server = serve(holding({}))
         fetch_secret({"AWS_ENDPOINT_URL": f"{server.url}/"})
-        assert server.asked[0].target == "/"
+        assert server.requests[0].target == "/"
 
     @pytest.mark.parametrize(
         ("partition", "region", "host"),
@@ -128,7 +128,7 @@ class TestAsking:
         arn = f"arn:{partition}:secretsmanager:{region}:123456789012:secret:x-AbCdEf"
         environment = {**KEYS, "HANDLER_SECRET_ARN": arn, "AWS_REGION": "elsewhere-1"}
         fetch(client, environment, set_clock.clock, set_clock.deadline())
-        assert client.asked == [(f"https://{host}/", host)]
+        assert client.requests == [(f"https://{host}/", host)]
 
     def test_plain_http_stays_on_this_machine(self, fetch_secret: Fetch) -> None:
         """The session token is among the headers."""
@@ -187,7 +187,7 @@ class TestAnswers:
         assert error == "the secret is not a JSON object of strings"
 
     @pytest.mark.parametrize(
-        ("status", "body", "told"),
+        ("status", "body", "expected"),
         [
             (400, b'{"__type": "ResourceNotFoundException"}', " (ResourceNotFoundException)"),
             (400, b'{"__type": "com.amazonaws#AccessDenied", "m": "qjz"}', " (AccessDenied)"),
@@ -201,13 +201,13 @@ class TestAnswers:
         ],
     )
     def test_an_error_of_aws(
-        self, serve: Serve, fetch_secret: Fetch, status: int, body: bytes, told: str
+        self, serve: Serve, fetch_secret: Fetch, status: int, body: bytes, expected: str
     ) -> None:
         """The status and AWS's own name for it; nothing else of the body."""
         server = serve(reply(body, status))
         error = fetch_error(fetch_secret, {"AWS_ENDPOINT_URL": server.url})
-        assert error == f"Secrets Manager: answered {status}{told}"
-        assert len(server.asked) == 1
+        assert error == f"Secrets Manager: answered {status}{expected}"
+        assert len(server.requests) == 1
 
     def test_a_firewall(self, serve: Serve, fetch_secret: Fetch) -> None:
         """Its page is not taken for an answer of AWS."""
@@ -220,7 +220,7 @@ class TestAnswers:
         """5xx and 429 are asked again, with the same signature."""
         server = serve(reply(status=500), reply(status=429), holding({"a": "b"}))
         assert fetch_secret({"AWS_ENDPOINT_URL": server.url}) == {"a": "b"}
-        assert len({asked.headers["authorization"] for asked in server.asked}) == 1
+        assert len({asked.headers["authorization"] for asked in server.requests}) == 1
 
     def test_nobody_there(self, serve: Serve, fetch_secret: Fetch) -> None:
         """A lost connection is an error like any other."""
@@ -268,7 +268,7 @@ class Noting(Client):
 
     def __init__(self, set_clock: SetClock) -> None:
         super().__init__(set_clock.clock)
-        self.asked: list[tuple[str, str]] = []
+        self.requests: list[tuple[str, str]] = []
 
     def send(
         self,
@@ -282,5 +282,5 @@ class Noting(Client):
     ) -> bytes:
         """Answer an empty secret."""
         del method, body, deadline, once
-        self.asked.append((url, headers["Host"]))
+        self.requests.append((url, headers["Host"]))
         return b'{"SecretString": "{}"}'

@@ -335,7 +335,7 @@ def test_fingerprint_is_of_what_was_read() -> None:
     """The same text gives the same one; another rule, or the switch, another."""
     other = {**WHOLE, "rules": WHOLE["rules"][1:]}
     switched = read_policy(json.dumps(WHOLE), self_declared=True)
-    found = [read_policy(json.dumps(WHOLE)), read_policy(json.dumps(other)), switched]
-    assert len({each.fingerprint for each in found}) == 3
-    assert read_policy(json.dumps(WHOLE)).fingerprint == found[0].fingerprint
-    assert found[0].relevant_to([]).fingerprint == found[0].fingerprint
+    result = [read_policy(json.dumps(WHOLE)), read_policy(json.dumps(other)), switched]
+    assert len({each.fingerprint for each in result}) == 3
+    assert read_policy(json.dumps(WHOLE)).fingerprint == result[0].fingerprint
+    assert result[0].relevant_to([]).fingerprint == result[0].fingerprint

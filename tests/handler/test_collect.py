@@ -746,7 +746,7 @@ def test_what_a_provider_is_asked_for(policy: Policy, query: DutyQuery) -> None:
 def test_one_query_for_two_requests() -> None:
     """One question serves all requests of a call."""
     requests = [make_request(), make_request("app", JOAN)]
-    found = dependencies(requests, make_policy(DBA, APPS, end_with_shift={}), NOW)
-    assert duty_query("PagerDuty", found) == DutyQuery(
+    result = dependencies(requests, make_policy(DBA, APPS, end_with_shift={}), NOW)
+    assert duty_query("PagerDuty", result) == DutyQuery(
         ("DBA",), roles=True, ends=True, holders=frozenset({JANE, JOAN})
     )

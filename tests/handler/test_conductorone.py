@@ -36,7 +36,7 @@ from handler.rules.evaluate import Decision
 from sandbox.vendors.incidentio import IncidentIO
 from tests.handler import conductorone_calls as c1
 from tests.handler.conftest import ANA, API_KEY, BO, SetClock
-from tests.handler.scripted import Scripted, reply, say_and_hang, say_and_hang_up
+from tests.handler.scripted import Scripted, reply, write_and_close, write_and_hang
 from tests.handler.strategies import STEADY
 
 VECTOR = json.loads(Path(__file__).with_name("conductorone.json").read_text(encoding="utf-8"))
@@ -124,7 +124,7 @@ def test_on_duty(endpoint: Endpoint) -> None:
     assert (line["caller"], line["caller_request"]) == ("conductorone", "2fTask01")
     assert (line["outcome"], line["requester"], line["duration"]) == ("approve", ANA, "1h0m0s")
     assert line["resources"] == [f"c1.api.app.v1.AppEntitlement:{c1.ENTITLEMENT}"]
-    assert endpoint.tenant.asked[0].target == "/auth/v1/jwks"
+    assert endpoint.tenant.requests[0].target == "/auth/v1/jwks"
 
 
 def test_a_replay(endpoint: Endpoint) -> None:
@@ -573,7 +573,7 @@ def test_each_claim_spoilt(endpoint: Endpoint, changes: dict[str, Any], why: str
     claims = {**c1.claims_for(c1.step(), endpoint.clock.now), **changes}
     token = c1.sign({name: value for name, value in claims.items() if value is not None})
     assert endpoint.refused(token=token).startswith(why)
-    assert endpoint.tenant.asked == []
+    assert endpoint.tenant.requests == []
 
 
 @pytest.mark.parametrize(
@@ -689,7 +689,7 @@ def test_other_algorithms(
         f"the token is signed with {name}, and only RS256 is verified here: "
         "choose RS256 for the tenant's tokens in ConductorOne"
     )
-    assert endpoint.tenant.asked == []
+    assert endpoint.tenant.requests == []
 
 
 def test_the_public_key_as_a_secret(endpoint: Endpoint) -> None:
@@ -739,7 +739,7 @@ def test_the_keys_address_is_not_the_tokens(
     claims = c1.claims_for(c1.step(), endpoint.clock.now)
     token = pyjwt.encode(claims, c1.private_key(1), "RS256", header)
     assert endpoint.refused(token=token) == "the token's signature is wrong"
-    assert evil.asked == []
+    assert evil.requests == []
 
 
 def test_no_header_changes_the_address(endpoint: Endpoint) -> None:
@@ -774,13 +774,13 @@ def test_keys_are_kept(endpoint: Endpoint) -> None:
     for _ in range(3):
         assert endpoint.outcome(c1.step()) == "accept"
         endpoint.clock.advance(1190)
-    assert len(endpoint.tenant.asked) == 1
+    assert len(endpoint.tenant.requests) == 1
     endpoint.clock.advance(30)
     assert endpoint.outcome(c1.step()) == "accept"
-    assert len(endpoint.tenant.asked) == 2
+    assert len(endpoint.tenant.requests) == 2
     endpoint.new_app()
     assert endpoint.outcome(c1.step()) == "accept"
-    assert len(endpoint.tenant.asked) == 3
+    assert len(endpoint.tenant.requests) == 3
 
 
 def test_a_key_that_was_taken_back(endpoint: Endpoint, serve: Callable[..., Scripted]) -> None:
@@ -804,16 +804,16 @@ def test_a_new_key(endpoint: Endpoint, serve: Callable[..., Scripted]) -> None:
         claims = c1.claims_for(c1.step(), endpoint.clock.now)
         return endpoint.call(c1.step(), c1.sign(claims, number, kid))[0]
 
-    assert (http(0, "k1"), len(tenant.asked)) == (200, 1)
-    assert (http(1, "k2"), len(tenant.asked)) == (401, 1)
+    assert (http(0, "k1"), len(tenant.requests)) == (200, 1)
+    assert (http(1, "k2"), len(tenant.requests)) == (401, 1)
     endpoint.clock.advance(59)
-    assert (http(1, "k2"), len(tenant.asked)) == (401, 1)
+    assert (http(1, "k2"), len(tenant.requests)) == (401, 1)
     endpoint.clock.advance(1)
-    assert (http(1, "k2"), len(tenant.asked)) == (401, 2)
-    assert (http(1, "k2"), len(tenant.asked)) == (401, 2)
+    assert (http(1, "k2"), len(tenant.requests)) == (401, 2)
+    assert (http(1, "k2"), len(tenant.requests)) == (401, 2)
     endpoint.clock.advance(60)
-    assert (http(1, "k2"), len(tenant.asked)) == (200, 3)
-    assert (http(0, "k1"), len(tenant.asked)) == (200, 3)
+    assert (http(1, "k2"), len(tenant.requests)) == (200, 3)
+    assert (http(0, "k1"), len(tenant.requests)) == (200, 3)
 
 
 def test_a_tenant_that_fails_for_a_new_key(
@@ -827,7 +827,7 @@ def test_a_tenant_that_fails_for_a_new_key(
     for expected in (503, 401):
         claims = c1.claims_for(c1.step(), endpoint.clock.now)
         assert endpoint.call(c1.step(), c1.sign(claims, 1, "k2"))[0] == expected
-    assert len(tenant.asked) == 2
+    assert len(tenant.requests) == 2
     assert endpoint.outcome(c1.step()) == "accept"
 
 
@@ -852,7 +852,7 @@ def test_an_answer_without_keys_replaces_none(
     assert endpoint.outcome(c1.step()) == "accept"
     endpoint.clock.advance(3540)
     assert endpoint.call(c1.step())[0] == 503
-    assert len(tenant.asked) == 3
+    assert len(tenant.requests) == 3
 
 
 def test_a_failure_is_remembered(endpoint: Endpoint, serve: Callable[..., Scripted]) -> None:
@@ -864,7 +864,7 @@ def test_a_failure_is_remembered(endpoint: Endpoint, serve: Callable[..., Script
         *((4.9, 503, 2), (0.1, 200, 3), (0, 200, 3)),
     ):
         endpoint.clock.advance(seconds)
-        assert (endpoint.call(c1.step())[0], len(tenant.asked)) == (http, fetches)
+        assert (endpoint.call(c1.step())[0], len(tenant.requests)) == (http, fetches)
     whys = [line["why"] for line in endpoint.log if line["message"] == "failed"]
     assert [why.endswith("less than 5 s ago") for why in whys] == [False, *[True] * 2, False, True]
 
@@ -879,7 +879,7 @@ def test_a_failure_after_the_keys_hour_is_remembered(
     endpoint.clock.advance(3600)
     for _ in range(3):
         assert endpoint.call(c1.step())[0] == 503
-    assert len(tenant.asked) == 2
+    assert len(tenant.requests) == 2
 
 
 def test_a_clock_that_was_set_back(endpoint: Endpoint) -> None:
@@ -888,7 +888,7 @@ def test_a_clock_that_was_set_back(endpoint: Endpoint) -> None:
     assert endpoint.outcome(c1.step()) == "accept"
     endpoint.clock.advance(-10)
     assert endpoint.outcome(c1.step()) == "accept"
-    assert len(endpoint.tenant.asked) == 2
+    assert len(endpoint.tenant.requests) == 2
 
 
 @pytest.mark.parametrize(
@@ -901,7 +901,7 @@ def test_a_clock_that_was_set_back(endpoint: Endpoint) -> None:
         reply(b'{"keys":7}'),
         *map(reply, NO_USABLE_KEYS),
         reply(status=302, headers={"Location": "https://example.com/"}),
-        say_and_hang_up(),
+        write_and_close(),
     ],
 )
 def test_keys_that_cannot_be_fetched(
@@ -922,7 +922,7 @@ def test_keys_that_cannot_be_fetched(
 
 def test_a_tenant_that_hangs(endpoint: Endpoint, serve: Callable[..., Scripted]) -> None:
     """It is waited for within the deadline, and leaves time to say so."""
-    tenant = serve(say_and_hang())
+    tenant = serve(write_and_hang())
     endpoint.environment["CONDUCTORONE_BASE_URL"] = tenant.url
     real = endpoint.clock.clock._replace(monotonic=time.monotonic)
     app = App(endpoint.environment, real, endpoint.log.append, budget=0.6)  # type: ignore[arg-type]
@@ -966,10 +966,10 @@ def test_a_late_call_says_nothing_about_the_tenant(
     with monkeypatch.context() as patch:
         patch.setattr(app.client, "get_json", fail)
         assert call(int(is_new)) == 503
-    fetches = len(endpoint.tenant.asked)
+    fetches = len(endpoint.tenant.requests)
     call(int(is_new))
     app.client.close()
-    assert len(endpoint.tenant.asked) == fetches + (not is_remembered)
+    assert len(endpoint.tenant.requests) == fetches + (not is_remembered)
 
 
 def test_the_keys_address_by_the_tenants_name(
@@ -992,7 +992,7 @@ def test_without_a_tenant(endpoint: Endpoint) -> None:
     """It is off: its path is none."""
     endpoint.new_app(CONDUCTORONE_TENANT="")
     assert endpoint.call(c1.step(), iss=".conductor.one")[0] == 404
-    assert endpoint.tenant.asked == []
+    assert endpoint.tenant.requests == []
 
 
 def test_switched_on_without_a_tenant(endpoint: Endpoint) -> None:
@@ -1001,7 +1001,7 @@ def test_switched_on_without_a_tenant(endpoint: Endpoint) -> None:
     answer = endpoint.call(c1.step(), iss=".conductor.one")
     assert answer == (404, {"message": "There is nothing here."})
     assert endpoint.log[-1]["why"].startswith("conductorone is off, since CONDUCTORONE_TENANT")
-    assert endpoint.tenant.asked == []
+    assert endpoint.tenant.requests == []
 
 
 def test_alone(endpoint: Endpoint) -> None:

@@ -71,12 +71,12 @@ def _is_left_to_humans(decision: Decision, expected: Expected) -> None:
     assert (decision.duration, decision.rules, decision.evidence) == (timedelta(0), (), ())
     open_ = decision.reason.endswith((NO_DUTY, IN_DRY_RUN))
     # Where only duties are missing, a row may name what speaks against one of them, or a rule.
-    said = {
+    output = {
         why
         for result in decision.rule_results
         for why in (result.why, *dict(result.duties).values())
     }
-    assert expected.why in {decision.reason, *(said if open_ else ())}, decision
+    assert expected.why in {decision.reason, *(output if open_ else ())}, decision
     assert decision.could_change is (open_ if expected.asks_on is None else expected.asks_on)
 
 

@@ -234,7 +234,7 @@ def test_nearest(text: str, near: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("3h30", "isn't a duration: did you mean 3h30m?"),
         ("90", "isn't a duration: a number needs a unit, for example 90m or 90h"),
@@ -245,11 +245,11 @@ def test_nearest(text: str, near: str) -> None:
         ("-1h", "is less than a second: use, for example, 90m or 1h30m"),
     ],
 )
-def test_what_to_type_instead(text: str, said: str) -> None:
+def test_what_to_type_instead(text: str, expected: str) -> None:
     """The error says what is wrong and the nearest right spelling, and leaves the value out."""
-    with pytest.raises(ValueError, match=re.escape(said)):
+    with pytest.raises(ValueError, match=re.escape(expected)):
         typed_duration(text)
-    assert said.endswith(hint(text)) or "less than" in said
+    assert expected.endswith(hint(text)) or "less than" in expected
     assert typed_duration("1s") == timedelta(seconds=1)
 
 

@@ -73,8 +73,8 @@ def test_a_host_that_cannot_be_one(host: str, problem: str) -> None:
 )
 def test_a_host_that_can_be_one(host: str) -> None:
     """It is read as it is written."""
-    found = load({**ALL, "INCIDENTIO_BASE_URL": f"https://{host}"})
-    assert found.providers["incidentio"]["INCIDENTIO_BASE_URL"] == f"https://{host}"
+    result = load({**ALL, "INCIDENTIO_BASE_URL": f"https://{host}"})
+    assert result.providers["incidentio"]["INCIDENTIO_BASE_URL"] == f"https://{host}"
 
 
 @pytest.mark.parametrize("host", ["[::g]", "[fe80::1%25eth0]", "[fe80::1%eth0]", "[127.0.0.1]"])

@@ -21,8 +21,8 @@ from tests.handler.scripted import (
     failure_of,
     head,
     reply,
-    say,
-    say_and_hang_up,
+    write,
+    write_and_close,
 )
 
 Serve = Callable[..., Scripted]
@@ -33,37 +33,37 @@ ROOT = Path(__file__).parents[2]
     "answer",
     [
         pytest.param(reply(b'{"a": [1]}'), id="with its length"),
-        pytest.param(say_and_hang_up(head() + b'{"a": [1]}'), id="until the connection ends"),
-        pytest.param(say(CHUNKED + b'4\r\n{"a"\r\n6\r\n: [1]}\r\n0\r\n\r\n'), id="in chunks"),
+        pytest.param(write_and_close(head() + b'{"a": [1]}'), id="until the connection ends"),
+        pytest.param(write(CHUNKED + b'4\r\n{"a"\r\n6\r\n: [1]}\r\n0\r\n\r\n'), id="in chunks"),
         pytest.param(
-            say(CHUNKED + b'a;x="y"\r\n{"a": [1]}\r\n0\r\nX-Trailer: 1\r\n\r\n'),
+            write(CHUNKED + b'a;x="y"\r\n{"a": [1]}\r\n0\r\nX-Trailer: 1\r\n\r\n'),
             id="in chunks, with an extension and a trailer",
         ),
         pytest.param(
             reply(b'{"a": [1]}', headers={"Connection": "close"}), id="the last of its connection"
         ),
         pytest.param(
-            say_and_hang_up(b'HTTP/1.0 200 OK\r\nContent-Length: 10\r\n\r\n{"a": [1]}'),
+            write_and_close(b'HTTP/1.0 200 OK\r\nContent-Length: 10\r\n\r\n{"a": [1]}'),
             id="in HTTP/1.0",
         ),
         pytest.param(reply('{"a": [1]}'.encode("utf-16")), id="in UTF-16"),
         pytest.param(
-            say(head(100) * 3 + head(200, {"Content-Length": "10"}) + b'{"a": [1]}'),
+            write(head(100) * 3 + head(200, {"Content-Length": "10"}) + b'{"a": [1]}'),
             id="after 100 Continue",
         ),
         pytest.param(reply(b'{"a": [1]}', 201), id="201"),
         pytest.param(
-            say(b"HTTP/1.1 200 OK\nContent-Length: 10\ncontent-length: 10\n\n" + b'{"a": [1]}'),
+            write(b"HTTP/1.1 200 OK\nContent-Length: 10\ncontent-length: 10\n\n" + b'{"a": [1]}'),
             id="with bare line feeds, and its length twice",
         ),
         pytest.param(
-            say(CHUNKED[:-2] + b"Content-Length: 3\r\n\r\n" + b'a\r\n{"a": [1]}\r\n0\r\n\r\n'),
+            write(CHUNKED[:-2] + b"Content-Length: 3\r\n\r\n" + b'a\r\n{"a": [1]}\r\n0\r\n\r\n'),
             id="in chunks, which count more than a length",
         ),
     ],
 )
 def test_reads_json(answer: Answer, client: Client, serve: Serve, set_clock: SetClock) -> None:
-    """A 2xx answer is read to its end, however it is framed."""
+    """A 2xx response is read to its end, however it is framed."""
     server = serve(answer)
     assert client.get_json(server.url, {}, set_clock.deadline()) == {"a": [1]}
     assert client.get_json(server.url, {}, set_clock.deadline()) == {"a": [1]}
@@ -73,11 +73,11 @@ def test_reads_json(answer: Answer, client: Client, serve: Serve, set_clock: Set
 def test_sends_what_it_is_given(client: Client, serve: Serve, set_clock: SetClock) -> None:
     """Method, path, query, headers and body arrive as they were given."""
     server = serve(reply(b"yes"))
-    said = client.send(
+    output = client.send(
         "POST", f"{server.url}/a%20b?c=d%5Be%5D", {"X-Key": "v"}, b"body", set_clock.deadline()
     )
-    assert said == b"yes"
-    (asked,) = server.asked
+    assert output == b"yes"
+    (asked,) = server.requests
     assert (asked.method, asked.target, asked.body) == ("POST", "/a%20b?c=d%5Be%5D", b"body")
     assert asked.headers["x-key"] == "v"
     assert asked.headers["user-agent"] == USER_AGENT
@@ -88,12 +88,12 @@ def test_sends_what_it_is_given(client: Client, serve: Serve, set_clock: SetCloc
 def test_asks_for_json_at_any_path(
     path: str, target: str, client: Client, serve: Serve, set_clock: SetClock
 ) -> None:
-    """A URL without a path means "/"; JSON is asked for without any compression."""
+    """A URL without a path means "/"; the request accepts JSON, and no compression."""
     server = serve(reply())
     client.get_json(server.url + path, {}, set_clock.deadline())
-    assert server.asked[0].target == target
-    assert server.asked[0].headers["accept"] == "application/json"
-    assert server.asked[0].headers["accept-encoding"] == "identity"
+    assert server.requests[0].target == target
+    assert server.requests[0].headers["accept"] == "application/json"
+    assert server.requests[0].headers["accept-encoding"] == "identity"
 
 
 @pytest.mark.parametrize(
@@ -111,10 +111,10 @@ def test_asks_for_json_at_any_path(
 def test_a_body_that_is_not_json(
     body: bytes, client: Client, serve: Serve, set_clock: SetClock
 ) -> None:
-    """A 200 that is not JSON is a failure, not asked for again, and never quoted."""
+    """A 200 that is not JSON is a failure: it is not retried, and never quoted."""
     server = serve(reply(body))
     assert str(failure_of(client, server, set_clock.deadline())) == "the response is not JSON"
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("status", [203, 204])
@@ -128,16 +128,16 @@ def test_empty_success(status: int, client: Client, serve: Serve, set_clock: Set
 def test_other_statuses_fail_at_once(
     status: int, client: Client, serve: Serve, set_clock: SetClock
 ) -> None:
-    """What cannot get better is not tried again; the body is at hand, but not in the message."""
+    """They are not retried; the error has the body, and the message does not."""
     body = b"" if status == 304 else b'{"secret": "s3cret"}'
     server = serve(reply(body, status))
     error = failure_of(client, server, set_clock.deadline())
     assert (str(error), error.status, error.body) == (f"answered {status}", status, body)
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 def test_another_way_to_connect(serve: Serve, set_clock: SetClock) -> None:
-    """Who makes a client may give it one, for some hosts; what it raises is the failure."""
+    """A client can be given another way to connect to some hosts; its errors are failures."""
     server, asked = serve(reply(b"[1]")), []
 
     def connect(host: str, port: int, _: Deadline) -> socket.socket | None:
@@ -153,7 +153,7 @@ def test_another_way_to_connect(serve: Serve, set_clock: SetClock) -> None:
         client.get_json("http://127.0.0.1:2/", {}, set_clock.deadline())
     client.close()
     assert asked == [("localhost", 1), ("127.0.0.1", server.port), ("127.0.0.1", 2)]
-    assert server.asked[0].headers["host"] == "localhost:1"
+    assert server.requests[0].headers["host"] == "localhost:1"
 
 
 PAGE = b"\xef\xbb\xbf\r\n<!DOCTYPE html><html><body>Forbidden by s3cret</body></html>"
@@ -169,16 +169,16 @@ PAGE = b"\xef\xbb\xbf\r\n<!DOCTYPE html><html><body>Forbidden by s3cret</body></
         (407, b'{"a": 1}'),
     ],
 )
-def test_who_refuses_in_front(
+def test_refusals_of_a_proxy(
     status: int, body: bytes, client: Client, serve: Serve, set_clock: SetClock
 ) -> None:
-    """A page is no API's: no hint about the key belongs to it, and it is not quoted."""
+    """An API sends no HTML page: the error gives no hint about the key, and no quote."""
     server = serve(reply(body, status))
     error = failure_of(client, server, set_clock.deadline())
-    said = f"a firewall or proxy in front of 127.0.0.1 refused the request ({status})"
-    assert (str(error), error.status) == (said, status)
-    assert str(error.with_hint("; the key is wrong")) == said
-    assert len(server.asked) == 1
+    output = f"a firewall or proxy in front of 127.0.0.1 refused the request ({status})"
+    assert (str(error), error.status) == (output, status)
+    assert str(error.with_hint("; the key is wrong")) == output
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -194,20 +194,20 @@ def test_who_refuses_in_front(
         (503, PAGE),
     ],
 )
-def test_who_refuses_for_themselves(
+def test_refusals_of_the_provider(
     status: int, body: bytes, client: Client, serve: Serve, set_clock: SetClock
 ) -> None:
-    """JSON, nothing, or a page where none means something else: what the provider answers."""
+    """JSON, an empty body, or a page where it means nothing else is the provider's answer."""
     error = failure_of(client, serve(reply(body, status)), set_clock.deadline())
     assert str(error) == f"answered {status}"
     assert str(error.with_hint("; a hint")) == f"answered {status}; a hint"
     assert error.with_hint("").status == status
 
 
-def test_no_socket_is_left(
+def test_too_many_open_files(
     client: Client, set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process that has too many open fails as by any other failure."""
+    """It is a failure like any other."""
 
     def none(*_: object) -> object:
         raise OSError(24, "Too many open files")
@@ -217,8 +217,8 @@ def test_no_socket_is_left(
         client.get_json("http://localhost", {}, set_clock.deadline())
 
 
-def test_the_version_that_is_told() -> None:
-    """The name that every request bears has the version of the project."""
+def test_user_agent() -> None:
+    """Every request's User-Agent has the version of the project."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert f"{project['name']}/{project['version']}" == USER_AGENT
     assert project["name"] == indent.NAME

@@ -1,4 +1,4 @@
-"""The HTTPS client where an address is dead or an attempt hangs: another one starts beside it."""
+"""The HTTPS client when an address is dead or an attempt hangs: it starts a second attempt."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from handler.http import Client, HttpError
 from tests.handler.builders import LONG
 from tests.handler.scripted import (
     Answer,
+    Exchange,
     Scripted,
-    Talk,
     head,
     reply,
-    say_and_hang,
-    say_and_hang_up,
+    write_and_close,
+    write_and_hang,
 )
 from tests.support.certificates import make_certificate, serve_tls
 
@@ -63,40 +63,42 @@ hedged_soon = pytest.mark.usefixtures("_hedged_soon")
 
 @pytest.fixture
 def resolves(monkeypatch: pytest.MonkeyPatch) -> Resolves:
-    """Let any name have these ports of this machine as its addresses, in this order."""
+    """Let any name resolve to these ports of this machine, in this order."""
 
     def resolve(*ports: int) -> None:
-        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in ports]
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_args: found)
+        result = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in ports
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_args: result)
 
     return resolve
 
 
 @pytest.fixture
 def mute_port() -> Iterator[int]:
-    """A port that takes connections, and never says a word."""
+    """A port that accepts connections, and never sends anything."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield int(listener.getsockname()[1])
 
 
 @pytest.fixture
 def refused_port() -> int:
-    """A port where nobody listens."""
+    """A port without a listener."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
 
 def join_attempts() -> None:
-    """Wait until nothing of any attempt goes on."""
+    """Wait until all attempts have ended."""
     for thread in threading.enumerate():
         if "(_run)" in thread.name:
             thread.join(LONG)
 
 
-def test_a_connection_is_closed_by_who_has_it(
+def test_only_its_user_closes_a_connection(
     serve: Serve, client: Client, real_deadline: InSeconds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However late its thread goes on, a connection that was handed over stays open."""
+    """A connection that was handed over stays open, however late its attempt's thread ends."""
     handed_over, read = threading.Event(), threading.Event()
 
     class LateQueue(SimpleQueue[Any]):
@@ -127,7 +129,7 @@ def test_a_dead_address(
     real_deadline: InSeconds,
     resolves: Resolves,
 ) -> None:
-    """A host's next address is tried while one does not take the connection."""
+    """While one address does not accept the connection, the host's next address is tried."""
     server = serve(reply(b"[1]"))
     ports = {"dead": deaf_port, "refused": refused_port, "good": server.port}
     resolves(*(ports[each] for each in order.split(", ")))
@@ -143,7 +145,7 @@ def test_an_address_whose_tls_hangs(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    """A connection counts once TLS is agreed on: until then the next address is tried, too."""
+    """A connection is usable after the TLS handshake: until then the next address is tried."""
     certificate = make_certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     with serve_tls(certificate, reply(b"[1]")) as server:
@@ -156,7 +158,7 @@ def test_an_address_whose_tls_hangs(
 def test_one_address_is_tried_twice_at_once_at_most(
     deaf_port: int, client: Client, real_deadline: InSeconds, resolves: Resolves
 ) -> None:
-    """Where nobody answers at the only address, the deadline ends it, and nothing stays open."""
+    """If the only address never answers, the deadline ends it, and no connection stays open."""
     resolves(deaf_port)
     opened: list[socket.socket] = []
 
@@ -177,7 +179,7 @@ def test_one_address_is_tried_twice_at_once_at_most(
 def test_a_resolver_that_hangs_once(
     client: Client, serve: Serve, real_deadline: InSeconds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A lost question to DNS is asked once more beside."""
+    """A lost DNS query is repeated."""
     server, lost, ended = serve(reply(b"[1]")), threading.Event(), threading.Event()
     there = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port))]
 
@@ -196,34 +198,34 @@ def test_a_resolver_that_hangs_once(
 
 @hedged_soon
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_try_that_hangs(
+def test_a_request_that_hangs(
     method: str, client: Client, serve: Serve, real_deadline: InSeconds
 ) -> None:
-    """A request that nobody answers is sent once more, on another connection; the first is shut."""
+    """It is sent again on another connection; the first one is closed."""
     gone = threading.Event()
 
-    def hang(talk: Talk) -> None:
-        talk.connection.settimeout(LONG)
+    def hang(exchange: Exchange) -> None:
+        exchange.connection.settimeout(LONG)
         with suppress(OSError):
-            assert talk.connection.recv(1) == b""
+            assert exchange.connection.recv(1) == b""
         gone.set()
 
     server = serve(hang, reply(b"[1]"))
     assert client.send(method, server.url, {}, None, real_deadline(LONG)) == b"[1]"
     assert gone.wait(LONG)
-    assert [request.connection for request in server.asked] == [1, 2]
-    assert server.asked[0]._replace(connection=2) == server.asked[1]
+    assert [request.connection for request in server.requests] == [1, 2]
+    assert server.requests[0]._replace(connection=2) == server.requests[1]
 
 
 def test_a_kept_connection_that_hangs(
     client: Client, serve: Serve, real_deadline: InSeconds, hedge_soon: HedgeSoon
 ) -> None:
-    """A network that has forgotten a kept connection costs a part of the time, not all of it."""
-    server = serve(reply(b"[1]"), say_and_hang(), reply(b"[2]"))
+    """If the network has dropped a kept connection, the request costs part of the time only."""
+    server = serve(reply(b"[1]"), write_and_hang(), reply(b"[2]"))
     assert client.get_json(server.url, {}, real_deadline(LONG)) == [1]
     hedge_soon()
     assert client.get_json(server.url, {}, real_deadline(LONG)) == [2]
-    assert [request.connection for request in server.asked] == [1, 1, 2]
+    assert [request.connection for request in server.requests] == [1, 1, 2]
 
 
 def test_kept_connections_that_hang(
@@ -232,11 +234,11 @@ def test_kept_connections_that_hang(
     """The try beside one on a kept connection goes over a new one, whatever else is kept."""
     both = threading.Barrier(2)
 
-    def meet(talk: Talk) -> None:
+    def meet(exchange: Exchange) -> None:
         both.wait(LONG)
-        reply(b"[1]")(talk)
+        reply(b"[1]")(exchange)
 
-    server = serve(meet, meet, say_and_hang(), reply(b"[2]"))
+    server = serve(meet, meet, write_and_hang(), reply(b"[2]"))
     url, deadline = server.url, real_deadline(LONG)
     other = threading.Thread(target=client.get_json, args=(url, {}, deadline))
     other.start()
@@ -244,15 +246,15 @@ def test_kept_connections_that_hang(
     other.join()
     hedge_soon()
     assert client.get_json(url, {}, deadline) == [2]
-    assert server.asked[-1].connection == 3
+    assert server.requests[-1].connection == 3
 
 
 @hedged_soon
 def test_a_dead_address_and_a_try_that_hangs(
     deaf_port: int, client: Client, serve: Serve, real_deadline: InSeconds, resolves: Resolves
 ) -> None:
-    """One trouble does not hide that there is another."""
-    server = serve(say_and_hang(), reply(b"[1]"))
+    """Both are overcome."""
+    server = serve(write_and_hang(), reply(b"[1]"))
     resolves(deaf_port, server.port)
     assert client.get_json("http://localhost", {}, real_deadline(LONG)) == [1]
 
@@ -264,22 +266,22 @@ def test_another_address_is_tried_first(
     resolves: Resolves,
     hedge_soon: HedgeSoon,
 ) -> None:
-    """The second request goes where the first one did not, a kept connection's address included."""
-    hanging, good = serve(reply(b"[1]"), say_and_hang()), serve(reply(b"[2]"))
+    """The second attempt starts with an address that the first one did not use."""
+    hanging, good = serve(reply(b"[1]"), write_and_hang()), serve(reply(b"[2]"))
     resolves(hanging.port, good.port)
     assert client.get_json("http://localhost", {}, real_deadline(LONG)) == [1]
     hedge_soon()
     assert client.get_json("http://localhost", {}, real_deadline(LONG)) == [2]
-    assert (len(hanging.asked), len(good.asked)) == (2, 1)
+    assert (len(hanging.requests), len(good.requests)) == (2, 1)
 
 
 def slow(second: threading.Event, body: bytes = b"[1]") -> Answer:
-    """An answer that begins only once another request has been answered in its own way."""
+    """An answer that begins after another request has got its own."""
 
-    def answer(talk: Talk) -> None:
+    def answer(exchange: Exchange) -> None:
         second.wait(LONG)
-        talk.wait(0.3)  # for longer than it takes another try to start
-        talk.write(head(200, {"Content-Length": str(len(body))}) + body)
+        exchange.wait(0.3)  # for longer than it takes another try to start
+        exchange.write(head(200, {"Content-Length": str(len(body))}) + body)
 
     return answer
 
@@ -290,25 +292,25 @@ def slow(second: threading.Event, body: bytes = b"[1]") -> Answer:
     [
         pytest.param(reply(NONE, 503), 3, id="503"),
         pytest.param(reply(NONE, 429, {"Retry-After": "3600"}), 1, id="429 for an hour"),
-        pytest.param(say_and_hang_up(head(200, {"Content-Length": "9"})), 3, id="hangs up later"),
+        pytest.param(write_and_close(head(200, {"Content-Length": "9"})), 3, id="hangs up later"),
     ],
 )
 def test_a_slow_answer_is_still_used(
     other: Answer, times: int, client: Client, serve: Serve, real_deadline: InSeconds
 ) -> None:
-    """However often it is refused beside, the request that takes long is waited for."""
+    """A slow request is waited for, however often the second one is refused."""
     refusals, enough = iter(range(times - 1)), threading.Event()
 
-    def refuse(talk: Talk) -> None:
+    def refuse(exchange: Exchange) -> None:
         try:
-            other(talk)
+            other(exchange)
         finally:
             if next(refusals, None) is None:
                 enough.set()
 
     server = serve(slow(enough), refuse)
     assert client.get_json(server.url, {}, real_deadline(LONG)) == [1]
-    assert len(server.asked) == 1 + times
+    assert len(server.requests) == 1 + times
 
 
 @hedged_soon
@@ -318,19 +320,19 @@ def test_who_asks_for_a_pause_gets_it(
     """Also where the request beside fails in another way, and later."""
     second = threading.Event()
 
-    def refuse(talk: Talk) -> None:
-        reply(NONE, 429, {"Retry-After": "3600"})(talk)
+    def refuse(exchange: Exchange) -> None:
+        reply(NONE, 429, {"Retry-After": "3600"})(exchange)
         second.set()
 
-    def fail(talk: Talk) -> None:
+    def fail(exchange: Exchange) -> None:
         second.wait(LONG)
-        talk.wait(0.1)
-        reply(NONE, 503)(talk)
+        exchange.wait(0.1)
+        reply(NONE, 503)(exchange)
 
     server = serve(fail, refuse, reply(b"[1]"))
     with pytest.raises(HttpError, match=r"^answered 503$"):
         client.get_json(server.url, {}, real_deadline(LONG))
-    assert len(server.asked) == 2
+    assert len(server.requests) == 2
 
 
 def test_a_request_after_a_pause_is_hedged(
@@ -338,11 +340,11 @@ def test_a_request_after_a_pause_is_hedged(
 ) -> None:
     """After the pause that a provider asked for, a request that hangs is sent a second time."""
 
-    def ask_for_a_pause(talk: Talk) -> None:
+    def ask_for_a_pause(exchange: Exchange) -> None:
         hedge_soon()
-        reply(NONE, 429, {"Retry-After": "1"})(talk)
+        reply(NONE, 429, {"Retry-After": "1"})(exchange)
 
-    server = serve(ask_for_a_pause, say_and_hang(), reply(b"[1]"))
+    server = serve(ask_for_a_pause, write_and_hang(), reply(b"[1]"))
     assert client.get_json(server.url, {}, real_deadline(LONG)) == [1]
 
 
@@ -350,20 +352,20 @@ def test_a_request_after_a_pause_is_hedged(
 def test_a_slow_answer_beside_one_that_hangs(
     client: Client, serve: Serve, real_deadline: InSeconds
 ) -> None:
-    """Whichever begins first is taken; no more than two requests are on their way at once."""
+    """The first answer to begin is used; at most two requests run at once."""
     second = threading.Event()
 
-    def hang(talk: Talk) -> None:
+    def hang(exchange: Exchange) -> None:
         second.set()
-        talk.wait()
+        exchange.wait()
 
     server = serve(slow(second), hang)
     assert client.get_json(server.url, {}, real_deadline(LONG)) == [1]
-    assert len(server.asked) == 2
+    assert len(server.requests) == 2
 
 
-def test_what_nobody_takes_any_more_is_closed(serve: Serve, real_deadline: InSeconds) -> None:
-    """Of several connections that open at once one is used, and the others come to nothing."""
+def test_superfluous_connections_are_closed(serve: Serve, real_deadline: InSeconds) -> None:
+    """Of several connections that open at once, one is used."""
     server = serve(reply())
     deadline = real_deadline(LONG)
     opened: list[socket.socket] = []
@@ -388,11 +390,11 @@ def test_what_nobody_takes_any_more_is_closed(serve: Serve, real_deadline: InSec
 def test_a_final_answer_ends_the_race(
     client: Client, serve: Serve, real_deadline: InSeconds
 ) -> None:
-    """What no retry makes better is the answer, whoever else may be on the way."""
-    server = serve(say_and_hang(), reply(NONE, 404))
+    """An answer that no retry improves is used, whatever else is running."""
+    server = serve(write_and_hang(), reply(NONE, 404))
     with pytest.raises(HttpError, match=r"^answered 404$"):
         client.get_json(server.url, {}, real_deadline(LONG))
-    assert len(server.asked) == 2
+    assert len(server.requests) == 2
 
 
 def test_what_has_begun_is_read_on(
@@ -401,35 +403,35 @@ def test_what_has_begun_is_read_on(
     """A response that has begun is not requested again, however slowly its pieces arrive."""
     hedge_soon(response_delay=0.6)
 
-    def in_pieces(talk: Talk) -> None:
-        talk.write(head(200, {"Content-Length": "3"}))
+    def in_pieces(exchange: Exchange) -> None:
+        exchange.write(head(200, {"Content-Length": "3"}))
         for piece in (b"[", b"1", b"]"):
-            talk.wait(0.25)
-            talk.write(piece)
+            exchange.wait(0.25)
+            exchange.write(piece)
 
     server = serve(in_pieces)
     assert client.get_json(server.url, {}, real_deadline(LONG)) == [1]
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 @hedged_soon
 def test_a_race_that_nobody_wins(client: Client, serve: Serve, real_deadline: InSeconds) -> None:
-    """Two requests, and the end of the time; the key is in neither error nor log."""
-    server = serve(say_and_hang())
+    """Both requests run out of time; neither the error nor the log has the key."""
+    server = serve(write_and_hang())
     with pytest.raises(HttpError, match=r"^no complete answer in time$"):
         client.get_json(server.url, {"Authorization": "k3y"}, real_deadline(1))
-    assert len(server.asked) == 2
+    assert len(server.requests) == 2
 
 
 @hedged_soon
 def test_a_signed_call_is_sent_once(deaf_port: int, serve: Serve, resolves: Resolves) -> None:
-    """To the webhook connections race, and the call itself does not: each is a decision."""
+    """Connections to a webhook race, but the call is sent once: each one is a decision."""
 
-    def slowly(talk: Talk) -> None:
-        talk.wait(0.3)
-        talk.write(head(200, {"Content-Length": "2"}) + b"{}")
+    def slowly(exchange: Exchange) -> None:
+        exchange.wait(0.3)
+        exchange.write(head(200, {"Content-Length": "2"}) + b"{}")
 
     server = serve(slowly)
     resolves(deaf_port, server.port)
     assert send("http://localhost", "s3cret-of-the-webhook", {}).body == {}
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1

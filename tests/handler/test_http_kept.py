@@ -1,4 +1,4 @@
-"""The HTTPS client: which connections are kept, and which are used again."""
+"""The HTTPS client: which connections are kept and reused."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from handler.http import Client, HttpError
 from tests.handler.conftest import SetClock
 from tests.handler.scripted import (
     Answer,
+    Exchange,
     Scripted,
-    Talk,
     drip,
     failure_of,
     head,
     reply,
-    say,
-    say_and_hang_up,
-    say_and_reset,
+    write,
+    write_and_close,
+    write_and_reset,
 )
 
 Serve = Callable[..., Scripted]
 
 
 def test_connections_are_kept(client: Client, serve: Serve, set_clock: SetClock) -> None:
-    """The next request goes over the same connection, an error's body notwithstanding."""
+    """The next request uses the same connection, even after an error with a body."""
     server = serve(reply(), reply(b"no", 404), reply(b"[" + b"1," * 99_999 + b"1]"), reply())
     client.get_json(server.url, {}, set_clock.deadline())
     failure_of(client, server, set_clock.deadline())
     client.get_json(server.url, {}, set_clock.deadline())
     client.get_json(server.url, {}, set_clock.deadline())
-    assert [request.connection for request in server.asked] == [1, 1, 1, 1]
+    assert [request.connection for request in server.requests] == [1, 1, 1, 1]
 
 
 def test_connections_are_kept_by_address(client: Client, serve: Serve, set_clock: SetClock) -> None:
-    """A connection to one port is not used for another."""
+    """A connection to one port is not used for another one."""
     one, other = serve(reply(b"1")), serve(reply(b"2"))
     for _ in range(2):
         assert client.get_json(one.url, {}, set_clock.deadline()) == 1
@@ -53,83 +53,83 @@ def test_connections_are_kept_by_address(client: Client, serve: Serve, set_clock
 def test_old_connections_are_not_used(
     idle: float, connections: int, client: Client, serve: Serve, set_clock: SetClock
 ) -> None:
-    """After 10 s a kept connection is closed: a frozen Lambda's network may have forgotten it."""
+    """They are closed after 10 s: the network may have dropped them while Lambda was frozen."""
     server = serve(reply())
     client.get_json(server.url, {}, set_clock.deadline())
     set_clock.advance(idle)
     client.get_json(server.url, {}, set_clock.deadline())
-    assert server.asked[-1].connection == connections
+    assert server.requests[-1].connection == connections
 
 
-def test_a_connection_of_before_the_function_was_frozen(
+def test_a_connection_from_before_a_freeze(
     client: Client, serve: Serve, set_clock: SetClock
 ) -> None:
-    """A response that had arrived by then is still read; the network may be gone since."""
+    """A response that arrived before is read; the connection is not reused."""
 
-    def freeze_and_reply(talk: Talk) -> None:
+    def freeze_and_reply(exchange: Exchange) -> None:
         set_clock.advance(60)
-        reply()(talk)
+        reply()(exchange)
 
     server = serve(freeze_and_reply, reply())
     for _ in range(2):
         client.get_json(server.url, {}, set_clock.deadline(600))
-    assert [each.connection for each in server.asked] == [1, 2]
+    assert [each.connection for each in server.requests] == [1, 2]
 
 
 @pytest.mark.parametrize(
     "line", [b"HTTP/1.1 +200 OK", b"HTTP/1.1 2_00 OK", b"HTTP/1.1 0200 OK", b"HTTP/0.9 200 OK"]
 )
-def test_an_odd_status_line_is_the_last(
+def test_a_connection_with_an_odd_status_line_is_not_reused(
     line: bytes, client: Client, serve: Serve, set_clock: SetClock
 ) -> None:
-    """Python reads it; where such a response ends is as doubtful, so that nothing follows it."""
-    server = serve(say(line + b"\r\nContent-Length: 2\r\n\r\n{}"), reply())
+    """Where such a response ends is uncertain."""
+    server = serve(write(line + b"\r\nContent-Length: 2\r\n\r\n{}"), reply())
     client.get_json(server.url, {}, set_clock.deadline())
     client.get_json(server.url, {}, set_clock.deadline())
-    assert [each.connection for each in server.asked] == [1, 2]
+    assert [each.connection for each in server.requests] == [1, 2]
 
 
 @pytest.mark.parametrize("interim", [head(100), head(103, {"Link": "</a>"}), head(102) + head(103)])
 def test_interim_responses_are_skipped(
     interim: bytes, client: Client, serve: Serve, set_clock: SetClock
 ) -> None:
-    """RFC 9110, 15.2: any number of them may come before the final one."""
-    server = serve(say(interim + head(200, {"Content-Length": "1"}) + b"1"))
+    """RFC 9110, 15.2: any number of them may precede the final one."""
+    server = serve(write(interim + head(200, {"Content-Length": "1"}) + b"1"))
     for _ in range(2):
         assert client.get_json(server.url, {}, set_clock.deadline()) == 1
     assert server.connections == 1
 
 
-def test_a_media_type_is_no_matter(client: Client, serve: Serve, set_clock: SetClock) -> None:
-    """Python's header parser calls a multipart type without a boundary a defect."""
+def test_a_multipart_response(client: Client, serve: Serve, set_clock: SetClock) -> None:
+    """Python's parser calls a multipart type without a boundary a defect: the client ignores it."""
     server = serve(reply(b"1", headers={"Content-Type": "multipart/mixed"}))
     assert client.get_json(server.url, {}, set_clock.deadline()) == 1
 
 
-def test_an_announced_end_is_heeded(client: Client, serve: Serve, set_clock: SetClock) -> None:
-    """After `Connection: close` the next request opens another."""
+def test_connection_close_is_respected(client: Client, serve: Serve, set_clock: SetClock) -> None:
+    """After `Connection: close` the next request opens another connection."""
     server = serve(reply(headers={"Connection": "close"}), reply())
     client.get_json(server.url, {}, set_clock.deadline())
     client.get_json(server.url, {}, set_clock.deadline())
-    assert [request.connection for request in server.asked] == [1, 2]
+    assert [request.connection for request in server.requests] == [1, 2]
 
 
 @pytest.mark.parametrize(
     "unasked", [b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n2", b"\r\n", b"2"]
 )
-def test_more_than_an_answer_is_not_the_next(
+def test_surplus_bytes_are_not_the_next_response(
     unasked: bytes, client: Client, serve: Serve, set_clock: SetClock
 ) -> None:
-    """What came in one go with an answer is no answer to the next question."""
+    """Bytes that follow a response are discarded with their connection."""
     first = head(200, {"Content-Length": "1"}) + b"1"
-    server = serve(say(first + unasked), reply(b"3"))
+    server = serve(write(first + unasked), reply(b"3"))
     assert client.get_json(server.url, {}, set_clock.deadline()) == 1
     assert client.get_json(server.url, {}, set_clock.deadline()) == 3
-    assert [request.connection for request in server.asked] == [1, 2]
+    assert [request.connection for request in server.requests] == [1, 2]
 
 
 def wait_for_the_end(client: Client, server: Scripted) -> None:
-    """Wait until the end of the one kept connection has arrived."""
+    """Wait until the close of the one kept connection has arrived."""
     ((kept, _),) = client._idle["http", f"127.0.0.1:{server.port}"]
     with suppress(ConnectionResetError):
         kept.raw_socket.settimeout(10)
@@ -139,36 +139,36 @@ def wait_for_the_end(client: Client, server: Scripted) -> None:
 ANSWER = head(200, {"Content-Length": "2"}) + b"{}"
 
 
-@pytest.mark.parametrize("ends", [say_and_hang_up, say_and_reset])
+@pytest.mark.parametrize("ends", [write_and_close, write_and_reset])
 def test_a_kept_connection_that_ended_is_noticed(
     ends: Callable[[bytes], Answer], client: Client, serve: Serve, set_clock: SetClock
 ) -> None:
-    """A provider that closed a kept connection costs neither a failure nor a retry."""
+    """One that the provider closed costs neither a failure nor a retry."""
     server = serve(ends(ANSWER), reply())
     client.get_json(server.url, {}, set_clock.deadline())
     wait_for_the_end(client, server)
     set_clock.advance(1)
     client.get_json(server.url, {}, set_clock.deadline())
-    assert [request.connection for request in server.asked] == [1, 2]
+    assert [request.connection for request in server.requests] == [1, 2]
     assert set_clock.waits == []
 
 
-@pytest.mark.parametrize("ends", [say_and_hang_up(), say_and_reset()])
+@pytest.mark.parametrize("ends", [write_and_close(), write_and_reset()])
 def test_a_kept_connection_that_ends_too_late_is_retried(
     ends: Answer, client: Client, serve: Serve, set_clock: SetClock
 ) -> None:
-    """Where the end comes instead of the answer, the request is sent again."""
+    """If it closes instead of answering, the request is sent again."""
     server = serve(reply(), ends, reply())
     client.get_json(server.url, {}, set_clock.deadline())
     client.get_json(server.url, {}, set_clock.deadline())
-    assert [request.connection for request in server.asked] == [1, 1, 2]
+    assert [request.connection for request in server.requests] == [1, 1, 2]
     assert set_clock.waits == [0.2]
 
 
 def test_a_deadline_that_passes_while_a_kept_connection_is_used(
     serve: Serve, set_clock: SetClock
 ) -> None:
-    """Nobody waits for the answer any more, and the connection is closed."""
+    """The request fails, and the connection is closed."""
     server = serve(reply(b"[1]"))
 
     class Slow(socket.socket):
@@ -187,7 +187,7 @@ def test_a_deadline_that_passes_while_a_kept_connection_is_used(
 def test_a_connection_taken_by_another_thread(
     client: Client, serve: Serve, set_clock: SetClock
 ) -> None:
-    """Where another thread takes the last kept connection first, a new one is opened."""
+    """If another thread takes the last kept connection, a new one is opened."""
 
     class Taken(deque[object]):
         def pop(self) -> object:  # type: ignore[override]  # a deque's takes no index either
@@ -206,27 +206,27 @@ def test_a_connection_taken_by_another_thread(
 def test_a_failed_request_keeps_no_connection(
     client: Client, serve: Serve, set_clock: SetClock, real_deadline: Callable[[float], Deadline]
 ) -> None:
-    """A connection on which half an answer may still come is never used again."""
+    """A connection on which half a response may still arrive is never reused."""
     server = serve(drip(head(200, {"Content-Length": "100"}), b"[]"), reply(json.dumps(1).encode()))
     failure_of(client, server, real_deadline(0.5))
     assert client.get_json(server.url, {}, set_clock.deadline()) == 1
-    assert [request.connection for request in server.asked] == [1, 2]
+    assert [request.connection for request in server.requests] == [1, 2]
 
 
 def test_closing_a_client(client: Client, serve: Serve, set_clock: SetClock) -> None:
-    """It closes what is kept; the client can go on, over new connections."""
+    """It closes the kept connections; the client stays usable."""
     server = serve(reply())
     client.get_json(server.url, {}, set_clock.deadline())
     client.close()
     client.close()
     client.get_json(server.url, {}, set_clock.deadline())
-    assert [request.connection for request in server.asked] == [1, 2]
+    assert [request.connection for request in server.requests] == [1, 2]
 
 
 def test_a_client_that_is_closed_keeps_nothing(
     client: Client, serve: Serve, set_clock: SetClock
 ) -> None:
-    """A request that still runs then closes its connection in the end."""
+    """A request that is still running closes its connection afterwards."""
     server = serve(reply())
     client.close()
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""The HTTPS client against providers that hang, drip, never end, or send too much."""
+"""The HTTPS client against providers that hang, drip, never stop, or send too much."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from tests.handler.conftest import SetClock
 from tests.handler.scripted import (
     CHUNKED,
     Answer,
+    Exchange,
     Scripted,
-    Talk,
     drip,
+    flood,
     head,
-    pour,
     reply,
-    say,
-    say_and_hang,
-    say_and_hang_up,
+    write,
+    write_and_close,
+    write_and_hang,
 )
 
 Serve = Callable[..., Scripted]
@@ -40,14 +40,14 @@ OVER = "^the response is larger than "
 
 
 ENDLESS: dict[str, Answer] = {
-    "hangs within the status line": say_and_hang(b"HTTP/1.1 200"),
-    "hangs within the headers": say_and_hang(b"HTTP/1.1 200 OK\r\nA: b\r\n"),
-    "hangs after 100 Continue": say_and_hang(head(100)),
-    "hangs before a body without length": say_and_hang(head()),
-    "hangs within the body": say_and_hang(SIZED + b"[1"),
-    "hangs between chunks": say_and_hang(CHUNKED + b'4\r\n{"a"\r\n'),
-    "hangs before the trailer": say_and_hang(CHUNKED + b"2\r\n{}\r\n0\r\n"),
-    "sends less than promised": say_and_hang(head(200, {"Content-Length": "3"}) + b"{}"),
+    "hangs within the status line": write_and_hang(b"HTTP/1.1 200"),
+    "hangs within the headers": write_and_hang(b"HTTP/1.1 200 OK\r\nA: b\r\n"),
+    "hangs after 100 Continue": write_and_hang(head(100)),
+    "hangs before a body without length": write_and_hang(head()),
+    "hangs within the body": write_and_hang(SIZED + b"[1"),
+    "hangs between chunks": write_and_hang(CHUNKED + b'4\r\n{"a"\r\n'),
+    "hangs before the trailer": write_and_hang(CHUNKED + b"2\r\n{}\r\n0\r\n"),
+    "sends less than promised": write_and_hang(head(200, {"Content-Length": "3"}) + b"{}"),
     "drips the status line": drip(b"", b"HTTP/1.1 200 OK"),
     "drips headers": drip(b"HTTP/1.1 200 OK\r\n", b"A: b\r\n"),
     "drips a body with a length": drip(SIZED, b"1"),
@@ -60,34 +60,32 @@ ENDLESS: dict[str, Answer] = {
 
 @pytest.mark.usefixtures("_no_hedging")
 def test_given_up_at_the_deadline(client: Client, serve: Serve, real_deadline: InSeconds) -> None:
-    """However an answer fails to come to an end, the deadline ends it, without another try."""
+    """The deadline ends an unfinished response, without a retry."""
     servers = {name: serve(answer) for name, answer in ENDLESS.items()}
 
     def failure(name: str) -> tuple[str, int]:
         with pytest.raises(HttpError, match=IN_TIME) as caught:
             client.get_json(servers[name].url, {}, real_deadline(1))
         assert (caught.value.status, caught.value.body) == (None, b"")
-        return name, len(servers[name].asked)
+        return name, len(servers[name].requests)
 
     with ThreadPoolExecutor(len(servers)) as pool:
         assert dict(pool.map(failure, servers)) == dict.fromkeys(servers, 1)
 
 
 @pytest.mark.usefixtures("_no_hedging")
-def test_the_deadline_is_for_all_tries_together(
-    client: Client, serve: Serve, real_deadline: InSeconds
-) -> None:
+def test_retries_share_the_deadline(client: Client, serve: Serve, real_deadline: InSeconds) -> None:
     """A retry gets what the first try left, not a new budget."""
-    server = serve(say_and_hang_up(), say_and_hang(b"H"))
+    server = serve(write_and_close(), write_and_hang(b"H"))
     with pytest.raises(HttpError, match=IN_TIME):
         client.get_json(server.url, {}, real_deadline(1))
-    assert len(server.asked) == 2
+    assert len(server.requests) == 2
 
 
 def test_nothing_is_begun_after_the_deadline(
     client: Client, serve: Serve, set_clock: SetClock
 ) -> None:
-    """Without time left nobody is connected to, nor asked over a kept connection."""
+    """Then no connection is opened, and no kept one used."""
     fresh, known = serve(reply()), serve(reply())
     client.get_json(known.url, {}, set_clock.deadline())
     passed = set_clock.deadline(0)
@@ -96,27 +94,27 @@ def test_nothing_is_begun_after_the_deadline(
             client.get_json(server.url, {}, passed)
         server.close()
     assert fresh.connections == 0
-    assert len(known.asked) == 1
+    assert len(known.requests) == 1
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        pytest.param(pour(SIZED, b"1"), id="100 MB"),
-        pytest.param(pour(CHUNKED, b"10000\r\n" + b"1" * 2**16 + b"\r\n"), id="without end"),
-        pytest.param(pour(head(), b"1"), id="without length or end"),
-        pytest.param(pour(head(503), b"1"), id="an error's"),
+        pytest.param(flood(SIZED, b"1"), id="100 MB"),
+        pytest.param(flood(CHUNKED, b"10000\r\n" + b"1" * 2**16 + b"\r\n"), id="without end"),
+        pytest.param(flood(head(), b"1"), id="without length or end"),
+        pytest.param(flood(head(503), b"1"), id="an error's"),
         pytest.param(reply(b"1" * (MAX_BODY_BYTES + 1)), id="one byte too many"),
     ],
 )
-def test_too_large_a_body_is_left_unread(
+def test_a_too_large_body(
     answer: Answer, client: Client, serve: Serve, set_clock: SetClock
 ) -> None:
-    """A body over 6 MiB is given up where it becomes too large, and not asked for again."""
+    """Reading stops once a body exceeds 6 MiB, without a retry."""
     server = serve(answer)
     with pytest.raises(HttpError, match=TOO_LARGE):
         client.get_json(server.url, {}, set_clock.deadline())
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
     assert set_clock.waits == []
 
 
@@ -127,9 +125,9 @@ def test_the_largest_body(client: Client, serve: Serve, set_clock: SetClock) -> 
 
 
 def test_a_body_in_tiny_pieces(client: Client, serve: Serve, set_clock: SetClock) -> None:
-    """The limit is one on memory, too: many small chunks take little more than a few large ones."""
+    """Many small chunks take little more memory than a few large ones."""
     size = 40_000
-    server = serve(say(CHUNKED + b"2\r\n[]\r\n" * (size // 2) + b"0\r\n\r\n"))
+    server = serve(write(CHUNKED + b"2\r\n[]\r\n" * (size // 2) + b"0\r\n\r\n"))
     tracemalloc.start()
     try:
         body = client.send("GET", server.url, {}, None, set_clock.deadline())
@@ -144,18 +142,18 @@ def test_a_body_in_tiny_pieces(client: Client, serve: Serve, set_clock: SetClock
     ("answer", "problem"),
     [
         pytest.param(
-            pour(b"HTTP/1.1 200 OK\r\n", b"A: b\r\n"),
+            flood(b"HTTP/1.1 200 OK\r\n", b"A: b\r\n"),
             r"^connection failed \(HTTPException\)$",
             id="pours headers",
         ),
-        pytest.param(pour(CHUNKED + b"0\r\n", b"A: b\r\n"), OVER, id="pours trailers"),
+        pytest.param(flood(CHUNKED + b"0\r\n", b"A: b\r\n"), OVER, id="pours trailers"),
         pytest.param(
-            pour(b"", head(100)), r"^connection failed \(LineTooLong\)$", id="pours 100 Continue"
+            flood(b"", head(100)), r"^connection failed \(LineTooLong\)$", id="pours 100 Continue"
         ),
         pytest.param(
-            pour(b"", head(103)), r"^connection failed \(LineTooLong\)$", id="pours early hints"
+            flood(b"", head(103)), r"^connection failed \(LineTooLong\)$", id="pours early hints"
         ),
-        pytest.param(pour(CHUNKED, b"1;x=y\r\n1\r\n"), OVER, id="pours tiny chunks"),
+        pytest.param(flood(CHUNKED, b"1;x=y\r\n1\r\n"), OVER, id="pours tiny chunks"),
     ],
 )
 def test_endless_framing(
@@ -166,18 +164,18 @@ def test_endless_framing(
     set_clock: SetClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What is poured out without end is cut off by its number or size, before the deadline."""
+    """Endless headers or chunks are cut off at a number or size, before the deadline."""
     monkeypatch.setattr(connection, "_MAX_FRAMING_BYTES", 10**5)
     monkeypatch.setattr(http, "MAX_BODY_BYTES", 10**5)
     with pytest.raises(HttpError, match=problem):
         client.get_json(serve(answer).url, {}, set_clock.deadline())
 
 
-def test_more_than_promised(client: Client, serve: Serve, set_clock: SetClock) -> None:
-    """What follows the promised length is not part of this answer, nor of the next."""
+def test_bytes_beyond_the_content_length(client: Client, serve: Serve, set_clock: SetClock) -> None:
+    """They are not part of this response, nor of the next one."""
 
-    def answer(talk: Talk) -> None:
-        talk.write(head(200, {"Content-Length": "1"}) + b"1" + b"2" * 10)
+    def answer(exchange: Exchange) -> None:
+        exchange.write(head(200, {"Content-Length": "1"}) + b"1" + b"2" * 10)
 
     server = serve(answer)
     for _ in range(3):
@@ -187,7 +185,7 @@ def test_more_than_promised(client: Client, serve: Serve, set_clock: SetClock) -
 def test_connecting_takes_too_long(
     deaf_port: int, client: Client, real_deadline: InSeconds
 ) -> None:
-    """The deadline holds while connecting."""
+    """The deadline applies while connecting."""
     with pytest.raises(HttpError, match=IN_TIME):
         client.get_json(f"http://127.0.0.1:{deaf_port}", {}, real_deadline(0.2))
 
@@ -195,7 +193,7 @@ def test_connecting_takes_too_long(
 def test_resolving_takes_too_long(
     client: Client, real_deadline: InSeconds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The resolver has time-outs of its own: it is given up at ours."""
+    """The resolver's own timeouts are longer: the deadline ends the wait."""
     answered = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_args: answered.wait())
     try:
@@ -206,7 +204,7 @@ def test_resolving_takes_too_long(
 
 
 def test_no_tls_answer(client: Client, real_deadline: InSeconds) -> None:
-    """The deadline holds during the TLS handshake."""
+    """The deadline applies during the TLS handshake."""
     with socket.create_server(("127.0.0.1", 0)) as mute:
         port = mute.getsockname()[1]
         with pytest.raises(HttpError, match=IN_TIME):
@@ -214,7 +212,7 @@ def test_no_tls_answer(client: Client, real_deadline: InSeconds) -> None:
 
 
 def test_each_operation_ends_with_the_deadline(serve: Serve, set_clock: SetClock) -> None:
-    """Each gets what is left, however much of it earlier ones took, and none is begun after it."""
+    """Each gets the time that is left, and none is started after the deadline."""
     server, deadline = serve(drip(head(), b"1")), set_clock.deadline(6)
     timeouts: list[tuple[float | None, float]] = []
 
@@ -237,7 +235,7 @@ def test_each_operation_ends_with_the_deadline(serve: Serve, set_clock: SetClock
 
 
 def test_file_numbers_of_1024_and_above(client: Client, serve: Serve, set_clock: SetClock) -> None:
-    """A process that holds many files open asks as well."""
+    """A process with many open files can still send requests."""
     before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     server, held = serve(reply(b"[1]")), [os.dup(0)]

@@ -18,9 +18,9 @@ from tests.handler.scripted import (
     drip,
     head,
     reply,
-    say_and_hang,
-    say_and_hang_up,
-    say_and_reset,
+    write_and_close,
+    write_and_hang,
+    write_and_reset,
 )
 
 Serve = Callable[..., Scripted]
@@ -34,9 +34,9 @@ FAILURES: Mapping[str, tuple[Answer, str]] = {
     "429": (reply(status=429), "answered 429"),
     "410": (reply(status=410), "answered 410"),
     "redirect": (reply(status=307, headers={"Location": "http://127.0.0.1/"}), "answered 307"),
-    "hangs up": (say_and_hang_up(), r"connection failed \(RemoteDisconnected\)"),
-    "resets": (say_and_reset(), r"connection failed \("),
-    "breaks off": (say_and_hang_up(head(200, {"Content-Length": "9"})), r"\(IncompleteRead\)"),
+    "hangs up": (write_and_close(), r"connection failed \(RemoteDisconnected\)"),
+    "resets": (write_and_reset(), r"connection failed \("),
+    "breaks off": (write_and_close(head(200, {"Content-Length": "9"})), r"\(IncompleteRead\)"),
 }
 
 
@@ -57,7 +57,7 @@ def test_it_arrives(client: Client, serve: Serve, set_clock: SetClock) -> None:
     server = serve(reply(b"ok"))
     for _ in range(3):
         assert send(client, server.url, set_clock.deadline()) == b"ok"
-    assert [(each.method, each.target, each.body) for each in server.asked] == [
+    assert [(each.method, each.target, each.body) for each in server.requests] == [
         ("POST", "/hook?key=1", b"hello")
     ] * 3
     assert server.connections == 3
@@ -73,11 +73,11 @@ def test_it_is_not_sent_again(
     server = serve(answer, reply())
     with pytest.raises(HttpError, match=problem):
         send(client, server.url, set_clock.deadline())
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
     assert set_clock.waits == []
 
 
-@pytest.mark.parametrize("answer", [say_and_hang(), drip(head(), b"1")], ids=["slow", "drips"])
+@pytest.mark.parametrize("answer", [write_and_hang(), drip(head(), b"1")], ids=["slow", "drips"])
 def test_a_slow_answer(
     answer: Answer, client: Client, serve: Serve, real_deadline: InSeconds
 ) -> None:
@@ -85,7 +85,7 @@ def test_a_slow_answer(
     server = serve(answer)
     with pytest.raises(HttpError, match=IN_TIME):
         send(client, server.url, real_deadline(0.4))
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 def test_a_connection_that_does_not_open(
@@ -101,7 +101,7 @@ def test_a_connection_that_does_not_open(
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in ports]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_args: found)
     assert send(client, "http://localhost", real_deadline(LONG)) == b"ok"
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 def test_nobody_listens(client: Client, serve: Serve, set_clock: SetClock) -> None:

@@ -1,4 +1,4 @@
-"""The HTTPS client: what is tried again, when, and how often."""
+"""The HTTPS client: what is retried, when, and how often."""
 
 from __future__ import annotations
 
@@ -18,83 +18,83 @@ from tests.handler.scripted import (
     failure_of,
     head,
     reply,
-    say,
-    say_and_hang_up,
+    write,
+    write_and_close,
 )
 
 Serve = Callable[..., Scripted]
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 599])
-def test_overload_is_tried_again(
+def test_overload_is_retried(
     status: int, client: Client, serve: Serve, set_clock: SetClock
 ) -> None:
-    """429 and 5xx are tried again twice, each time after a longer pause."""
-    overloaded = say(b"HTTP/1.1 %d Busy\r\nContent-Length: 2\r\n\r\nno" % status)
+    """429 and 5xx are retried twice, each time after a longer pause."""
+    overloaded = write(b"HTTP/1.1 %d Busy\r\nContent-Length: 2\r\n\r\nno" % status)
     server = serve(overloaded, overloaded, reply(b"[1]"))
     assert client.get_json(server.url, {}, set_clock.deadline()) == [1]
     assert set_clock.waits == [0.2, 0.4]
 
 
 def test_gives_up_after_two_retries(client: Client, serve: Serve, set_clock: SetClock) -> None:
-    """The third refusal is the answer."""
+    """The third refusal is the result."""
     server = serve(reply(b"no", 503))
     error = failure_of(client, server, set_clock.deadline())
     assert (str(error), error.status, error.body) == ("answered 503", 503, b"no")
-    assert len(server.asked) == 3
+    assert len(server.requests) == 3
     assert set_clock.waits == [0.2, 0.4]
 
 
 @pytest.mark.parametrize(
     ("answer", "named"),
     [
-        pytest.param(say_and_hang_up(), "RemoteDisconnected", id="hangs up at once"),
+        pytest.param(write_and_close(), "RemoteDisconnected", id="hangs up at once"),
         pytest.param(
-            say_and_hang_up(head(200, {"Content-Length": "9"}) + b'{"a"'),
+            write_and_close(head(200, {"Content-Length": "9"}) + b'{"a"'),
             "IncompleteRead",
             id="hangs up within the body",
         ),
         pytest.param(
-            say_and_hang_up(CHUNKED + b'4\r\n{"a"'), "IncompleteRead", id="hangs up between chunks"
+            write_and_close(CHUNKED + b'4\r\n{"a"'), "IncompleteRead", id="hangs up between chunks"
         ),
         pytest.param(
-            say_and_hang_up(CHUNKED + b'9\r\n{"a"'), "IncompleteRead", id="hangs up within a chunk"
+            write_and_close(CHUNKED + b'9\r\n{"a"'), "IncompleteRead", id="hangs up within a chunk"
         ),
         pytest.param(
-            say_and_hang_up(CHUNKED + b"zz\r\n{}\r\n"),
+            write_and_close(CHUNKED + b"zz\r\n{}\r\n"),
             "IncompleteRead",
             id="a chunk's size is no number",
         ),
-        pytest.param(say_and_hang_up(b"SSH-2.0-OpenSSH\r\n\r\n"), "BadStatusLine", id="not HTTP"),
+        pytest.param(write_and_close(b"SSH-2.0-OpenSSH\r\n\r\n"), "BadStatusLine", id="not HTTP"),
         pytest.param(
-            say_and_hang_up(b"HTTP/1.1 2000 OK\r\n\r\n"), "BadStatusLine", id="no such status"
+            write_and_close(b"HTTP/1.1 2000 OK\r\n\r\n"), "BadStatusLine", id="no such status"
         ),
         pytest.param(
-            say_and_hang_up(b"HTTP/3.0 200 OK\r\n\r\n"), "UnknownProtocol", id="another HTTP"
+            write_and_close(b"HTTP/3.0 200 OK\r\n\r\n"), "UnknownProtocol", id="another HTTP"
         ),
         pytest.param(
-            say_and_hang_up(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 101),
+            write_and_close(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 101),
             "HTTPException",
             id="too many headers",
         ),
         pytest.param(
-            say_and_hang_up(b"HTTP/1.1 200 OK\r\nA: " + b"b" * 70_000),
+            write_and_close(b"HTTP/1.1 200 OK\r\nA: " + b"b" * 70_000),
             "LineTooLong",
             id="a header too long",
         ),
-        pytest.param(say_and_hang_up(b"H" * 70_000), "LineTooLong", id="a status line too long"),
+        pytest.param(write_and_close(b"H" * 70_000), "LineTooLong", id="a status line too long"),
         pytest.param(
-            say_and_hang_up(b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+            write_and_close(b"HTTP/1.1 103 Early Hints\r\n\r\n"),
             "RemoteDisconnected",
             id="a mere hint",
         ),
         pytest.param(
-            say_and_hang_up(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"),
+            write_and_close(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"),
             "BadStatusLine",
             id="another protocol",
         ),
         pytest.param(
-            say_and_hang_up(
+            write_and_close(
                 b"HTTP/1.1 200 OK\r\n"
                 + b"A: b\ra:\ra:\r\n" * 3
                 + b"B: "
@@ -106,7 +106,7 @@ def test_gives_up_after_two_retries(client: Client, serve: Serve, set_clock: Set
         ),
         *(
             pytest.param(
-                say_and_hang_up(b"HTTP/1.1 200 OK\r\n" + headers + b"\r\n[]]"),
+                write_and_close(b"HTTP/1.1 200 OK\r\n" + headers + b"\r\n[]]"),
                 "IncompleteRead",
                 id=headers.decode("latin-1").strip(),
             )
@@ -121,38 +121,38 @@ def test_gives_up_after_two_retries(client: Client, serve: Serve, set_clock: Set
             )
         ),
         pytest.param(
-            say_and_hang_up(CHUNKED + b"2\r\n[]x\r\n0\r\n\r\n"),
+            write_and_close(CHUNKED + b"2\r\n[]x\r\n0\r\n\r\n"),
             "IncompleteRead",
             id="a chunk that is longer than its size",
         ),
         pytest.param(
-            say_and_hang_up(CHUNKED + b"-1\r\n[]\r\n0\r\n\r\n"),
+            write_and_close(CHUNKED + b"-1\r\n[]\r\n0\r\n\r\n"),
             "IncompleteRead",
             id="a chunk's size is negative",
         ),
         pytest.param(
-            say_and_hang_up(CHUNKED + b"2\r\n[]\r\n0\r\n"), "IncompleteRead", id="no trailer"
+            write_and_close(CHUNKED + b"2\r\n[]\r\n0\r\n"), "IncompleteRead", id="no trailer"
         ),
     ],
 )
-def test_lost_connections_are_tried_again(
+def test_lost_connections_are_retried(
     answer: Answer, named: str, client: Client, serve: Serve, set_clock: SetClock
 ) -> None:
-    """Whatever breaks a connection is tried again on a new one, twice; the kind of it is said."""
+    """Any lost connection is retried twice on a new one; the error names its kind."""
     server = serve(answer)
     error = failure_of(client, server, set_clock.deadline())
     assert (str(error), error.status) == (f"connection failed ({named})", None)
-    assert [request.connection for request in server.asked] == [1, 2, 3]
+    assert [request.connection for request in server.requests] == [1, 2, 3]
     recovered = serve(answer, answer, reply(b"[1]"))
     assert client.get_json(recovered.url, {}, set_clock.deadline()) == [1]
 
 
-@pytest.mark.parametrize("said", [b"HTTP/1.1 200 OK\r\nContent-Le", b"HTTP/1.1 200"])
-def test_half_a_head_is_no_answer(
-    said: bytes, client: Client, serve: Serve, set_clock: SetClock
+@pytest.mark.parametrize("expected", [b"HTTP/1.1 200 OK\r\nContent-Le", b"HTTP/1.1 200"])
+def test_truncated_headers(
+    expected: bytes, client: Client, serve: Serve, set_clock: SetClock
 ) -> None:
-    """An end within the headers is not the end of the headers."""
-    server = serve(say_and_hang_up(said))
+    """A connection that ends within the headers is a failure."""
+    server = serve(write_and_close(expected))
     error = failure_of(client, server, set_clock.deadline())
     assert str(error) == "connection failed (IncompleteRead)"
 
@@ -186,10 +186,10 @@ def test_nobody_listens(client: Client, set_clock: SetClock) -> None:
         ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", 0.2),
     ],
 )
-def test_retry_after_is_heeded(
+def test_retry_after_is_respected(
     retry_after: str, pause: float, client: Client, serve: Serve, set_clock: SetClock
 ) -> None:
-    """The pause is what the provider asks, in seconds or as a date; unreadable counts as unsaid."""
+    """The pause is in seconds or until a date; an unreadable value is ignored."""
     server = serve(reply(b"no", 429, {"Retry-After": retry_after}), reply(b"[1]"))
     assert client.get_json(server.url, {}, set_clock.deadline()) == [1]
     assert set_clock.waits == [pytest.approx(pause)]
@@ -208,7 +208,7 @@ def test_retry_after_is_heeded(
         (429, {"X-RateLimit-Reset": "1772625600"}, 0.2),
     ],
 )
-def test_pagerduty_tells_the_pause_by_another_name(
+def test_pagerdutys_name_of_the_pause(
     status: int,
     headers: dict[str, str],
     pause: float,
@@ -216,7 +216,7 @@ def test_pagerduty_tells_the_pause_by_another_name(
     serve: Serve,
     set_clock: SetClock,
 ) -> None:
-    """`ratelimit-reset` is in seconds, and in every answer: it matters where a limit was met."""
+    """`ratelimit-reset` is in seconds, and in every response: it applies only to a 429."""
     server = serve(reply(b"no", status, headers), reply(b"[1]"))
     assert client.get_json(server.url, {}, set_clock.deadline()) == [1]
     assert set_clock.waits == [pytest.approx(pause)]
@@ -230,14 +230,14 @@ def test_pagerduty_tells_the_pause_by_another_name(
 def test_a_pause_beyond_the_budget_is_a_failure(
     retry_after: str, client: Client, serve: Serve, set_clock: SetClock
 ) -> None:
-    """What cannot be waited for is given up at once."""
+    """The request fails at once if the pause would exceed the deadline."""
     server = serve(reply(b"no", 429, {"Retry-After": retry_after}))
     assert str(failure_of(client, server, set_clock.deadline(6))) == "answered 429"
-    assert (len(server.asked), set_clock.waits) == (1, [])
+    assert (len(server.requests), set_clock.waits) == (1, [])
 
 
 def test_retries_share_the_budget(client: Client, serve: Serve, set_clock: SetClock) -> None:
-    """Pauses count: a second one that no longer fits is not begun."""
+    """Pauses count, too: one that no longer fits is not started."""
     server = serve(reply(b"no", 429, {"Retry-After": "4"}))
     assert str(failure_of(client, server, set_clock.deadline(6))) == "answered 429"
-    assert (len(server.asked), set_clock.waits) == (2, [4.0])
+    assert (len(server.requests), set_clock.waits) == (2, [4.0])

@@ -1,4 +1,4 @@
-"""The HTTPS client: whom it speaks to, and whom never."""
+"""The HTTPS client: which servers it talks to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cryptography import x509
 from handler.clock import Deadline
 from handler.http import Client, HttpError
 from tests.handler.conftest import SetClock
-from tests.handler.scripted import Scripted, reply, say_and_hang
+from tests.handler.scripted import Scripted, reply, write_and_hang
 from tests.support.certificates import HERE, make_certificate, serve_tls
 
 Serve = Callable[..., Scripted]
@@ -27,13 +27,13 @@ PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY"
 def test_a_trusted_server(
     client: Client, set_clock: SetClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A certificate that the machine trusts, for this name and now: it is spoken to, once."""
+    """Its certificate is trusted and valid for the name: it gets the request, once."""
     certificate = make_certificate(tmp_path, HERE, timedelta(days=1))
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     with serve_tls(certificate, reply(b"[1]")) as server:
         for _ in range(2):
             assert client.get_json(server.url, {}, set_clock.deadline()) == [1]
-        assert [request.connection for request in server.asked] == [1, 1]
+        assert [request.connection for request in server.requests] == [1, 1]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_an_untrusted_server(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whoever cannot prove to be the provider gets no request, and so no key, nor a second look."""
+    """A server that cannot prove its name gets no request, so no key, and no retry."""
     certificate = make_certificate(tmp_path, name, ends)
     if trusted:
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
@@ -65,7 +65,7 @@ def test_an_untrusted_server(
             client.get_json(server.url, {"Authorization": "Bearer k3y"}, set_clock.deadline())
         server.close()
         assert server.connections == 1
-        assert server.asked == []
+        assert server.requests == []
 
 
 def test_a_trusted_server_that_hangs(
@@ -74,11 +74,11 @@ def test_a_trusted_server_that_hangs(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The deadline holds within TLS."""
+    """The deadline applies within TLS."""
     certificate = make_certificate(tmp_path, HERE, timedelta(days=1))
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     with (
-        serve_tls(certificate, say_and_hang(b"HTTP/1.1 200 OK\r\n")) as server,
+        serve_tls(certificate, write_and_hang(b"HTTP/1.1 200 OK\r\n")) as server,
         pytest.raises(HttpError, match=r"^no complete answer in time$"),
     ):
         client.get_json(server.url, {}, real_deadline(0.3))
@@ -121,7 +121,7 @@ def test_the_default_port(
 def test_plain_http_stays_on_this_machine(
     url: str, client: Client, set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without TLS nobody but this machine is spoken to: not even a name is looked up."""
+    """Without TLS, only this machine gets requests: no other name is even looked up."""
     looked_up: list[object] = []
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args: looked_up.append(args))
     with pytest.raises(
@@ -138,7 +138,7 @@ def test_plain_http_stays_on_this_machine(
 def test_malformed_addresses(
     url: str, client: Client, set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is no address is a failure like others, before anything is looked up."""
+    """A malformed address is a failure like others, before any lookup."""
     looked_up: list[object] = []
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args: looked_up.append(args))
     with pytest.raises(HttpError, match=r"^the URL is not valid$"):
@@ -149,10 +149,10 @@ def test_malformed_addresses(
 @pytest.mark.parametrize(
     "host", ["a..b.example", ".example", "a" * 64 + ".example", f"{'a' * 60}." * 5]
 )
-def test_a_host_that_cannot_be_one(host: str, client: Client, set_clock: SetClock) -> None:
-    """What no resolver takes is a failure like others, which names the host."""
-    said = rf"^connection failed: {re.escape(host)} cannot be resolved$"
-    with pytest.raises(HttpError, match=said):
+def test_an_invalid_host(host: str, client: Client, set_clock: SetClock) -> None:
+    """What no resolver accepts is a failure like others, which names the host."""
+    output = rf"^connection failed: {re.escape(host)} cannot be resolved$"
+    with pytest.raises(HttpError, match=output):
         client.get_json(f"https://{host}/v2", {}, set_clock.deadline())
 
 
@@ -167,10 +167,10 @@ def test_a_host_that_cannot_be_one(host: str, client: Client, set_clock: SetCloc
         ("/", {"X\n": "k3y"}),
     ],
 )
-def test_nothing_can_begin_another_line(
+def test_line_breaks_are_refused(
     path: str, headers: dict[str, str], client: Client, serve: Serve, set_clock: SetClock
 ) -> None:
-    """It is not sent, nor is anybody connected to."""
+    """Nothing is sent, and no connection is opened."""
     server = serve(reply())
     with pytest.raises(HttpError, match=r"^the request has a character that can't be sent$"):
         client.get_json(server.url + path, headers, set_clock.deadline())
@@ -182,24 +182,24 @@ def test_nothing_can_begin_another_line(
 def test_redirects_are_not_followed(
     status: int, client: Client, serve: Serve, set_clock: SetClock
 ) -> None:
-    """A redirect is a failure: where it points, nothing arrives, the key least of all."""
+    """A redirect is a failure: its target gets no request, so no key."""
     target = serve(reply())
     server = serve(reply(b"", status, {"Location": f"{target.url}/"}))
     with pytest.raises(HttpError, match=f"^answered {status}$"):
         client.get_json(server.url, {"Authorization": "Bearer k3y"}, set_clock.deadline())
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
     target.close()
     assert target.connections == 0
 
 
-def test_no_proxy_is_taken_from_the_environment(
+def test_proxies_of_the_environment_are_ignored(
     client: Client,
     serve: Serve,
     set_clock: SetClock,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whatever the environment says, the provider is asked directly."""
+    """The provider is called directly."""
     proxy, server = serve(reply()), serve(reply(b"[1]"))
     for name in PROXIES:
         monkeypatch.setenv(name, proxy.url)

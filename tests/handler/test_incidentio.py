@@ -590,8 +590,8 @@ def test_one_incident_failing_hides_no_other(double: IncidentIO, find_updates: F
     assert [duty.incident for duty in snapshot.duties] == ["INC-1"]
     (failure,) = snapshot.failures
     assert failure.question == "updates of INC-2"
-    said = "answered 403; the key needs the scope incidents.view; request_id "
-    assert failure.problem.startswith(said)
+    output = "answered 403; the key needs the scope incidents.view; request_id "
+    assert failure.problem.startswith(output)
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_what_an_error_says(
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "expected"),
     [
         (b'{"request_id": "a-B_9"}', "; request_id a-B_9"),
         (b'{"type":"x","request_id":"01HZ","errors":[{"message":"of ana@acme.example"}]}',
@@ -104,7 +104,7 @@ def test_what_an_error_says(
 )  # fmt: skip
 def test_request_ids(
     body: bytes,
-    told: str,
+    expected: str,
     client: Client,
     serve: Callable[..., Scripted],
     set_clock: SetClock,
@@ -114,7 +114,7 @@ def test_request_ids(
     snapshot = ask(
         incidentio_client.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline()
     )
-    assert {failure.problem for failure in snapshot.failures} == {f"answered 404{told}"}
+    assert {failure.problem for failure in snapshot.failures} == {f"answered 404{expected}"}
 
 
 def test_the_body_of_a_good_answer_is_never_told(
@@ -219,8 +219,8 @@ def test_a_wrong_answer(
     double.fail(f"/v2/{name}", fault)
     snapshot = find()
     assert _kinds(snapshot) == set(LISTS.values()) - {LISTS[name]}
-    said = [failure.problem.partition(":")[0] for failure in snapshot.failures]
-    assert said == ([] if harmless else ["the answer could not be read"])
+    output = [failure.problem.partition(":")[0] for failure in snapshot.failures]
+    assert output == ([] if harmless else ["the answer could not be read"])
 
 
 @pytest.mark.parametrize("fault", INCIDENTIO["pages"].values(), ids=INCIDENTIO["pages"])

@@ -155,7 +155,7 @@ class TestWhatIsAsked:
         assert labelled(**{"indent.com/time/duration": value}).requested_duration is None
 
     @pytest.mark.parametrize(
-        ("value", "shown"),
+        ("value", "expected"),
         [
             *((each, "") for each in ("", " ", "0", "0s", "-1ns", "-5h", "2h", "90 min", "1d")),
             *((each, "") for each in ("indefinite", " INDEFINITE\n")),
@@ -176,13 +176,13 @@ class TestWhatIsAsked:
         ],
     )
     @pytest.mark.parametrize("name", ["indent.com/time/duration", "Indent.com/Petition/Duration "])
-    def test_unreadable_duration(self, name: str, value: str, shown: str) -> None:
+    def test_unreadable_duration(self, name: str, value: str, expected: str) -> None:
         """It is told from none, under each label, and repeated only if it is short and plain.
 
         What stands for it can't be read either: so it is the same when a log line is replayed.
         """
-        assert labelled(**{name: value}).unreadable_duration == shown
-        assert labelled(**{name: shown}).unreadable_duration == shown
+        assert labelled(**{name: value}).unreadable_duration == expected
+        assert labelled(**{name: expected}).unreadable_duration == expected
 
     @pytest.mark.parametrize("value", [["1h"], True, 3600, 1.5, {"seconds": 3600}, 0, False, []])
     @pytest.mark.parametrize("name", [DURATION, "indent.com/petition/duration", EXPIRES])
@@ -309,7 +309,7 @@ class TestClaim:
         assert labels == {"indent.com/time/duration": "9h"}
 
     @pytest.mark.parametrize(
-        ("reason", "said"),
+        ("reason", "expected"),
         [
             ("Approved: on call for DBA (PagerDuty)", "Approved: on call for DBA (PagerDuty)"),
             ("on call for Z\u00fcrich \u2705", "on call for Z\u00fcrich \u2705"),
@@ -324,11 +324,11 @@ class TestClaim:
             ("x" * 501, f"{'x' * 499}\u2026"),
         ],
     )
-    def test_the_reason_is_one_plain_line(self, reason: str, said: str) -> None:
+    def test_the_reason_is_one_plain_line(self, reason: str, expected: str) -> None:
         """Names in it come from elsewhere: nothing in it is markup, a mention, a link or a line."""
         made = claim(
             Event(Resource(), (), {}), actor=BOT, reason=reason, now=NOW, duration=timedelta(1)
         )
-        assert made["reason"] == said
+        assert made["reason"] == expected
         assert len(made["reason"]) <= 500
         assert not set("<>&@`\n") & set(made["reason"])

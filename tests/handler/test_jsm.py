@@ -70,8 +70,8 @@ def test_the_calls_of_a_decision(account: Account, double: JSM) -> None:
     calls = list(double.calls)
     assert double.calls.paths() == [TENANT, SCHEDULES, ON_CALLS, USERS]
     assert "authorization" not in calls[0].headers
-    told = b64encode(f"{BOT}:{TOKEN}".encode()).decode()
-    assert {each.headers["authorization"] for each in calls[1:]} == {f"Basic {told}"}
+    output = b64encode(f"{BOT}:{TOKEN}".encode()).decode()
+    assert {each.headers["authorization"] for each in calls[1:]} == {f"Basic {output}"}
     assert [each.query for each in calls[1:3]] == [
         {"size": ["100"], "offset": ["0"]},
         {"flat": ["false"]},
@@ -236,11 +236,11 @@ def test_a_link_is_never_followed(
     host = urlsplit(evil.url).netloc
     for name in ("S1", "S2"):
         double.add_schedule(name)
-    told = link.format(evil=evil.url, host=host)
-    double.fail(SCHEDULES, put("links", "next", value=told), page=1)
+    output = link.format(evil=evil.url, host=host)
+    double.fail(SCHEDULES, put("links", "next", value=output), page=1)
     snapshot = account.find(DutyQuery(schedules=("x",)))
     assert (len(snapshot.schedules_and_roles), snapshot.failures) == (3, ())
-    assert evil.asked == []
+    assert evil.requests == []
 
 
 def test_a_link_that_is_null(account: Account, double: JSM) -> None:
@@ -489,8 +489,8 @@ def test_token_and_e_mail_stay_out_of_what_is_said(
     server = serve(reply(body), reply(body, 401))
     snapshot = account.reconnect(JSM_SITE=server.url, JSM_BASE_URL=server.url).find()
     assert len(snapshot.failures) == 1
-    assert [urlsplit(request.target).path for request in server.asked] == [
+    assert [urlsplit(request.target).path for request in server.requests] == [
         TENANT,
         "/jsm/ops/api/c1/v1/schedules",
     ]
-    assert parse_qs(urlsplit(server.asked[1].target).query)["size"] == ["100"]
+    assert parse_qs(urlsplit(server.requests[1].target).query)["size"] == ["100"]

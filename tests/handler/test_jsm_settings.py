@@ -60,7 +60,7 @@ def test_a_site(value: str, site: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "expected"),
     [
         ("http://acme.atlassian.net", "is 'http://acme.atlassian.net'"),
         ("https://acme.atlassian.net/jira", "is 'https://acme.atlassian.net/jira'"),
@@ -75,12 +75,12 @@ def test_a_site(value: str, site: str) -> None:
         ("https://bot:pa55@acme.atlassian.net", "contains an @"),
     ],
 )
-def test_no_site(value: str, said: str) -> None:
+def test_no_site(value: str, expected: str) -> None:
     """Anything else is refused in a sentence, unquoted where it may hold a password."""
     error = _refused(JSM_SITE=value)
     assert (error.key, error.example) == ("JSM_SITE", "acme")
     assert str(error) == (
-        f"JSM_SITE {said}: use a site's name, its host, or its https address without a path"
+        f"JSM_SITE {expected}: use a site's name, its host, or its https address without a path"
     )
 
 

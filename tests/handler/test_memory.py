@@ -115,10 +115,10 @@ def test_hostile_answers_together(entry: str) -> None:
             check=False,
         )
     assert ended.returncode == 0, ended.stderr
-    said: dict[str, Any] = json.loads(ended.stdout)
-    assert len(said["asked"]) == 4
-    assert not said["approved"]
-    assert said["peak"] < MOST_MIB, said
+    output: dict[str, Any] = json.loads(ended.stdout)
+    assert len(output["asked"]) == 4
+    assert not output["approved"]
+    assert output["peak"] < MOST_MIB, output
 
 
 def page_of(words: str, most: int) -> bytes:
@@ -238,10 +238,10 @@ def test_what_a_question_brings_is_bounded(set_clock: SetClock) -> None:
         while True:
             yield Page(schedules_and_roles=titled)
 
-    found = ask([Question("P", "schedules", ON_CALL, pages)], set_clock.deadline())
-    assert [failure.problem for failure in found.failures] == [
+    result = ask([Question("P", "schedules", ON_CALL, pages)], set_clock.deadline())
+    assert [failure.problem for failure in result.failures] == [
         "the rest of the list is too much to hold"
     ]
-    assert sum(len(listed.names[0]) for listed in found.schedules_and_roles) < MOST_HELD_BYTES
-    assert [duty.id for duty in found.duties] == ["S0"]
-    assert found.incomplete == {("P", ON_CALL)}
+    assert sum(len(listed.names[0]) for listed in result.schedules_and_roles) < MOST_HELD_BYTES
+    assert [duty.id for duty in result.duties] == ["S0"]
+    assert result.incomplete == {("P", ON_CALL)}

@@ -29,9 +29,9 @@ from tests.handler.scripted import (
     drip,
     head,
     reply,
-    say_and_hang,
-    say_and_hang_up,
-    say_and_reset,
+    write_and_close,
+    write_and_hang,
+    write_and_reset,
 )
 from tests.handler.test_notices import decide
 
@@ -149,7 +149,7 @@ def test_a_notice_is_verified_by_its_own_library(pdp: Opener, serve: Serve) -> N
     server = serve(reply(b"", 204))
     hook = pdp(**to_webhook(server, NOTIFY_SECRET_PREVIOUS=OLDER))
     assert hook.ask("prod-db", id_="build-7") == [True]
-    (notice,) = server.asked
+    (notice,) = server.requests
     assert (notice.method, notice.target) == ("POST", HIDDEN)
     assert notice.headers["content-type"] == "application/json"
     for secret in (SECRET, OLDER):
@@ -170,7 +170,7 @@ def test_slack_gets_a_message(pdp: Opener, serve: Serve) -> None:
     """Unsigned: its address is the secret."""
     server = serve(reply(b"ok"))
     assert pdp(**to_slack(server)).ask() == [True]
-    (notice,) = server.asked
+    (notice,) = server.requests
     assert (notice.method, notice.target) == ("POST", HIDDEN)
     assert not [name for name in notice.headers if name.startswith("webhook-")]
     assert CY in json.loads(notice.body)["blocks"][0]["text"]["text"]
@@ -180,7 +180,7 @@ def test_both_are_sent(pdp: Opener, serve: Serve) -> None:
     """To each address that is set."""
     webhook, slack = serve(reply()), serve(reply())
     assert pdp(**to_webhook(webhook), **to_slack(slack)).ask() == [True]
-    assert [len(webhook.asked), len(slack.asked)] == [1, 1]
+    assert [len(webhook.requests), len(slack.requests)] == [1, 1]
 
 
 @pytest.mark.parametrize("settings", [{"AUTO_APPROVAL_DRY_RUN": "true"}, {}])
@@ -191,7 +191,7 @@ def test_no_notice_without_an_approval(
     server = serve(reply())
     hook = pdp(**to_webhook(server), **settings)
     assert hook.ask(email=CY if settings else BO) == [False]
-    assert server.asked == []
+    assert server.requests == []
     # Nothing was loaded for it.
     assert hook.app._notifier is None
 
@@ -202,7 +202,7 @@ def test_no_notice_of_what_fails_or_is_refused(pdp: Opener, serve: Serve) -> Non
     hook = pdp(**to_webhook(server))
     event = {"rawPath": EVALUATION, "requestContext": {"http": {"method": "POST"}}}
     assert hook.app.handle({**event, "headers": {}, "body": "{}"})["statusCode"] == 401
-    assert server.asked == []
+    assert server.requests == []
 
 
 def test_no_notice_of_an_answer_that_fails(
@@ -219,7 +219,7 @@ def test_no_notice_of_an_answer_that_fails(
     with pytest.raises(AssertionError):
         hook.ask()
     assert [line["message"] for line in hook.log] == ["decision", "failed"]
-    assert server.asked == []
+    assert server.requests == []
 
 
 def test_a_call_with_several_requests(pdp: Opener, serve: Serve) -> None:
@@ -227,11 +227,11 @@ def test_a_call_with_several_requests(pdp: Opener, serve: Serve) -> None:
     server = serve(reply())
     hook = pdp(**to_webhook(server))
     assert hook.ask("a", "b", "a") == [True, True, True]
-    (notice,) = server.asked
+    (notice,) = server.requests
     approvals = json.loads(notice.body)["data"]["approvals"]
     assert [one["decision_id"] for one in approvals] == ["call-1-0", "call-1-1"]
     assert hook.ask("c", "d", semantic="permit_on_first_permit") == [True]
-    assert json.loads(server.asked[1].body)["data"]["approval_count"] == 1
+    assert json.loads(server.requests[1].body)["data"]["approval_count"] == 1
 
 
 def test_a_repeated_call_is_one_notice(pdp: Opener, serve: Serve) -> None:
@@ -242,12 +242,12 @@ def test_a_repeated_call_is_one_notice(pdp: Opener, serve: Serve) -> None:
         for _ in range(3):
             hook.clock.advance(2)
             assert hook.ask("a", id_=id_) == [True]
-    assert [len(webhook.asked), len(slack.asked)] == [2, 2]
+    assert [len(webhook.requests), len(slack.requests)] == [2, 2]
     hook.ask("b", id_="build-7")
     hook.ask("a", "b", "c", id_="build-7")
-    assert [len(webhook.asked), len(slack.asked)] == [4, 4]
+    assert [len(webhook.requests), len(slack.requests)] == [4, 4]
     # Of a batch, what is new.
-    assert json.loads(webhook.asked[3].body)["data"]["approval_count"] == 1
+    assert json.loads(webhook.requests[3].body)["data"]["approval_count"] == 1
 
 
 def test_access_that_is_prolonged(pdp: Opener, serve: Serve) -> None:
@@ -257,7 +257,7 @@ def test_access_that_is_prolonged(pdp: Opener, serve: Serve) -> None:
     for minutes, count in ((0, 1), (4, 1), (1, 1), (1, 2), (5, 2), (60, 3)):
         hook.clock.advance(60 * minutes)
         hook.ask(id_="build-7")
-        assert len(server.asked) == count, minutes
+        assert len(server.requests) == count, minutes
 
 
 def test_another_environment(pdp: Opener, serve: Serve) -> None:
@@ -269,7 +269,7 @@ def test_another_environment(pdp: Opener, serve: Serve) -> None:
         hook = pdp(**to_webhook(server))
         hook.clock.now = datetime.fromtimestamp(begin + seconds, UTC)
         hook.ask(id_="build-7")
-    one, other = server.asked
+    one, other = server.requests
     assert one.headers["webhook-id"] == other.headers["webhook-id"]
     assert one.headers["webhook-timestamp"] != other.headers["webhook-timestamp"]
 
@@ -283,9 +283,9 @@ def test_memory_is_bounded(pdp: Opener, serve: Serve, monkeypatch: pytest.Monkey
         hook.ask(name)
     hook.ask("d")
     hook.ask("c")
-    assert len(server.asked) == 4
+    assert len(server.requests) == 4
     hook.ask("a")
-    assert len(server.asked) == 5
+    assert len(server.requests) == 5
     assert hook.app._notifier
     assert len(hook.app._notifier._sent) <= 3
     hook.clock.advance(6 * 3600)
@@ -311,9 +311,9 @@ RECEIVERS: Mapping[str, tuple[Answer, str]] = {
         reply(b"<html>h1dd3n", 403),
         "a firewall or proxy in front of 127.0.0.1 refused the request (403)",
     ),
-    "hangs up": (say_and_hang_up(), "connection failed (RemoteDisconnected)"),
-    "resets": (say_and_reset(), "connection failed ("),
-    "is slow": (say_and_hang(), "no complete answer in time"),
+    "hangs up": (write_and_close(), "connection failed (RemoteDisconnected)"),
+    "resets": (write_and_reset(), "connection failed ("),
+    "is slow": (write_and_hang(), "no complete answer in time"),
     "drips": (drip(head(), b"1"), "no complete answer in time"),
     "too much": (
         reply(b" " * (6 * 2**20 + 1)),
@@ -336,7 +336,7 @@ def test_receivers_that_fail(
     settings = to_webhook(server) if way == "NOTIFY_URL" else to_slack(server)
     hook = pdp(is_real="in time" in why, **settings)
     assert hook.ask(id_="build-7") == [True]
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
     (line,) = hook.failures
     assert line.keys() == LINE | {"to"}
     assert (line["level"], line["decision_id"]) == ("ERROR", "call-1-0")
@@ -362,8 +362,8 @@ def test_a_call_that_is_repeated_after_a_failure(
     for _ in range(3):
         assert hook.ask() == [True]
     assert len(hook.failures) == 1
-    assert len(server.asked) == (2 if again or way == "NOTIFY_URL" else 1)
-    ids = {notice.headers.get("webhook-id") for notice in server.asked}
+    assert len(server.requests) == (2 if again or way == "NOTIFY_URL" else 1)
+    ids = {notice.headers.get("webhook-id") for notice in server.requests}
     assert len(ids) == 1
 
 
@@ -372,7 +372,7 @@ def test_one_address_that_fails(pdp: Opener, serve: Serve) -> None:
     webhook, slack = serve(reply(status=500)), serve(reply())
     hook = pdp(**to_webhook(webhook), **to_slack(slack))
     hook.ask("a", "b")
-    assert len(slack.asked) == 1
+    assert len(slack.requests) == 1
     assert [(line["decision_id"], line["to"]) for line in hook.failures] == [
         ("call-1-0", "NOTIFY_URL (127.0.0.1)"),
         ("call-1-1", "NOTIFY_URL (127.0.0.1)"),

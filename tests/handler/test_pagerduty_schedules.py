@@ -197,8 +197,8 @@ def test_the_other_kind_is_asked_for_when_the_lists_say_nothing(account: Account
     account.double.fail(LAYERED, faults.Status(500), times=3)
     assert holders(account.named(layered)) == [ANA]
     ana = f"/users/{account.double.people[0].id}"
-    shown = [f"{SHIFT_BASED}/{layered}", f"{LAYERED}/{layered}", ana]
-    assert account.double.calls.paths()[-3:] == shown
+    output = [f"{SHIFT_BASED}/{layered}", f"{LAYERED}/{layered}", ana]
+    assert account.double.calls.paths()[-3:] == output
     account.double.fail(SHIFT_BASED, faults.Status(500), times=3)
     assert holders(account.named(shifts)) == [ANA]
     assert account.double.calls.paths()[-2:] == [f"{SHIFT_BASED}/{shifts}", ana]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from handler.app import App
 from handler.callers import indent
 from handler.clock import Clock
-from tests.handler.scripted import Scripted, Talk, reply
+from tests.handler.scripted import Exchange, Scripted, reply
 from tests.handler.strategies import (
     BODY,
     CALL,
@@ -61,9 +61,9 @@ class Called:
         assert answer["headers"] == {"Content-Type": "application/json"}
         body = json.loads(answer["body"], parse_constant=pytest.fail)
         assert (answer["statusCode"] == 200) is (body["status"]["code"] == 0)
-        told = f"{answer['body']}{self.log}"
-        assert SECRET not in told
-        assert API_KEY not in told
+        output = f"{answer['body']}{self.log}"
+        assert SECRET not in output
+        assert API_KEY not in output
         return answer["statusCode"], body
 
     def signed(self, body: bytes, *, base64_encoded: bool = True) -> tuple[int, dict[str, Any]]:
@@ -80,7 +80,7 @@ class Called:
         )
 
 
-def only_mary(talk: Talk) -> None:
+def only_mary(exchange: Exchange) -> None:
     """Say that Mary leads an incident, is on call, and posted an update."""
     mary = {"id": "U1", "email": MARY}
     role = {"id": "R1", "name": "Lead", "role_type": "lead"}
@@ -96,7 +96,7 @@ def only_mary(talk: Talk) -> None:
         "schedules": [{"id": "S1", "name": "DBA", "current_shifts": [shift]}],
         "incident_updates": [{"updater": {"user": mary}}],
     }
-    reply(json.dumps(body).encode())(talk)
+    reply(json.dumps(body).encode())(exchange)
 
 
 @pytest.fixture(scope="module")

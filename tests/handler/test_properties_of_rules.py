@@ -245,13 +245,13 @@ def requests_of_one_call(world: World, draw: Draw) -> None:
     if together := draw(st.booleans()):
         asked = [request._replace(groups=("p",)) for request in asked]
     alone = [decided(world._replace(request=request)) for request in asked]
-    found = decide_all(asked, world.snapshot, world.policy, NOW)
+    result = decide_all(asked, world.snapshot, world.policy, NOW)
     if not together:
-        assert list(found) == alone
+        assert list(result) == alone
         return
     shortest = min(each.duration for each in alone)
-    assert {each.duration for each in found} == {shortest}
-    assert {each.approved for each in found} == {bool(shortest)}
+    assert {each.duration for each in result} == {shortest}
+    assert {each.approved for each in result} == {bool(shortest)}
 
 
 PROPERTIES: tuple[Callable[[World, Draw], None], ...] = (

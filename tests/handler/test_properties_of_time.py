@@ -44,17 +44,17 @@ def test_no_label_widens_what_is_granted(labels: Mapping[str, str], allowed: tim
     if not decision.approved:
         return
     made = claim(event, actor={}, reason="", now=NOW, duration=decision.duration)
-    told = made["meta"]["labels"]
-    duration = parse_duration(told["indent.com/time/duration"])
-    expiry = parse_instant(told["indent.com/time/expires"])
+    output = made["meta"]["labels"]
+    duration = parse_duration(output["indent.com/time/duration"])
+    expiry = parse_instant(output["indent.com/time/expires"])
     assert duration == decision.duration
     assert timedelta(0) < duration <= allowed
     assert expiry == NOW + duration
     asked = parse_instant(labels.get("indent.com/time/expires", ""))
     assert asked is None or expiry <= asked
-    kept = told.keys() - {"indent.com/time/duration", "indent.com/time/expires"}
+    kept = output.keys() - {"indent.com/time/duration", "indent.com/time/expires"}
     for name in kept:
-        assert told[name] == labels[name]
+        assert output[name] == labels[name]
         assert not name.strip().casefold().startswith("indent.com/time/")
         assert name.strip().casefold() not in {"expires", "indent.com/petition/duration"}
 

@@ -31,9 +31,9 @@ def test_a_firewall_in_front(
     settings |= dict.fromkeys((name for name in provider.keys if "URL" in name), server.url)
     (asked,) = load_clients(client, set_clock.clock, {provider.id: settings}).values()
     snapshot = ask(asked.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline())
-    said = f"a firewall or proxy in front of 127.0.0.1 refused the request ({status})"
-    assert {failure.problem for failure in snapshot.failures} == {said}
-    assert {request.headers["user-agent"] for request in server.asked} == {USER_AGENT}
+    output = f"a firewall or proxy in front of 127.0.0.1 refused the request ({status})"
+    assert {failure.problem for failure in snapshot.failures} == {output}
+    assert {request.headers["user-agent"] for request in server.requests} == {USER_AGENT}
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def test_a_firewall_in_front(
 )
 def test_the_other_region(provider: str, base_url: str, command: str) -> None:
     """The command that asks the region which was not asked."""
-    said = other_region(BY_ID[provider], base_url)
-    assert said == f", or the key belongs to the other region: run `pulumi config set {command}`"
+    output = other_region(BY_ID[provider], base_url)
+    assert output == f", or the key belongs to the other region: run `pulumi config set {command}`"
 
 
 def test_the_usual_region_is_the_first() -> None:

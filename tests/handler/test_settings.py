@@ -76,10 +76,10 @@ def test_empty_is_unset(key: str, blank: str) -> None:
 @pytest.mark.parametrize("unseen", ["\u200b", "\u3164", "\ufe0f", "\u00a0", "\x00"])
 def test_what_cannot_be_seen_is_refused(key: str, unseen: str) -> None:
     """An entry with it would mean nothing, and nobody could tell why."""
-    said = f"{key} contains U+{ord(unseen):04X}, which is invisible: remove it, or use an id"
+    output = f"{key} contains U+{ord(unseen):04X}, which is invisible: remove it, or use an id"
     with pytest.raises(SettingsError) as refused:
         load({**LEAST, key: f"Env=a, Team=D{unseen}B"})
-    assert str(refused.value) == said
+    assert str(refused.value) == output
     load({**LEAST, key: f"Env=a,\n\tTeam=\u00c1\u2019s \u2013 \U0001f6a8{' '}"})
 
 
@@ -187,9 +187,9 @@ def test_unknown_keys_are_none_of_ours() -> None:
 )
 def test_a_right_value(key: str, value: str, name: str, read: object) -> None:
     """It is read as it is meant, and changes nothing else."""
-    found = flat(load({**LEAST, key: value}))
-    assert found == {**flat(DEFAULT), name: read}
-    assert type(found[name]) is type(read)
+    result = flat(load({**LEAST, key: value}))
+    assert result == {**flat(DEFAULT), name: read}
+    assert type(result[name]) is type(read)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_its_rules_are_the_policys() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "text", "said"),
+    ("settings", "text", "expected"),
     [
         *(
             (
@@ -67,11 +67,11 @@ def test_its_rules_are_the_policys() -> None:
         ),
     ],
 )
-def test_what_is_refused(settings: dict[str, str], text: str | None, said: str) -> None:
+def test_what_is_refused(settings: dict[str, str], text: str | None, expected: str) -> None:
     """Two places that say the same, and a file that is not there or no policy."""
     with pytest.raises(SettingsError) as caught:
         load({**NAMED, **settings}, text)
-    assert str(caught.value).startswith(said)
+    assert str(caught.value).startswith(expected)
 
 
 def test_end_with_shift_that_is_off_says_nothing_beside_a_policy() -> None:
@@ -153,8 +153,8 @@ def test_access_ends_with_the_shift(
     webhook = Webhook(SECRET, in_process(app), now=lambda: set_clock.now)
     answer = webhook.call({"events": [request_of(ANA)]})
     app.client.close()
-    told = [each["meta"]["labels"]["indent.com/time/duration"] for each in answer.claims]
-    assert (answer.http, told) == (200, claims)
+    output = [each["meta"]["labels"]["indent.com/time/duration"] for each in answer.claims]
+    assert (answer.http, output) == (200, claims)
 
 
 LEADS = RULE["when"]

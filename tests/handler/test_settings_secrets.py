@@ -27,8 +27,8 @@ def refused(changes: Mapping[str, str]) -> SettingsError:
 
 def test_both_signing_secrets() -> None:
     """The current one first."""
-    found = load({**LEAST, "INDENT_WEBHOOK_SECRET_PREVIOUS": "an-older-secret-0"})
-    assert found.webhook_secrets == (SIGNING, "an-older-secret-0")
+    result = load({**LEAST, "INDENT_WEBHOOK_SECRET_PREVIOUS": "an-older-secret-0"})
+    assert result.webhook_secrets == (SIGNING, "an-older-secret-0")
 
 
 @pytest.mark.parametrize("missing", [{}, {"INDENT_WEBHOOK_SECRET": ""}])
@@ -69,18 +69,18 @@ def test_at_least_sixteen_characters(key: str) -> None:
 
 def test_callers_that_are_on() -> None:
     """Each by its own secret; Indent's is not needed where another caller is on."""
-    found = load({"AUTHZEN_TOKEN": TOKEN, "INCIDENTIO_API_KEY": API_KEY})
-    assert [*found.callers, *found.webhook_secrets] == ["authzen"]
-    found = load({**LEAST, "AUTHZEN_TOKEN": TOKEN})
-    assert found.callers == {"authzen", "indent"}
+    result = load({"AUTHZEN_TOKEN": TOKEN, "INCIDENTIO_API_KEY": API_KEY})
+    assert [*result.callers, *result.webhook_secrets] == ["authzen"]
+    result = load({**LEAST, "AUTHZEN_TOKEN": TOKEN})
+    assert result.callers == {"authzen", "indent"}
 
 
 def test_both_tokens() -> None:
     """The previous one counts beside the current one only."""
-    found = load({**LEAST, "AUTHZEN_TOKEN": TOKEN, "AUTHZEN_TOKEN_PREVIOUS": OLDER_TOKEN})
-    assert found.authzen_tokens == (TOKEN, OLDER_TOKEN)
-    found = load({**LEAST, "AUTHZEN_TOKEN_PREVIOUS": OLDER_TOKEN})
-    assert [*found.callers, *found.authzen_tokens] == ["indent"]
+    result = load({**LEAST, "AUTHZEN_TOKEN": TOKEN, "AUTHZEN_TOKEN_PREVIOUS": OLDER_TOKEN})
+    assert result.authzen_tokens == (TOKEN, OLDER_TOKEN)
+    result = load({**LEAST, "AUTHZEN_TOKEN_PREVIOUS": OLDER_TOKEN})
+    assert [*result.callers, *result.authzen_tokens] == ["indent"]
 
 
 @pytest.mark.parametrize("key", settings.AUTHZEN_KEYS)
@@ -176,8 +176,8 @@ def test_a_wrong_secret_is_never_quoted(key: str, value: str) -> None:
 
 def test_settings_do_not_print_secrets() -> None:
     """Wherever they are printed, by whatever way."""
-    found = load({**LEAST, "INDENT_WEBHOOK_SECRET_PREVIOUS": "an-older-secret-0"})
-    for printed in (repr(found), str(found), f"{found}", f"{[found]}", "%s" % (found,)):  # noqa: UP031 - each way to print
+    result = load({**LEAST, "INDENT_WEBHOOK_SECRET_PREVIOUS": "an-older-secret-0"})
+    for printed in (repr(result), str(result), f"{result}", f"{[result]}", "%s" % (result,)):  # noqa: UP031 - each way to print
         assert "Settings(policy=Policy(" in printed
         for secret in (SIGNING, API_KEY, "an-older-secret-0"):
             assert secret not in printed

@@ -222,10 +222,10 @@ class TestVerify:
     def test_the_caller_learns_nothing(self, change: dict[str, str | None], why: str) -> None:
         """Whatever is wrong, the answer is the same to the letter; only the log tells which."""
         changed = {**headers(), **change}
-        found = refusal({name: value for name, value in changed.items() if value is not None})
-        assert found is not None
-        assert found.why == why
-        answer = indent.Indent.failure(found.http, found.message, {}, None)
+        result = refusal({name: value for name, value in changed.items() if value is not None})
+        assert result is not None
+        assert result.why == why
+        answer = indent.Indent.failure(result.http, result.message, {}, None)
         assert answer["statusCode"] == 401
         message = "The call is not authenticated."
         assert json.loads(answer["body"]) == {"status": {"code": 16, "message": message}}

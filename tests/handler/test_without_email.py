@@ -89,7 +89,7 @@ Ask = Callable[..., Outcome]
 Counts = dict[str, tuple[int, int]]
 
 
-def edited(shown: Shown, change: Callable[[dict[str, Any]], object]) -> Edited:
+def edited(expected: Shown, change: Callable[[dict[str, Any]], object]) -> Edited:
     """The right answer, but for the first person in it."""
 
     def edit(body: Any) -> None:  # noqa: ANN401 - any JSON
@@ -98,7 +98,7 @@ def edited(shown: Shown, change: Callable[[dict[str, Any]], object]) -> Edited:
                 if account["emailAddress"] == ANA:
                     change(account)
             return
-        for step in shown.entry:
+        for step in expected.entry:
             body = body[step]
         change(body)
 
@@ -290,9 +290,9 @@ def test_only_who_would_matter_is_counted(
 def test_people_are_counted_once_for_each_provider() -> None:
     """However many duties, and whatever another provider shows."""
     first = LEVEL_2._replace(level=1)
-    shown = first._replace(holder=ANA, user="")
+    output = first._replace(holder=ANA, user="")
     snapshot = ProviderSnapshot(
-        duties=(shown, shown._replace(id="S2"), shown._replace(provider="Opsgenie", holder=BO)),
+        duties=(output, output._replace(id="S2"), output._replace(provider="Opsgenie", holder=BO)),
         without_email=(first, first._replace(id="S2"), first._replace(user="U2")),
     )
     assert without_email(snapshot, [OnCall(ANY)], NOW) == {"PagerDuty": (2, 3)}
@@ -302,9 +302,9 @@ def test_a_name_that_is_shared_counts_for_nobody(set_clock: SetClock) -> None:
     """What is found of names goes for people without an e-mail, too."""
     hidden = make_duty("DBA")._replace(holder="", user="U1")
     titled = tuple(ScheduleOrRole("P", ON_CALL, each, ("DBA",)) for each in (hidden.id, "another"))
-    found = ask([make_question("q", fetching(Page((hidden,), titled)))], set_clock.deadline())
-    assert found.duties == ()
-    assert [duty.shared_names for duty in found.without_email] == [frozenset({"DBA"})]
+    result = ask([make_question("q", fetching(Page((hidden,), titled)))], set_clock.deadline())
+    assert result.duties == ()
+    assert [duty.shared_names for duty in result.without_email] == [frozenset({"DBA"})]
 
 
 def test_without_an_email_nobody_is_anybody() -> None:

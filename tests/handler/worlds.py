@@ -153,7 +153,7 @@ def approving(conditions: st.SearchStrategy[Condition]) -> st.SearchStrategy[Rul
         conditions,
         SPANS,
         SHIFT_ENDS,
-        st.sampled_from([False] * 5 + [True]),
+        st.sampled_from([False] * 3 + [True]),
     )
 
 

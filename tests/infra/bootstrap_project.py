@@ -55,7 +55,7 @@ if words[0] != "install" and (fails := read("fails")):
 
 @cache
 def _project() -> str:
-    """Our project's file, without what only the program reads: it is read time and again."""
+    """Our Pulumi.yaml with only the settings that `make bootstrap` reads: it is parsed often."""
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))
     config = {key: each for key, each in project["config"].items() if key in SETTINGS_READ}
     assert config.keys() == SETTINGS_READ
@@ -63,7 +63,7 @@ def _project() -> str:
 
 
 class Killed(BaseException):
-    """The process ends here, and nothing in it can do anything about it."""
+    """The process ends here, and nothing in it can prevent that."""
 
 
 class BootstrapProject:
@@ -118,7 +118,7 @@ class BootstrapProject:
 
     @property
     def tags(self) -> dict[str, str]:
-        """What says that something is this stack's."""
+        """The tags of this stack's resources."""
         return {"project": "oncall-approvals", "stack": self.stack}
 
     def write_settings(self, region: str = "us-west-2", **settings: str) -> None:
@@ -128,7 +128,7 @@ class BootstrapProject:
         self.file.write_text(yaml.safe_dump({"config": {**where, **config}}), encoding="utf-8")
 
     def run(self, stack: str = "") -> int:
-        """Run it, and give its exit status."""
+        """Run it, and return its exit status."""
         mask = os.umask(0)
         try:
             return bootstrap.main([stack or self.stack], self.environment(), self.folder)
@@ -136,29 +136,29 @@ class BootstrapProject:
             os.umask(mask)
 
     def error(self) -> str:
-        """Run it where it has to be refused, and give the last line that it prints."""
+        """Run it where it must fail, and return the last line that it prints."""
         assert self.run() == 1
         return self.capsys.readouterr().err.splitlines()[-1]
 
     def environment(self) -> dict[str, str]:
-        """What the process has in its environment."""
+        """The environment of the process."""
         return {**os.environ, "PATH": str(self._bin)}
 
     def hold_stacks(self, *stacks: str, folder: bool = False) -> None:
-        """Have stacks in the bucket, or in a folder."""
+        """Have these stacks in the bucket, or in a folder."""
         name = "stacks in a folder" if folder else "stacks"
         (self._bin / name).write_text(" ".join(stacks), encoding="utf-8")
 
     def fail_pulumi(self, words: str) -> None:
-        """Have the CLI fail from now on."""
+        """Make the CLI fail from now on."""
         (self._bin / "fails").write_text(words, encoding="utf-8")
 
     def remove_pulumi(self) -> None:
-        """Take the CLI away."""
+        """Remove the CLI."""
         (self._bin / "pulumi").unlink()
 
     def pulumi_calls(self) -> list[tuple[list[str], list[str]]]:
-        """What the CLI was asked, and with which backend and switch."""
+        """The arguments of each CLI call, with its backend and the plugin switch."""
         path = self._bin / "calls"
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         return [tuple(json.loads(line)) for line in lines]
@@ -172,18 +172,18 @@ class BootstrapProject:
         return dict(each.split("=", 1) for each in pairs)
 
     def keys(self) -> list[str]:
-        """The keys that are tagged as this stack's."""
+        """The keys that have this stack's tags."""
         kms = self.aws.client("kms")
-        found = [each["KeyId"] for each in kms.list_keys()["Keys"]]
+        result = [each["KeyId"] for each in kms.list_keys()["Keys"]]
         ours = [{"TagKey": key, "TagValue": value} for key, value in self.tags.items()]
         return [
             each
-            for each in found
+            for each in result
             if all(tag in kms.list_resource_tags(KeyId=each)["Tags"] for tag in ours)
         ]
 
     def make_bucket(self, name: str = "", *, keeps: str = "", **tags: str) -> str:
-        """Make a bucket by hand, maybe with an object in it."""
+        """Create a bucket by hand, with an object in it if `keeps` names one."""
         s3, name = self.aws.client("s3"), name or self.bucket
         s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
         if tags:
@@ -194,7 +194,7 @@ class BootstrapProject:
         return name
 
     def bucket_settings(self, bucket: str) -> dict[str, Any]:
-        """All that can be set of a bucket, as AWS has it; None where it is not set."""
+        """All settings of a bucket in AWS; None for one that is not set."""
         s3 = self.aws.client("s3")
 
         def ask(what: str, key: str) -> Any:  # noqa: ANN401 - whatever S3 answers
@@ -215,7 +215,7 @@ class BootstrapProject:
 
 
 def watch_calls(monkeypatch: pytest.MonkeyPatch, look: Callable[[str, bool], None]) -> None:
-    """Look before and after each call of AWS; who looks may raise `Killed`."""
+    """Call `look` before and after each AWS call; it may raise `Killed`."""
     make = aws_account._client
 
     def client(*arguments: Any) -> Any:  # noqa: ANN401 - boto3 has no types

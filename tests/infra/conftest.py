@@ -22,14 +22,14 @@ def program() -> Program:
 
 @pytest.fixture(scope="session")
 def dev() -> ProgramRun:
-    """Give what a stack without settings of its own comes to."""
+    """Run the program for a stack without settings of its own."""
     return Program().run()
 
 
 @pytest.fixture(scope="session")
 def registered(dev: ProgramRun) -> Mapping[str, Registration]:
-    """Give that stack's resources by type, of which each occurs once; what watches is left out."""
-    found = [each for each in dev.registrations if ":Monitoring" not in each.urn]
-    by_type = {resource.type: resource for resource in found}
-    assert len(by_type) == len(found)
+    """Give that stack's resources by type, each of which occurs once; without the monitoring."""
+    result = [each for each in dev.registrations if ":Monitoring" not in each.urn]
+    by_type = {resource.type: resource for resource in result}
+    assert len(by_type) == len(result)
     return by_type

@@ -136,8 +136,8 @@ def _whole(key: str) -> str:
 
 def inputs_of(run: ProgramRun, kind: str) -> dict[str, Any]:
     """Give the inputs of the one resource whose type ends so."""
-    (found,) = (dict(made.inputs) for made in run.registrations if made.type.endswith(f":{kind}"))
-    return found
+    (result,) = (dict(made.inputs) for made in run.registrations if made.type.endswith(f":{kind}"))
+    return result
 
 
 def environment_of(run: ProgramRun) -> dict[str, str]:

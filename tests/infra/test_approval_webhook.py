@@ -22,7 +22,7 @@ FUNCTION = "aws:lambda/function:Function"
 def test_role_is_lambdas_to_assume_and_nobody_elses(
     registered: Mapping[str, Registration],
 ) -> None:
-    """One statement: the Lambda service may assume the role."""
+    """One statement: only the Lambda service may assume the role."""
     role = registered["aws:iam/role:Role"].inputs
     assert role.keys() == {"assumeRolePolicy", "description", "tags"}
     assert json.loads(role["assumeRolePolicy"]) == {
@@ -64,7 +64,7 @@ def test_rights_are_its_own_log_and_its_own_secret(
 
 
 def test_nothing_else_of_iam_is_registered(registered: Mapping[str, Registration]) -> None:
-    """No managed policy, attachment or permission lies beside the one role and its policy."""
+    """There is no managed policy, attachment or permission besides the role and its policy."""
     grants = {type_ for type_ in registered if type_.startswith(("aws:iam/", "aws:lambda/"))}
     assert grants == {
         "aws:iam/role:Role",
@@ -81,7 +81,7 @@ def test_log_is_kept_for_a_year(registered: Mapping[str, Registration]) -> None:
 
 
 def test_log_outlives_the_stack(registered: Mapping[str, Registration]) -> None:
-    """`pulumi destroy` keeps the audit trail; a name of its own is in no new stack's way."""
+    """`pulumi destroy` keeps the log group, which a new stack's name does not collide with."""
     group = registered["aws:cloudwatch/logGroup:LogGroup"]
     assert group.retain_on_delete
     assert "name" not in group.inputs
@@ -145,7 +145,7 @@ def test_url_is_open_and_the_functions_own(registered: Mapping[str, Registration
 
 
 def test_every_taggable_resource_has_the_stacks_tags(program: Program) -> None:
-    """What takes tags has those of its project and its own stack; what takes none has none."""
+    """Resources that support tags have the project's and the stack's."""
     run = program.run({"ALARM_EMAIL": "oncall@example.com"}, stack="prod")
     tagged = {made.type: made.inputs["tags"] for made in run.registrations if "tags" in made.inputs}
     taggable = {
@@ -161,7 +161,7 @@ def test_every_taggable_resource_has_the_stacks_tags(program: Program) -> None:
 
 
 def test_stack_outputs_are_exact_and_not_secret(dev: ProgramRun) -> None:
-    """The five outputs of the stack, none of which has to be hidden."""
+    """The stack has five outputs, none of which is secret."""
     assert dev.outputs == {
         "webhook_url": "https://abc.lambda-url.eu-north-1.on.aws/",
         "state_bucket": "indent-deploy-state-210987654321-dev",

@@ -1,4 +1,4 @@
-"""Before Pulumi reads any state: it is this account's, and holds the stack."""
+"""Before Pulumi reads any state, the backend is proven to be ours and to have the stack."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def aws() -> Iterator[Aws]:
 
 @pytest.fixture
 def proxy(aws: Aws) -> Iterator[AwsProxy]:
-    """The door by which the command comes to that AWS."""
+    """The proxy through which the command calls that AWS."""
     with AwsProxy(aws) as proxy:
         yield proxy
 
@@ -43,7 +43,7 @@ def project(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> BootstrapProject:
-    """A project with the stack dev, which its backend, the bucket, holds."""
+    """A project whose backend, the bucket, has the stack dev."""
     project = BootstrapProject(tmp_path, proxy, "dev", monkeypatch, capsys)
     project.write_settings()
     project.hold_stacks("dev", "prod")
@@ -62,18 +62,18 @@ def _check(project: BootstrapProject, stack: str = "dev") -> int:
 
 
 def _error(project: BootstrapProject, stack: str = "dev") -> str:
-    """Run what has to be refused; all that is said is a line, beside a warning of the endpoint."""
+    """Run what must be refused; it prints one line, besides a warning of the endpoint."""
     assert _check(project, stack) == 1
-    said = project.capsys.readouterr()
-    assert said.out == ""
-    *warnings, line = said.err.splitlines()
+    output = project.capsys.readouterr()
+    assert output.out == ""
+    *warnings, line = output.err.splitlines()
     assert all(each.startswith("warning: AWS_ENDPOINT_URL") for each in warnings)
     assert line.startswith("error: ")
     return line
 
 
 def test_stack_in_a_bucket_of_ours(project: BootstrapProject) -> None:
-    """All is well, and the endpoint of this machine is warned of, with what takes it away."""
+    """The backend is accepted, with a warning of the local endpoint and how to remove it."""
     assert _check(project) == 0
     (warning,) = project.capsys.readouterr().err.splitlines()
     assert "AWS calls go to this machine, not to your account" in warning
@@ -84,7 +84,7 @@ def test_stack_in_a_bucket_of_ours(project: BootstrapProject) -> None:
 
 
 def test_state_in_a_folder(project: BootstrapProject) -> None:
-    """It needs no AWS here, and no warning where no endpoint is set."""
+    """It needs no AWS, and gives no warning if no endpoint is set."""
     project.hold_stacks("dev", folder=True)
     project.monkeypatch.setenv("PULUMI_BACKEND_URL", "file://~")
     project.monkeypatch.delenv("AWS_ENDPOINT_URL")
@@ -94,7 +94,7 @@ def test_state_in_a_folder(project: BootstrapProject) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "expected"),
     [
         ("", "PULUMI_BACKEND_URL, the place of the state, is not set"),
         ("ours", "PULUMI_BACKEND_URL is 'ours', which isn't the URL"),
@@ -104,17 +104,17 @@ def test_state_in_a_folder(project: BootstrapProject) -> None:
         ("\x1b[31m", "PULUMI_BACKEND_URL is '\\x1b[31m', which isn't"),
     ],
 )
-def test_address_that_is_none(project: BootstrapProject, url: str, said: str) -> None:
-    """What is wrong, and the line to type; Pulumi isn't asked."""
+def test_invalid_address(project: BootstrapProject, url: str, expected: str) -> None:
+    """The error says what is wrong and what to type; Pulumi isn't called."""
     project.monkeypatch.setenv("PULUMI_BACKEND_URL", url)
     line = _error(project)
-    assert said in line
+    assert expected in line
     assert "run the `export` lines that `make bootstrap STACK=dev` prints" in line
     assert project.pulumi_calls() == []
 
 
 def test_bucket_of_another_account(project: BootstrapProject, proxy: AwsProxy) -> None:
-    """Pulumi never reads what lies in it."""
+    """Pulumi never reads its contents."""
     proxy.foreign_buckets.add("ours")
     line = _error(project)
     assert "bucket ours doesn't belong to account 123456789012" in line
@@ -123,8 +123,8 @@ def test_bucket_of_another_account(project: BootstrapProject, proxy: AwsProxy) -
     assert proxy.calls_without_owner == []
 
 
-def test_endpoint_that_is_not_awss(project: BootstrapProject, proxy: AwsProxy) -> None:
-    """Any server can say that any bucket is ours; one that is meant is named in the environment."""
+def test_endpoint_of_somebody_else(project: BootstrapProject, proxy: AwsProxy) -> None:
+    """Any server could claim that a bucket is ours; an intended one is set in the environment."""
     project.monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     line = _error(project)
     assert f"names the endpoint '{proxy.endpoint}', which isn't AWS's" in line
@@ -149,10 +149,10 @@ def test_endpoint_that_is_not_awss(project: BootstrapProject, proxy: AwsProxy) -
     ],
 )
 def test_endpoints_of_aws(endpoint: str, taken: bool) -> None:  # noqa: FBT001 - a table of truths
-    """Only AWS proves whose a bucket is, and only over TLS."""
-    found = parse_backend(f"s3://b?endpoint={quote(endpoint, safe='')}", "dev")
+    """Only AWS can prove who owns a bucket, and only over TLS."""
+    result = parse_backend(f"s3://b?endpoint={quote(endpoint, safe='')}", "dev")
     try:
-        backend._check_endpoint(found, {})
+        backend._check_endpoint(result, {})
     except SetupError:
         assert not taken
     else:
@@ -160,7 +160,7 @@ def test_endpoints_of_aws(endpoint: str, taken: bool) -> None:  # noqa: FBT001 -
 
 
 @pytest.mark.parametrize(
-    ("address", "said"),
+    ("address", "expected"),
     [
         ("awskms:///arn:aws:kms:us-west-2:210987654321:key/k?region=us-west-2", "210987654321"),
         ("awskms://arn:aws:kms:us-west-2:210987654321:alias/ours", "210987654321"),
@@ -172,45 +172,45 @@ def test_endpoints_of_aws(endpoint: str, taken: bool) -> None:  # noqa: FBT001 -
         ("hashivault://key", ""),
     ],
 )
-def test_key_of_another_account(project: BootstrapProject, address: str, said: str) -> None:
-    """Its owner would read the stack's secrets: both commands refuse it before Pulumi is asked."""
+def test_key_of_another_account(project: BootstrapProject, address: str, expected: str) -> None:
+    """Its owner could read the stack's secrets: both commands refuse it before Pulumi is called."""
     # Where there is no encrypted key, Pulumi makes one.
     encrypted = "encryptedkey: abc\n" if "alias" in address else ""
     with project.file.open("a", encoding="utf-8") as file:
         file.write(f"secretsprovider: {address}\n{encrypted}")
-    if not said:
+    if not expected:
         assert _check(project) == 0
         return
-    assert said in _error(project)
+    assert expected in _error(project)
     assert project.run() == 1
-    assert said in project.capsys.readouterr().err
+    assert expected in project.capsys.readouterr().err
     assert project.pulumi_calls() == []
 
 
 @pytest.mark.parametrize(
     "key", ["aws:endpoints", "aws:profile", "aws:accessKey", "aws:assumeRoles", "aws:config:token"]
 )
-def test_config_that_leads_elsewhere(project: BootstrapProject, key: str) -> None:
-    """What is proven has to be what is deployed to: both commands refuse the stack's file."""
+def test_config_that_redirects(project: BootstrapProject, key: str) -> None:
+    """The account that is proven must be deployed to: both commands refuse the stack's file."""
     with project.file.open("a", encoding="utf-8") as file:
         file.write(f"  {key}: [{{s3: https://evil.example}}]\n")
-    shown = key.replace("config:", "")
-    assert f"{shown} could send the deploy to another AWS account" in _error(project)
+    output = key.replace("config:", "")
+    assert f"{output} could send the deploy to another AWS account" in _error(project)
     assert project.run() == 1
-    assert shown in project.capsys.readouterr().err
+    assert output in project.capsys.readouterr().err
     assert project.pulumi_calls() == []
 
 
-def test_address_that_is_given_twice(proxy: AwsProxy) -> None:
-    """Pulumi takes the first of each, so that is the one that is proven."""
-    found = parse_backend(
+def test_parameter_that_is_given_twice(proxy: AwsProxy) -> None:
+    """Pulumi uses the first value, so that one is proven."""
+    result = parse_backend(
         f"{_url(proxy)}&endpoint=https://s3.amazonaws.com&region=eu-west-1", "dev"
     )
-    assert (found.endpoint, found.region) == (proxy.endpoint, "us-west-2")
+    assert (result.endpoint, result.region) == (proxy.endpoint, "us-west-2")
 
 
 def test_profile_that_needs_a_code(project: BootstrapProject) -> None:
-    """Nobody is asked for one of MFA: Pulumi couldn't. The command that asks is named."""
+    """Pulumi could not ask for an MFA code: the error names the command to run first."""
     config = project.folder / "aws-config"
     config.write_text(
         "[profile keys]\naws_access_key_id = AKIA\naws_secret_access_key = of-a-test\n"
@@ -230,14 +230,14 @@ def test_profile_that_needs_a_code(project: BootstrapProject) -> None:
 
 
 def test_region_that_is_not_enabled(project: BootstrapProject) -> None:
-    """There, AWS calls good credentials invalid."""
+    """AWS calls valid credentials invalid there."""
     _answers(project, "GetCallerIdentity", "403 Forbidden", "InvalidClientTokenId")
     line = _error(project)
     assert "wrong or expired, or the account has not enabled aws:region" in line
 
 
 def test_stacks_that_may_not_be_listed(project: BootstrapProject, proxy: AwsProxy) -> None:
-    """The role of CI reads its own stack's state only; that it isn't there is said all the same."""
+    """CI's role reads only its own stack's state; a missing stack is still reported."""
     cli = project.folder / "bin" / "pulumi"
     refusing = 'if words[:2] == ["stack", "ls"]:\n    sys.exit("error: AccessDenied")\n'
     cli.write_text(
@@ -251,33 +251,35 @@ def test_stacks_that_may_not_be_listed(project: BootstrapProject, proxy: AwsProx
 
 
 def test_bucket_that_is_gone(project: BootstrapProject, proxy: AwsProxy) -> None:
-    """The address is stale: what prints the right one is named."""
+    """The error names the command that prints the right address."""
     project.monkeypatch.setenv("PULUMI_BACKEND_URL", _url(proxy, "gone"))
     line = _error(project)
     assert "names the bucket gone, which does not exist; run `make bootstrap STACK=dev`" in line
 
 
 def test_region_that_is_not_the_buckets(project: BootstrapProject, proxy: AwsProxy) -> None:
-    """Both are named."""
+    """The error names both regions."""
     project.monkeypatch.setenv("PULUMI_BACKEND_URL", _url(proxy, region="eu-west-1"))
     line = _error(project)
     assert "the bucket ours is in us-west-2, not in eu-west-1; in PULUMI_BACKEND_URL" in line
 
 
-@pytest.mark.parametrize(("held", "told"), [("prod qa", "it has prod, qa"), ("", "it is empty")])
-def test_stack_that_it_does_not_hold(
-    project: BootstrapProject, proxy: AwsProxy, held: str, told: str
+@pytest.mark.parametrize(
+    ("held", "expected"), [("prod qa", "it has prod, qa"), ("", "it is empty")]
+)
+def test_stack_that_the_backend_lacks(
+    project: BootstrapProject, proxy: AwsProxy, held: str, expected: str
 ) -> None:
-    """Which backend was looked at, what it holds, and what prints the right one."""
+    """The error names the backend, its stacks, and the command that prints the right address."""
     (project.folder / "bin" / "stacks").write_text(held)
     line = _error(project)
-    assert f"{_url(proxy)} has no stack 'dev' ({told})" in line
+    assert f"{_url(proxy)} has no stack 'dev' ({expected})" in line
     assert "`make bootstrap STACK=dev`" in line
 
 
 @pytest.mark.parametrize("url", ["file:///\x1b[2J", "s3://ours?region=us-west-2&x=\x1b[2J"])
-def test_address_steers_no_terminal(project: BootstrapProject, url: str) -> None:
-    """It is shown as an escape, also where it is an address that can be used."""
+def test_address_is_escaped(project: BootstrapProject, url: str) -> None:
+    """Also an address that can be used."""
     (project.folder / "bin" / "stacks").write_text("prod")
     project.monkeypatch.setenv("PULUMI_BACKEND_URL", url)
     line = _error(project)
@@ -285,8 +287,8 @@ def test_address_steers_no_terminal(project: BootstrapProject, url: str) -> None
     assert r"\x1b[2J has no stack 'dev'" in line
 
 
-def test_arguments_steer_no_terminal(project: BootstrapProject) -> None:
-    """Of both commands, whatever is wrong with them."""
+def test_arguments_are_escaped(project: BootstrapProject) -> None:
+    """Those of both commands, whatever is wrong with them."""
     for main in (backend.main, bootstrap.main):
         with pytest.raises(SystemExit):
             main(["dev", "\x1b[2J"], project.environment(), project.folder)
@@ -294,12 +296,12 @@ def test_arguments_steer_no_terminal(project: BootstrapProject) -> None:
 
 
 def test_stack_without_a_file(project: BootstrapProject) -> None:
-    """A misspelt STACK."""
+    """STACK is misspelt."""
     assert "there is no Pulumi.nope.yaml (existing stacks: dev)" in _error(project, "nope")
 
 
 def test_no_credentials(project: BootstrapProject) -> None:
-    """How to sign in."""
+    """The error says how to sign in."""
     project.monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     project.monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     line = _error(project)
@@ -307,30 +309,30 @@ def test_no_credentials(project: BootstrapProject) -> None:
     assert "run `aws sso login`, or export AWS_ACCESS_KEY_ID" in line
 
 
-def test_profile_that_is_none(project: BootstrapProject) -> None:
-    """It is named."""
+def test_unknown_profile(project: BootstrapProject) -> None:
+    """The error names it."""
     project.monkeypatch.setenv("AWS_PROFILE", "nobody")
     assert "nobody" in _error(project)
 
 
 @pytest.mark.parametrize("code", ["ExpiredToken", "InvalidClientTokenId", "SignatureDoesNotMatch"])
 def test_credentials_that_aws_refuses(project: BootstrapProject, code: str) -> None:
-    """AWS's own word for it, and how to sign in."""
+    """The error has AWS's code, and says how to sign in."""
     _answers(project, "GetCallerIdentity", "403 Forbidden", code)
     line = _error(project)
     assert f"AWS rejected the credentials ({code}): they are wrong or expired" in line
 
 
-def test_what_aws_says_is_escaped(project: BootstrapProject) -> None:
-    """Nothing that it quotes steers the terminal, or ends the line."""
+def test_aws_errors_are_escaped(project: BootstrapProject) -> None:
+    """They cannot control the terminal, or end the line."""
     _answers(project, "GetCallerIdentity", "400 Bad Request", "Odd\u202e&#10;::x")
     line = _error(project)
     assert "\u202e" not in line
     assert "\\u202e" in line
 
 
-def test_answer_that_is_not_of_aws(project: BootstrapProject) -> None:
-    """A proxy or a guest network's page is said in a line, too."""
+def test_answer_that_is_not_from_aws(project: BootstrapProject) -> None:
+    """The page of a proxy or guest network is reported in one line."""
 
     def page(_environ: object, start_response: Any) -> list[bytes]:  # noqa: ANN401 - WSGI's own
         start_response("500 Internal Server Error", [("Content-Type", "text/html")])
@@ -341,7 +343,7 @@ def test_answer_that_is_not_of_aws(project: BootstrapProject) -> None:
 
 
 def test_endpoint_where_nobody_listens(project: BootstrapProject) -> None:
-    """A sandbox that has ended: both lines say what takes its settings away."""
+    """After a sandbox has ended, both lines say how to remove its settings."""
     project.monkeypatch.setenv("AWS_ENDPOINT_URL", NOBODY)
     project.monkeypatch.setenv(
         "PULUMI_BACKEND_URL", f"s3://ours?region=us-west-2&endpoint={NOBODY}"
@@ -352,7 +354,7 @@ def test_endpoint_where_nobody_listens(project: BootstrapProject) -> None:
 
 
 def test_cli_that_fails(project: BootstrapProject) -> None:
-    """In one line, whatever it says."""
+    """Its error is reported in one line."""
     project.fail_pulumi("error: blob\x1b[2J\nmore")
     line = _error(project)
     assert "`pulumi stack export` failed at s3://ours" in line
@@ -371,28 +373,28 @@ def test_cli_that_fails(project: BootstrapProject) -> None:
     ],
 )
 def test_endpoints_of_this_machine(value: str, found: int) -> None:
-    """Of one service, too; a private endpoint of AWS is none, nor is what isn't an address."""
+    """Also of one service; private endpoints of AWS and invalid addresses are not among them."""
     for key in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
         assert len(loopback_endpoints({key: value})) == found
 
 
 @pytest.mark.parametrize("url", ["https://api.pulumi.com", "gs://bucket", "azblob://container"])
-def test_other_backends_are_pulumis(url: str) -> None:
-    """State that is kept elsewhere is no bucket of S3."""
+def test_other_backends_are_left_to_pulumi(url: str) -> None:
+    """State elsewhere is not in an S3 bucket."""
     assert parse_backend(url, "dev").bucket == ""
 
 
-def test_address_is_read_whole() -> None:
+def test_address_is_parsed() -> None:
     """Bucket, region, endpoint and profile."""
-    found = parse_backend("s3://b/p?region=eu-west-1&endpoint=s3.example.com&profile=ops", "dev")
-    assert (found.bucket, found.region, found.profile) == ("b", "eu-west-1", "ops")
-    assert found.endpoint == "https://s3.example.com"
+    result = parse_backend("s3://b/p?region=eu-west-1&endpoint=s3.example.com&profile=ops", "dev")
+    assert (result.bucket, result.region, result.profile) == ("b", "eu-west-1", "ops")
+    assert result.endpoint == "https://s3.example.com"
     with pytest.raises(SetupError):
         parse_backend("s3:b", "dev")
 
 
 def _answers(project: BootstrapProject, call: str, status: str, code: str) -> None:
-    """Have the proxy answer a call like that."""
+    """Make the proxy answer a call like this."""
     proxy = project.proxy
     refuse = proxy._refused_bucket
     project.monkeypatch.setattr(

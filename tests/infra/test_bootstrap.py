@@ -1,4 +1,4 @@
-"""`make bootstrap`: what it makes, takes over or leaves alone, whatever it finds."""
+"""`make bootstrap`: what it creates, adopts or leaves alone in any situation."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def aws() -> Iterator[Aws]:
 
 @pytest.fixture(scope="module")
 def proxy(aws: Aws) -> Iterator[AwsProxy]:
-    """The door by which the commands come to that AWS."""
+    """The proxy through which the commands call that AWS."""
     with AwsProxy(aws) as proxy:
         yield proxy
 
@@ -65,7 +65,7 @@ def _as_listed(tags: dict[str, str]) -> list[dict[str, str]]:
 
 
 def test_bucket_is_closed_encrypted_and_versioned(project: BootstrapProject) -> None:
-    """The stack is made in it, and what comes next is printed."""
+    """The stack is created in it, and the next steps are printed."""
     assert project.run() == 0
     assert project.bucket_settings(project.bucket) == {
         "tags": _as_listed(project.tags),
@@ -81,11 +81,11 @@ def test_bucket_is_closed_encrypted_and_versioned(project: BootstrapProject) -> 
         "STATE_BUCKET_MANAGED": "true",
     }
     url = f"s3://{project.bucket}?region=us-west-2&endpoint={project.proxy.endpoint}"
-    said = project.capsys.readouterr()
-    assert f"  export PULUMI_BACKEND_URL='{url}&s3ForcePathStyle=true'\n" in said.out
-    assert "  export PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true\n" in said.out
-    assert "AWS calls go to this machine" in said.err
-    assert said.out.endswith(
+    output = project.capsys.readouterr()
+    assert f"  export PULUMI_BACKEND_URL='{url}&s3ForcePathStyle=true'\n" in output.out
+    assert "  export PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true\n" in output.out
+    assert "AWS calls go to this machine" in output.err
+    assert output.out.endswith(
         f"  pulumi config set AUTO_APPROVAL_SCHEDULES Production --stack {project.stack}\n"
     )
     for _, (backend, no_plugins) in project.pulumi_calls():
@@ -93,8 +93,8 @@ def test_bucket_is_closed_encrypted_and_versioned(project: BootstrapProject) -> 
         assert no_plugins == "true"
 
 
-def test_outside_of_the_oldest_region_a_place_is_named(project: BootstrapProject) -> None:
-    """us-east-1 takes no location constraint, and any other region needs one."""
+def test_location_constraint(project: BootstrapProject) -> None:
+    """us-east-1 takes none, and any other region needs one."""
     project.write_settings(region="us-east-1")
     assert project.run() == 0
     s3 = project.aws.client("s3")
@@ -102,15 +102,15 @@ def test_outside_of_the_oldest_region_a_place_is_named(project: BootstrapProject
 
 
 @pytest.mark.parametrize("at", ["file://~", "s3://elsewhere?region=us-west-2"])
-def test_backend_of_another_stack_is_no_matter(project: BootstrapProject, at: str) -> None:
-    """A shell that worked with another stack, whose state is there, still makes this one."""
+def test_backend_of_another_stack_is_ignored(project: BootstrapProject, at: str) -> None:
+    """A shell that still has another stack's backend creates this one."""
     project.hold_stacks("prod", folder=True)
     project.monkeypatch.setenv("PULUMI_BACKEND_URL", at)
     assert project.run() == 0
 
 
-def test_stack_whose_state_is_elsewhere_is_not_made_anew(project: BootstrapProject) -> None:
-    """It would be deployed a second time; the sentence says how to move the state."""
+def test_stack_whose_state_is_elsewhere_is_not_created(project: BootstrapProject) -> None:
+    """It would be deployed a second time; the error says how to move the state."""
     project.hold_stacks(project.stack, folder=True)
     project.monkeypatch.setenv("PULUMI_BACKEND_URL", "file://~")
     line = project.error()
@@ -122,8 +122,8 @@ def test_stack_whose_state_is_elsewhere_is_not_made_anew(project: BootstrapProje
     assert project.run() == 0
 
 
-def test_bucket_that_is_not_shown_yet(project: BootstrapProject) -> None:
-    """Whose it is can't be proven in that moment: nothing goes on, and the next run finishes."""
+def test_bucket_that_aws_does_not_list_yet(project: BootstrapProject) -> None:
+    """Its owner cannot be proven yet: the run stops, and the next one finishes."""
     with project.monkeypatch.context() as patch:
         patch.setattr(state_bucket, "owned_bucket_region", lambda *_: None)
         assert f"run `make bootstrap STACK={project.stack}` again" in project.error()
@@ -132,7 +132,7 @@ def test_bucket_that_is_not_shown_yet(project: BootstrapProject) -> None:
 
 
 def test_second_run_changes_nothing(project: BootstrapProject) -> None:
-    """The stack is selected, and the file, which says it all, is left as it is."""
+    """It selects the stack, and leaves the complete file as it is."""
     assert project.run() == 0
     project.write_settings(**project.written_config())
     before = project.bucket_settings(project.bucket)
@@ -146,8 +146,10 @@ def test_second_run_changes_nothing(project: BootstrapProject) -> None:
 @pytest.mark.parametrize(
     "key", ["AUTO_APPROVAL_SCHEDULES", "AUTO_APPROVAL_POLICY", "AUTO_APPROVAL_RESOURCE_LABELS"]
 )
-def test_stack_that_is_not_narrowed_is_told(project: BootstrapProject, key: str) -> None:
-    """Whatever says whom it lets in takes the warning away; labels alone say for what."""
+def test_stack_that_approves_everybody_on_duty_is_warned_of(
+    project: BootstrapProject, key: str
+) -> None:
+    """Any setting that limits who is approved removes the warning; labels only limit for what."""
     project.write_settings(**{key: "DBA"})
     assert project.run() == 0
     open_ = "anybody on duty could open any resource" in project.capsys.readouterr().out
@@ -155,7 +157,7 @@ def test_stack_that_is_not_narrowed_is_told(project: BootstrapProject, key: str)
 
 
 def test_tags_of_others_stay(project: BootstrapProject) -> None:
-    """An organisation may tag a bucket by itself; ours go beside those."""
+    """An organisation may tag buckets itself; our tags are added to those."""
     project.make_bucket(owner="platform")
     assert project.run() == 0
     tags = {"owner": "platform", **project.tags}
@@ -164,7 +166,7 @@ def test_tags_of_others_stay(project: BootstrapProject) -> None:
 
 
 def test_shared_bucket_is_left_as_it_is(project: BootstrapProject) -> None:
-    """Named by STATE_BUCKET it serves, and neither its settings nor its tags change."""
+    """One that STATE_BUCKET names is used without a change of its settings or tags."""
     shared = project.make_bucket(f"shared-{project.stack}", keeps="terraform.tfstate", team="infra")
     project.write_settings(STATE_BUCKET=shared)
     before = project.bucket_settings(shared)
@@ -174,10 +176,10 @@ def test_shared_bucket_is_left_as_it_is(project: BootstrapProject) -> None:
 
 
 @pytest.mark.parametrize("tags", [{}, {"project": "oncall-approvals", "stack": "another"}])
-def test_unnamed_bucket_with_things_in_it_is_refused(
+def test_unnamed_bucket_with_objects_is_refused(
     project: BootstrapProject, tags: dict[str, str]
 ) -> None:
-    """Of the default name, and untagged or another stack's: it has to be named."""
+    """With the default name and without this stack's tags, it has to be named in STATE_BUCKET."""
     project.make_bucket(keeps="something", **tags)
     before = project.bucket_settings(project.bucket)
     assert f"`oncall-approvals:STATE_BUCKET: {project.bucket}`" in project.error()
@@ -185,8 +187,8 @@ def test_unnamed_bucket_with_things_in_it_is_refused(
     assert project.pulumi_calls() == []
 
 
-def test_deleted_objects_are_things_too(project: BootstrapProject) -> None:
-    """Old versions and delete markers: the bucket isn't empty."""
+def test_deleted_objects_count(project: BootstrapProject) -> None:
+    """A bucket with old versions and delete markers isn't empty."""
     project.make_bucket()
     s3 = project.aws.client("s3")
     s3.put_bucket_versioning(Bucket=project.bucket, VersioningConfiguration={"Status": "Enabled"})
@@ -196,7 +198,7 @@ def test_deleted_objects_are_things_too(project: BootstrapProject) -> None:
 
 
 def test_managed_bucket_that_lost_its_tags_is_refused(project: BootstrapProject) -> None:
-    """The program would let go of it; which of the two is meant, a person says."""
+    """The program would stop managing it: a person has to decide."""
     project.make_bucket(keeps="state")
     project.write_settings(STATE_BUCKET=project.bucket, STATE_BUCKET_MANAGED="true")
     assert "STATE_BUCKET_MANAGED is true, but bucket" in project.error()
@@ -214,15 +216,15 @@ class TestForeignBucket:
         assert project.proxy.calls_without_owner == []
 
     def test_is_not_touched(self, project: BootstrapProject) -> None:
-        """One sentence names it, the account and STATE_BUCKET; Pulumi never hears of it."""
+        """The error names it, the account and STATE_BUCKET; Pulumi is never called with it."""
         assert project.run() == 1
         _, line = project.capsys.readouterr().err.splitlines()
         assert line.startswith(f"error: bucket {project.bucket} doesn't belong to account ")
         assert "oncall-approvals:STATE_BUCKET: NAME" in line
         assert project.pulumi_calls() == []
 
-    def test_is_refused_at_its_making_too(self, project: BootstrapProject) -> None:
-        """Somebody may take the name in the moment between."""
+    def test_is_refused_when_it_is_created_meanwhile(self, project: BootstrapProject) -> None:
+        """Somebody may take the name after the check."""
 
         def not_there_yet(name: str, after: bool) -> None:  # noqa: FBT001 - see watch_calls
             if name == "HeadBucket" and not after:
@@ -239,11 +241,11 @@ class TestForeignBucket:
 
 
 def test_bucket_of_another_region(project: BootstrapProject) -> None:
-    """Both regions are named, with what to change."""
+    """The error names both regions, and what to change."""
     project.make_bucket()
     project.write_settings(region="eu-west-1")
-    said = project.error()
-    assert f"bucket {project.bucket} is in us-west-2, but aws:region is eu-west-1" in said
+    output = project.error()
+    assert f"bucket {project.bucket} is in us-west-2, but aws:region is eu-west-1" in output
 
 
 class TestKey:
@@ -251,20 +253,20 @@ class TestKey:
 
     @pytest.fixture(autouse=True)
     def alias(self, project: BootstrapProject) -> str:
-        """The alias that is set; no passphrase is."""
+        """The alias that is set; there is no passphrase."""
         project.monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE")
         alias = f"of-{project.stack}"
         project.write_settings(KMS_KEY_ALIAS=alias)
         return alias
 
-    def test_is_made_as_the_program_makes_it(self, project: BootstrapProject, alias: str) -> None:
-        """Policy, rotation, tags and alias; the stack is encrypted by it from the start."""
+    def test_is_created_like_the_programs(self, project: BootstrapProject, alias: str) -> None:
+        """Policy, rotation, tags and alias are the same; the stack uses it from the start."""
         assert project.run() == 0
         kms = project.aws.client("kms")
         (key,) = project.keys()
-        found = kms.describe_key(KeyId=f"alias/{alias}")["KeyMetadata"]
-        assert found["KeyId"] == key
-        assert found["Description"].startswith("Encrypts the secrets")
+        result = kms.describe_key(KeyId=f"alias/{alias}")["KeyMetadata"]
+        assert result["KeyId"] == key
+        assert result["Description"].startswith("Encrypts the secrets")
         assert kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"]
         policy = kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
         assert policy == key_policy(project.aws.account, "aws")
@@ -276,7 +278,7 @@ class TestKey:
     def test_of_an_interrupted_run_is_found_again(
         self, project: BootstrapProject, alias: str
     ) -> None:
-        """It is tagged and has no alias yet; one that is being deleted doesn't count."""
+        """It has tags and no alias yet; a key that is being deleted is ignored."""
         kms = project.aws.client("kms")
         tags = [{"TagKey": key, "TagValue": value} for key, value in project.tags.items()]
         gone = kms.create_key(Tags=tags)["KeyMetadata"]["KeyId"]
@@ -288,10 +290,10 @@ class TestKey:
         assert kms.describe_key(KeyId=f"alias/{alias}")["KeyMetadata"]["KeyId"] == mine
         assert set(project.keys()) == {gone, other, mine}
 
-    def test_whose_making_was_not_answered_is_found_again(
+    def test_is_not_created_twice_after_a_lost_answer(
         self, project: BootstrapProject, proxy: AwsProxy
     ) -> None:
-        """AWS has made it, and the answer is lost: nobody asks for a second one."""
+        """AWS has created it, but the answer did not arrive."""
         aws: Any = proxy._aws.answer
 
         def lose(environ: dict[str, Any], start_response: Any) -> Any:  # noqa: ANN401 - WSGI's own
@@ -307,8 +309,8 @@ class TestKey:
         assert project.run() == 0
         assert len(project.keys()) == 1
 
-    def test_of_others_is_used_as_it_is(self, project: BootstrapProject, alias: str) -> None:
-        """A key that somebody else keeps stays theirs."""
+    def test_that_others_manage_is_not_changed(self, project: BootstrapProject, alias: str) -> None:
+        """The stack uses it; its rotation and its policy stay as they are."""
         kms = project.aws.client("kms")
         key = kms.create_key(Description="of all teams")["KeyMetadata"]["KeyId"]
         kms.create_alias(AliasName=f"alias/{alias}", TargetKeyId=key)
@@ -320,7 +322,7 @@ class TestKey:
         assert kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"] == before
 
     @pytest.mark.parametrize(
-        ("how", "said"),
+        ("how", "expected"),
         [
             ({}, "is Disabled, not Enabled"),
             (
@@ -330,24 +332,24 @@ class TestKey:
         ],
     )
     def test_that_cannot_encrypt_is_refused(
-        self, project: BootstrapProject, alias: str, how: dict[str, str], said: str
+        self, project: BootstrapProject, alias: str, how: dict[str, str], expected: str
     ) -> None:
-        """A sentence says what is wrong with the key."""
+        """The error says what is wrong with the key."""
         kms = project.aws.client("kms")
         key = kms.create_key(**how)["KeyMetadata"]["KeyId"]
         kms.create_alias(AliasName=f"alias/{alias}", TargetKeyId=key)
         if not how:
             kms.disable_key(KeyId=key)
-        assert f"KMS_KEY_ALIAS is {alias!r}, whose key {said}" in project.error()
+        assert f"KMS_KEY_ALIAS is {alias!r}, whose key {expected}" in project.error()
 
     def test_alias_that_kms_refuses(self, project: BootstrapProject) -> None:
-        """Before anything is made."""
+        """The error comes before anything is created."""
         project.write_settings(KMS_KEY_ALIAS="alias/oncall")
         assert "KMS_KEY_ALIAS is 'alias/oncall'" in project.error()
 
 
-def test_github_is_made_known_once(project: BootstrapProject) -> None:
-    """Where the stack is deployed from there; the account has one such provider."""
+def test_github_provider_is_created_once(project: BootstrapProject) -> None:
+    """If the stack is deployed from GitHub; an account has one such provider."""
     iam = project.aws.client("iam")
     project.write_settings()
     assert project.run() == 0
@@ -356,13 +358,13 @@ def test_github_is_made_known_once(project: BootstrapProject) -> None:
     assert project.run() == 0
     assert project.run() == 0
     (made,) = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
-    found = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=made["Arn"])
-    assert found["Url"] == "token.actions.githubusercontent.com"
-    assert found["ClientIDList"] == ["sts.amazonaws.com"]
+    result = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=made["Arn"])
+    assert result["Url"] == "token.actions.githubusercontent.com"
+    assert result["ClientIDList"] == ["sts.amazonaws.com"]
 
 
 def test_github_for_another_audience(project: BootstrapProject) -> None:
-    """Somebody has made it for something else: the command that adds ours is named."""
+    """The provider has another audience: the error names the command that adds ours."""
     issuer = f"{project.stack}.example.com"
     project.monkeypatch.setattr("infra.deploy_role.ISSUER", issuer)
     iam = project.aws.client("iam")
@@ -370,13 +372,13 @@ def test_github_for_another_audience(project: BootstrapProject) -> None:
         "OpenIDConnectProviderArn"
     ]
     project.write_settings(DEPLOY_REPOSITORY="acme/oncall-approvals")
-    said = project.error()
-    assert "doesn't accept the audience sts.amazonaws.com; run `aws iam add-client-id" in said
-    assert f"--open-id-connect-provider-arn {arn} --client-id sts.amazonaws.com`" in said
+    output = project.error()
+    assert "doesn't accept the audience sts.amazonaws.com; run `aws iam add-client-id" in output
+    assert f"--open-id-connect-provider-arn {arn} --client-id sts.amazonaws.com`" in output
 
 
-def test_killed_at_any_call_it_is_finished_by_the_next(project: BootstrapProject) -> None:
-    """One bucket, one key, one provider; each run is killed at a later call than the one before."""
+def test_the_run_after_a_kill_finishes(project: BootstrapProject) -> None:
+    """One bucket, key and provider result, although each run is killed at a later call."""
     project.monkeypatch.setattr("infra.deploy_role.ISSUER", f"{project.stack}.example.com")
     project.write_settings(
         KMS_KEY_ALIAS=f"of-{project.stack}", DEPLOY_REPOSITORY="acme/oncall-approvals"
@@ -417,7 +419,7 @@ def test_killed_at_any_call_it_is_finished_by_the_next(project: BootstrapProject
 
 
 def test_every_call_of_a_bucket_names_its_owner(project: BootstrapProject, proxy: AwsProxy) -> None:
-    """But the one that makes it, which can't; the proxy sees the header."""
+    """Except the one that creates it, which can't; the proxy sees the header."""
     seen: list[tuple[str, Any]] = []
     refuse = proxy._refused_bucket
 
@@ -434,8 +436,8 @@ def test_every_call_of_a_bucket_names_its_owner(project: BootstrapProject, proxy
 
 
 @pytest.mark.parametrize("key", ["STATE_BUCKET", "KMS_KEY_ALIAS", "DEPLOY_REPOSITORY"])
-def test_setting_that_is_encrypted_is_refused(project: BootstrapProject, key: str) -> None:
-    """It would count as unset."""
+def test_encrypted_setting_is_refused(project: BootstrapProject, key: str) -> None:
+    """It would be treated as unset."""
     project.file.write_text(
         "config:\n  aws:region: us-west-2\n"
         f"  oncall-approvals:{key}:\n    secure: v1:abc\nencryptionsalt: v1:x\n"
@@ -444,7 +446,7 @@ def test_setting_that_is_encrypted_is_refused(project: BootstrapProject, key: st
 
 
 @pytest.mark.parametrize(
-    ("stack", "said"),
+    ("stack", "expected"),
     [
         ("nope", "there is no Pulumi.nope.yaml (existing stacks: stack"),
         ("../dev", "STACK is '../dev'; use letters, digits"),
@@ -452,11 +454,11 @@ def test_setting_that_is_encrypted_is_refused(project: BootstrapProject, key: st
         ("", "STACK is ''; use letters, digits"),
     ],
 )
-def test_stack_that_is_not_there(project: BootstrapProject, stack: str, said: str) -> None:
-    """A misspelt name makes no second stack: the command that makes a file is named."""
+def test_unknown_stack(project: BootstrapProject, stack: str, expected: str) -> None:
+    """A misspelt name creates no stack; the error names the command that creates a file."""
     assert bootstrap_main(project, stack) == 1
     error = project.capsys.readouterr().err.splitlines()[-1]
-    assert said in error
+    assert expected in error
     if stack == "nope":
         assert "`printf 'config:\\n  aws:region: eu-west-1\\n' > Pulumi.nope.yaml`" in error
     assert project.pulumi_calls() == []
@@ -470,8 +472,8 @@ def bootstrap_main(project: BootstrapProject, stack: str) -> int:
 
 
 @pytest.mark.parametrize("region", ["", "us west 2"])
-def test_region_that_is_none(project: BootstrapProject, region: str) -> None:
-    """Not set, or not a region: with the line to write."""
+def test_invalid_region(project: BootstrapProject, region: str) -> None:
+    """If it is unset or invalid, the error has the line to write."""
     project.write_settings(region=region)
     error = project.error()
     assert error.startswith("error: aws:region is ")
@@ -479,15 +481,15 @@ def test_region_that_is_none(project: BootstrapProject, region: str) -> None:
     assert f"write `aws:region: {meant}` under `config:` in Pulumi.{project.stack}.yaml" in error
 
 
-def test_region_of_the_environment_counts(project: BootstrapProject) -> None:
-    """As with AWS's own provider."""
+def test_region_of_the_environment_is_used(project: BootstrapProject) -> None:
+    """AWS's own provider uses it, too."""
     project.write_settings(region="")
     project.monkeypatch.setenv("AWS_REGION", "us-west-2")
     assert project.run() == 0
 
 
 def test_no_passphrase(project: BootstrapProject) -> None:
-    """Without a key it is needed, from the environment or from a file."""
+    """Without a key, the passphrase has to come from the environment or from a file."""
     project.monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE")
     assert "read -rs PULUMI_CONFIG_PASSPHRASE && export" in project.error()
     project.monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE_FILE", "/dev/null")
@@ -495,33 +497,35 @@ def test_no_passphrase(project: BootstrapProject) -> None:
 
 
 def test_no_pulumi(project: BootstrapProject) -> None:
-    """Before anything is made."""
+    """The error comes before anything is created."""
     project.remove_pulumi()
     assert "there is no pulumi on PATH" in project.error()
     assert project.bucket not in str(project.aws.client("s3").list_buckets())
 
 
-def test_name_that_is_no_buckets(project: BootstrapProject) -> None:
-    """By S3's rules, before anything is made."""
+def test_invalid_bucket_name(project: BootstrapProject) -> None:
+    """S3's rules are checked before anything is created."""
     project.write_settings(STATE_BUCKET="No_Bucket")
-    said = project.error()
-    assert "STATE_BUCKET is 'No_Bucket': must be 3 to 63 lower-case letters" in said
-    assert "write `oncall-approvals:STATE_BUCKET: my-company-pulumi-state` under `config:`" in said
-
-
-def test_stack_whose_name_makes_no_bucket(project: BootstrapProject) -> None:
-    """Upper-case letters may be in a stack's name, and not in a bucket's."""
-    project.stack = "Dev"
-    project.write_settings(region="us west 2")  # which hides no other problem
-    said = project.error()
+    output = project.error()
+    assert "STATE_BUCKET is 'No_Bucket': must be 3 to 63 lower-case letters" in output
     assert (
-        "STATE_BUCKET is not set, and the stack's name 'Dev' can't be part of a bucket's name"
-        in said
+        "write `oncall-approvals:STATE_BUCKET: my-company-pulumi-state` under `config:`" in output
     )
 
 
-def test_all_that_is_wrong_is_told_at_once(project: BootstrapProject) -> None:
-    """A line each under a heading, before AWS is asked; what is to be written, and where."""
+def test_stack_name_that_is_invalid_in_a_bucket_name(project: BootstrapProject) -> None:
+    """A stack's name may have upper-case letters, and a bucket's may not."""
+    project.stack = "Dev"
+    project.write_settings(region="us west 2")  # which hides no other problem
+    output = project.error()
+    assert (
+        "STATE_BUCKET is not set, and the stack's name 'Dev' can't be part of a bucket's name"
+        in output
+    )
+
+
+def test_all_problems_are_reported_at_once(project: BootstrapProject) -> None:
+    """One line each under a heading, before AWS is called, with what to write where."""
     project.monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE")
     project.write_settings(region="us west 2", STATE_BUCKET="x-an", KMS_KEY_ALIAS="alias/x")
     with project.file.open("a", encoding="utf-8") as file:
@@ -542,8 +546,8 @@ def test_all_that_is_wrong_is_told_at_once(project: BootstrapProject) -> None:
     assert project.pulumi_calls() == []
 
 
-def test_what_pulumi_says_is_escaped(project: BootstrapProject) -> None:
-    """Of a lock, too, whose holder's name is in the bucket; nothing is printed raw."""
+def test_pulumi_errors_are_escaped(project: BootstrapProject) -> None:
+    """Also the holder of a lock, whose name comes from the bucket."""
     project.fail_pulumi(
         "error: the stack is currently locked by 1 lock(s)\n  \x1b]0;PWNED\x07 of eve"
     )
@@ -554,8 +558,8 @@ def test_what_pulumi_says_is_escaped(project: BootstrapProject) -> None:
     assert "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true pulumi cancel --yes" in error
 
 
-def test_ctrl_c_says_how_to_go_on(project: BootstrapProject) -> None:
-    """Status 130."""
+def test_ctrl_c_prints_how_to_continue(project: BootstrapProject) -> None:
+    """The status is 130."""
 
     def interrupt(_name: str, _after: bool) -> None:  # noqa: FBT001 - see watch_calls
         raise KeyboardInterrupt

@@ -43,7 +43,7 @@ def test_right_values_reach_the_function(program: Program) -> None:
 
 
 def test_callers_that_are_on_are_named(program: Program) -> None:
-    """By a variable, since what switches one on may be a secret, which has to be fetched."""
+    """In a variable, as the setting that enables a caller may be a secret in AWS."""
     token = {"AUTHZEN_TOKEN": "t" * 32}
     for secrets, names in ((GOOD, "indent"), ({**GOOD, **token}, "authzen,indent")):
         assert environment_of(program.run(secrets=secrets))["HANDLER_CALLERS"] == names
@@ -63,7 +63,7 @@ def test_empty_values_count_as_unset(program: Program) -> None:
 
 
 def test_the_programs_settings_go_where_they_belong(program: Program) -> None:
-    """0 calls at once, which shut the URL, are a number like any other."""
+    """RESERVED_CONCURRENCY=0, which shuts the URL, is passed like any other number."""
     run = program.run(
         {
             "MEMORY_MB": " 1769 ",
@@ -80,14 +80,14 @@ def test_the_programs_settings_go_where_they_belong(program: Program) -> None:
 
 
 def test_repository_is_named_in_the_subject(program: Program) -> None:
-    """As GitHub's tokens have it, in either of its forms."""
+    """In either form that GitHub's tokens have."""
     run = program.run({"DEPLOY_REPOSITORY": " acme@1/oncall@23 "})
     trust = [each.inputs.get("assumeRolePolicy", "") for each in run.registrations]
     assert sum('"repo:acme@1/oncall@23:environment:dev"' in each for each in trust) == 1
 
 
 def refusal(*args: Any, **kwargs: Any) -> str:  # noqa: ANN401 - of `read`
-    """Read a config that has to be refused."""
+    """Read a config that must be refused."""
     with pytest.raises(pulumi.RunError) as refused:
         read(*args, **kwargs)
     assert type(refused.value) is pulumi.RunError
@@ -95,15 +95,15 @@ def refusal(*args: Any, **kwargs: Any) -> str:  # noqa: ANN401 - of `read`
 
 
 def test_refused_config_registers_nothing(program: Program) -> None:
-    """Nor is the provider asked for anything; what the program says is the sentence alone."""
+    """The provider is not called either; the program prints only the error."""
     with pytest.raises(pulumi.RunError) as refused:
         program.run({"MEMORY_MB": "127"})
     assert str(refused.value) == refusal({"MEMORY_MB": "127"})
     assert program.mocks.requests == []
 
 
-def test_warnings_are_the_programs(program: Program) -> None:
-    """They are said as it runs."""
+def test_the_program_prints_warnings(program: Program) -> None:
+    """They appear while it runs."""
     assert program.run().notes == read().warnings == (OPEN,)
 
 
@@ -154,8 +154,8 @@ def test_warnings_are_the_programs(program: Program) -> None:
         ),
     ],
 )
-def test_wrong_value_is_refused_with_what_mends_it(key: str, value: str, sentence: str) -> None:
-    """A wrong value registers nothing; the sentence names key, value and what mends it."""
+def test_wrong_value_is_refused_with_a_remedy(key: str, value: str, sentence: str) -> None:
+    """It registers nothing; the error names key, value and remedy."""
     assert refusal({key: value}, GOOD) == sentence
 
 
@@ -191,13 +191,13 @@ def test_wrong_value_is_refused_with_what_mends_it(key: str, value: str, sentenc
     ],
 )
 def test_wrong_or_missing_secret(secrets: dict[str, str], problem: str, key: str) -> None:
-    """The command asks for it; its value is never quoted."""
-    said = refusal({}, secrets)
-    assert said == f"{key} {problem}; run `pulumi config set --secret {key} --stack dev`"
+    """The remedy is a command that prompts for it; the value is never quoted."""
+    output = refusal({}, secrets)
+    assert output == f"{key} {problem}; run `pulumi config set --secret {key} --stack dev`"
 
 
 def test_encrypted_value_under_a_misspelt_key() -> None:
-    """It may be a secret, and is not quoted; empty ones in plain text hide nothing."""
+    """It may be a secret, so it is not quoted; empty plain values hide nothing."""
     assert refusal({}, {**GOOD, "memory-mb": "hunter2"}) == (
         "memory-mb is not a setting of oncall-approvals; did you mean MEMORY_MB? Run `pulumi "
         "config rm memory-mb --stack dev`, then `pulumi config set MEMORY_MB --stack dev`"
@@ -205,8 +205,8 @@ def test_encrypted_value_under_a_misspelt_key() -> None:
     read({"INDENT_WEBHOOK_SECRET_PREVIOUS": ""})
 
 
-def test_stack_name_that_no_bucket_may_have_is_refused(program: Program) -> None:
-    """The default name is checked before the account is known; STATE_BUCKET is the way out."""
+def test_stack_name_that_is_invalid_in_a_bucket_name(program: Program) -> None:
+    """It is checked before the account is known; STATE_BUCKET is the way out."""
     assert refusal(stack="Prod") == (
         "STATE_BUCKET is not set, and the stack's name 'Prod' can't be part of a bucket's name; "
         "for example, run `pulumi config set STATE_BUCKET my-company-pulumi-state --stack Prod`"
@@ -214,8 +214,8 @@ def test_stack_name_that_no_bucket_may_have_is_refused(program: Program) -> None
     assert program.run({"STATE_BUCKET": "ours"}, stack="Prod").outputs["state_bucket"] == "ours"
 
 
-def test_stack_of_another_ones_previews_gets_no_role() -> None:
-    """Whoever previews `dev` runs in the environment `dev-preview`."""
+def test_stack_named_like_a_preview_environment_gets_no_role() -> None:
+    """Previews of `dev` run in the environment `dev-preview`."""
     assert refusal({"DEPLOY_REPOSITORY": "acme/oncall"}, GOOD, stack="dev-preview") == (
         "DEPLOY_REPOSITORY is set for stack 'dev-preview', but GitHub's environment of that name "
         "is for previews of 'dev'; rename the stack, or run `pulumi config rm DEPLOY_REPOSITORY "
@@ -223,17 +223,19 @@ def test_stack_of_another_ones_previews_gets_no_role() -> None:
     )
 
 
-def test_settings_that_lambda_would_refuse_are_refused_before() -> None:
-    """A function's environment holds 4 KB: the sentence names the setting that takes the most."""
+def test_settings_beyond_lambdas_limit_are_refused() -> None:
+    """An environment may have 4 KB: the error names the longest setting."""
     schedules = ", ".join(f"Schedule number {number}" for number in range(200))
-    said = refusal({"AUTO_APPROVAL_SCHEDULES": schedules}, GOOD)
-    assert said.startswith("AUTO_APPROVAL_SCHEDULES has ")
-    assert "the most in a function's environment is 3800" in said
-    assert said.endswith("; shorten it, or use a policy file, which is not part of the environment")
+    output = refusal({"AUTO_APPROVAL_SCHEDULES": schedules}, GOOD)
+    assert output.startswith("AUTO_APPROVAL_SCHEDULES has ")
+    assert "the most in a function's environment is 3800" in output
+    assert output.endswith(
+        "; shorten it, or use a policy file, which is not part of the environment"
+    )
 
 
-def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
-    """A heading, and a line for each: settings of all kinds, keys, secrets, the policy's file."""
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
+    """One line each under a heading: settings of all kinds, keys, secrets, the policy's file."""
     plain = {
         "AUTO_APPROVAL_DURATION": "soon",
         "AUTO_APPROVAL_POLICY": "policy/none.yaml",
@@ -249,18 +251,18 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
         "STATE_BUCKET": "x-an",
     }
     secrets = {"INDENT_WEBHOOK_SECRET": "short-secret", "WEBHOOK_MAX_AGE": "hunter2"}
-    said = refusal(plain, secrets, root=tmp_path)
-    title, *lines = said.splitlines()
+    output = refusal(plain, secrets, root=tmp_path)
+    title, *lines = output.splitlines()
     # No provider's key, and the policy beside the schedules.
     assert title == f"Pulumi.dev.yaml has {len(plain) + len(secrets) + 2} problems:"
     assert {line.split()[1] for line in lines} == {*plain, *secrets, "INCIDENTIO_API_KEY"}
     assert all(line.startswith("- ") for line in lines)
     for secret in ("short-secret", "hunter2", "crimson"):
-        assert secret not in said
+        assert secret not in output
 
 
 def test_plain_settings_that_are_encrypted() -> None:
-    """Somebody meant them to be secrets: AWS would show them, and none is quoted."""
+    """They were meant as secrets, but AWS would show them; none is quoted."""
     keys = [row.name for row in ALL_SETTINGS if not row.secret]
     first, *lines = refusal({}, {**GOOD, **dict.fromkeys(keys, "'hunter2'")}).splitlines()
     assert "hunter2" not in f"{first}{lines}"
@@ -273,11 +275,11 @@ def test_plain_settings_that_are_encrypted() -> None:
 
 def test_secrets_in_plain_text() -> None:
     """Each is named, and none is quoted."""
-    said = refusal(dict.fromkeys(SECRET_KEYS, "plain-secret-of-16"), {})
-    assert "plain-secret" not in said
+    output = refusal(dict.fromkeys(SECRET_KEYS, "plain-secret-of-16"), {})
+    assert "plain-secret" not in output
     for key in SECRET_KEYS:
         assert (
-            f"{key} is a secret but is set in plain text; run `pulumi config set --secret" in said
+            f"{key} is a secret but is set in plain text; run `pulumi config set --secret" in output
         )
 
 
@@ -285,7 +287,7 @@ def test_secrets_in_plain_text() -> None:
     ("key", "value", "meant"),
     [("AUTO_APPROVAL_DRY_RUN", "0", "false"), ("STATE_BUCKET", "'a-b'", "a-b")],
 )
-def test_remedy_is_not_what_approves_more(key: str, value: str, meant: str) -> None:
-    """An example is like what was written; who wrote 0 is not told to write true."""
-    said = refusal({key: value}, GOOD)
-    assert f"`pulumi config set {key} {meant} --stack dev`" in said
+def test_remedy_never_approves_more(key: str, value: str, meant: str) -> None:
+    """The example is like the value: for 0 the remedy is not true."""
+    output = refusal({key: value}, GOOD)
+    assert f"`pulumi config set {key} {meant} --stack dev`" in output

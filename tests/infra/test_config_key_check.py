@@ -27,7 +27,7 @@ def sentence(key: str, value: str) -> str:
 def test_keys_of_the_provider_are_known() -> None:
     """Those of the version that deploys; and each that leads elsewhere is refused as such."""
     names = {each for each in dir(type(pulumi_aws.config)) if not each.startswith("_")}
-    of_sdk = {HUMP.sub(lambda found: found[1].upper(), each) for each in names}
+    of_sdk = {HUMP.sub(lambda result: result[1].upper(), each) for each in names}
     assert of_sdk <= AWS_KEYS
     assert {each.removeprefix("aws:") for each in REDIRECTING_KEYS} <= AWS_KEYS
 
@@ -73,10 +73,10 @@ def test_what_is_meant_is_a_setting() -> None:
 )
 def test_key_that_means_another(key: str, meant: str) -> None:
     """The two commands that mend it; the value, which may be a secret, is not said."""
-    said = sentence(key, "hunter2")
+    output = sentence(key, "hunter2")
     option = "--secret " if meant in SECRET_KEYS else ""
-    assert re.match(rf"{key} is not a setting of [a-z -]+; did you mean {meant}\?; ", said)
-    assert said.endswith(
+    assert re.match(rf"{key} is not a setting of [a-z -]+; did you mean {meant}\?; ", output)
+    assert output.endswith(
         f"; run `pulumi config rm {key} --stack dev`, "
         f"then `pulumi config set {option}{meant} --stack dev`"
     )
@@ -94,13 +94,13 @@ def test_keys_of_others_are_left_alone(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "said"),
+    ("key", "expected"),
     [
         ("colour", "colour is not a setting of oncall-approvals; run `pulumi config rm colour"),
         ("aws:colour", "aws:colour is not a setting of the aws provider; run `pulumi config rm"),
         ("profile", "run `pulumi config rm profile --stack dev`, and export AWS_PROFILE instead"),
     ],
 )
-def test_key_that_means_nothing(key: str, said: str) -> None:
+def test_key_that_means_nothing(key: str, expected: str) -> None:
     """It is to be taken out."""
-    assert said in sentence(key, "x")
+    assert expected in sentence(key, "x")

@@ -54,8 +54,8 @@ def _statements(run: ProgramRun, name: str) -> dict[str, dict[str, Any]]:
 
 def _inputs(run: ProgramRun, name: str) -> Mapping[str, Any]:
     named = [made for made in run.registrations if made.name == name]
-    (found,) = (made for made in named if made.type.startswith("aws:"))
-    return found.inputs
+    (result,) = (made for made in named if made.type.startswith("aws:"))
+    return result.inputs
 
 
 @pytest.fixture(scope="module")

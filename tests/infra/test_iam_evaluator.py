@@ -1,4 +1,4 @@
-"""The evaluator of the tests says what AWS's documentation says."""
+"""The tests' IAM evaluator agrees with AWS's documentation."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ CONDITIONS: list[tuple[str, Values, Values | None, bool]] = [
 
 @pytest.mark.parametrize(("operator", "wanted", "found", "holds"), CONDITIONS)
 def test_condition(operator: str, wanted: Values, found: Values | None, *, holds: bool) -> None:
-    """A missing key fails what compares, passes what negates, and what is IfExists."""
+    """A missing key fails comparisons, and passes negations and IfExists."""
     of_alarms = operator.startswith("For")
     key, action = (
         (ACTIONS_KEY, "cloudwatch:PutMetricAlarm") if of_alarms else (KEY, "iam:CreateRole")
@@ -80,12 +80,12 @@ def test_condition(operator: str, wanted: Values, found: Values | None, *, holds
     ],
 )
 def test_statement(statement: dict[str, Any], *, allowed: bool) -> None:
-    """Actions match in any letter case, ARNs in theirs; a star of a resource passes colons."""
+    """Actions ignore case, ARNs do not; a star in a resource also matches colons."""
     assert is_allowed(Call("iam:CreateRole", ROLE), [policy(statement)]) is allowed
 
 
 def test_denial_wins_and_a_boundary_only_narrows() -> None:
-    """Nothing is allowed by itself, nor by a boundary alone."""
+    """Nothing is allowed by default, nor by a boundary alone."""
     call, nothing = Call("iam:CreateRole", ROLE), policy()
     everything, denial = policy({}), policy({"Effect": "Deny"})
     assert not is_allowed(call, [])
@@ -108,8 +108,8 @@ def test_denial_wins_and_a_boundary_only_narrows() -> None:
         {"Effect": "Perhaps"},
     ],
 )
-def test_what_is_not_known_is_an_error(statement: dict[str, Any]) -> None:
-    """It is never passed over, wherever it stands."""
+def test_unknown_elements_are_errors(statement: dict[str, Any]) -> None:
+    """They are never ignored, wherever they are."""
     call = Call("iam:CreateRole", ROLE, {KEY: "a"})
     with pytest.raises(UnknownToEvaluatorError):
         is_allowed(call, [policy({}, statement)])

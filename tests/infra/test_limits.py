@@ -1,4 +1,4 @@
-"""What AWS would refuse in the middle of an update: names, texts and sizes at their very limits."""
+"""What AWS would refuse in the middle of an update: names, texts and sizes at their limits."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ TAG = re.compile(r"[A-Za-z0-9 _.:/=+@-]*")
 
 @pytest.fixture(scope="module")
 def longest() -> ProgramRun:
-    """All that there is, with the longest names."""
+    """Run the program with every resource and the longest names."""
     return Program().run(ALL, KEYS, stack=STACK)
 
 
@@ -69,7 +69,7 @@ def inputs(run: ProgramRun) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def test_longest_names_are_within_the_limits(longest: ProgramRun) -> None:
-    """Of each text that the program gives to AWS."""
+    """Each text that the program passes to AWS."""
     seen = set()
     for kind, given in inputs(longest):
         for name, value in given.items():
@@ -88,7 +88,7 @@ def test_longest_names_are_within_the_limits(longest: ProgramRun) -> None:
 
 
 def test_tags_are_within_the_limits(longest: ProgramRun) -> None:
-    """Of every service: at most 50, of 128 and 256 characters, none of AWS's own."""
+    """Those of every service: at most 50, of 128 and 256 characters, without the prefix `aws:`."""
     tagged = [given["tags"] for _, given in inputs(longest) if "tags" in given]
     assert tagged
     for tags in tagged:
@@ -117,7 +117,7 @@ def of_bytes(size: int, **others: str) -> str:
 
 
 def test_environment_of_a_function(program: Program) -> None:
-    """All settings together just fit, or the key that takes the most is named."""
+    """All settings together just fit, or the error names the longest one."""
     ours = {key: value for key, value in environment_of(program.run()).items() if "_" in key}
     ours = {key: ours[key] for key in ours if not key.startswith(("HANDLER_", "MALLOC_"))}
     fits = of_bytes(MOST_ENVIRONMENT_BYTES, **ours)
@@ -131,13 +131,13 @@ def test_environment_of_a_function(program: Program) -> None:
 
 
 def test_environment_is_measured_in_bytes(program: Program) -> None:
-    """A letter may be several of them."""
+    """A letter may take several."""
     with pytest.raises(pulumi.RunError, match=r"^AUTO_APPROVAL_SCHEDULES has"):
         program.run({"AUTO_APPROVAL_SCHEDULES": "ü" * (MOST_ENVIRONMENT_BYTES // 2)})
 
 
 def test_size_of_the_secret(program: Program) -> None:
-    """The secrets together just fit, or the one that takes the most is named, never quoted."""
+    """All secrets together just fit, or the error names the longest one and quotes none."""
     empty = len(json.dumps({**SECRETS, "PAGERDUTY_KEY": ""}))
     most = "k" * (MOST_SECRET_BYTES - empty)
     program.run(secrets={**SECRETS, "PAGERDUTY_KEY": most})

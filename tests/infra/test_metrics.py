@@ -190,13 +190,13 @@ ROWS = (
 
 def counted(line: str) -> dict[str, float]:
     """Give what a line counts, in each metric."""
-    found = {}
+    result = {}
     for each in metrics_for(PROVIDERS, notices=True):
         if matches(each.pattern, line):
             value = value_in(each.value, line)
             assert value is not None, each.name
-            found[each.name] = value
-    return found
+            result[each.name] = value
+    return result
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.what)

@@ -29,7 +29,7 @@ JSM = {"JSM_SITE": "acme", "JSM_EMAIL": "bot@example.com"}
 
 
 def all_of(run: ProgramRun, kind: str) -> dict[str, dict[str, Any]]:
-    """Give the inputs of all resources whose type ends so, by their logical names."""
+    """Give the inputs of all resources whose type ends like this, by logical name."""
     return {
         made.name: dict(made.inputs) for made in run.registrations if made.type.endswith(f":{kind}")
     }
@@ -37,7 +37,7 @@ def all_of(run: ProgramRun, kind: str) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def mailing() -> ProgramRun:
-    """Give what a stack comes to that mails its alarms, and asks incident.io alone."""
+    """Run the program for a stack that mails its alarms and asks only incident.io."""
     return Program().run({"ALARM_EMAIL": EMAIL})
 
 
@@ -65,8 +65,8 @@ def test_each_alarm_watches_what_is_counted_and_mails(mailing: ProgramRun) -> No
         assert alarm["tags"] == TAGS
 
 
-def test_when_somebody_is_told(mailing: ProgramRun) -> None:
-    """One failure is enough; a flood of refused calls or of approvals has a number."""
+def test_thresholds_of_the_alarms(mailing: ProgramRun) -> None:
+    """One failure is enough; refused calls and approvals have a number."""
     alarms = all_of(mailing, "MetricAlarm")
     numbers = {
         name.removeprefix("monitoring-"): (alarm["threshold"], alarm["period"] // 60)
@@ -100,7 +100,7 @@ def test_a_description_is_one_sentence_and_where_to_read_on(alarm: Any) -> None:
 
 
 def test_each_provider_that_is_on_is_watched(program: Program) -> None:
-    """One metric and one alarm more for each; none for what is off."""
+    """Each adds one metric and one alarm; one that is off adds none."""
     run = program.run(JSM, ALL_KEYS)
     filters, alarms = all_of(run, "LogMetricFilter"), all_of(run, "MetricAlarm")
     assert (len(filters), len(alarms)) == (10, 10)
@@ -139,7 +139,7 @@ def test_the_most_there_can_be_costs_nothing_in_a_quiet_account() -> None:
 
 
 def test_topic_takes_the_alarms_of_this_stack_only(mailing: ProgramRun) -> None:
-    """CloudWatch may write to it, for this account and by these names; nobody else may anything."""
+    """Only CloudWatch may publish to it, for this account and these alarms."""
     assert inputs_of(mailing, "Topic") == {"displayName": "oncall-approvals-dev", "tags": TAGS}
     policy = inputs_of(mailing, "TopicPolicy")
     assert policy.keys() == {"arn", "policy"}
@@ -168,19 +168,19 @@ def test_the_address_is_subscribed(mailing: ProgramRun) -> None:
 
 
 def test_without_an_address_there_is_no_topic(dev: ProgramRun, mailing: ProgramRun) -> None:
-    """The alarms are the same, but for whom they tell: nobody."""
+    """The alarms are the same, but notify nobody."""
     assert not [made for made in dev.registrations if made.type.startswith("aws:sns/")]
-    told = all_of(mailing, "MetricAlarm")
+    output = all_of(mailing, "MetricAlarm")
     for name, alarm in all_of(dev, "MetricAlarm").items():
         assert alarm == {
             key: value
-            for key, value in told[name].items()
+            for key, value in output[name].items()
             if key not in {"alarmActions", "okActions"}
         }
 
 
-def test_stacks_do_not_meet(program: Program) -> None:
-    """Another stack counts elsewhere, and its alarms and dashboard bear its name."""
+def test_stacks_have_their_own_metrics(program: Program) -> None:
+    """Another stack has its own namespace, alarms and dashboard."""
     run = program.run(stack="prod.eu")
     for each in all_of(run, "LogMetricFilter").values():
         assert each["metricTransformation"]["namespace"] == "oncall-approvals/prod.eu"
@@ -217,8 +217,8 @@ def widgets(watching_all: ProgramRun) -> list[dict[str, Any]]:
     return widgets
 
 
-def test_dashboard_answers_at_a_glance(widgets: list[dict[str, Any]]) -> None:
-    """Each title is the question."""
+def test_dashboard_titles_are_questions(widgets: list[dict[str, Any]]) -> None:
+    """Each widget has one."""
     questions = [each["properties"]["title"].partition("?")[0] for each in widgets]
     assert questions == [
         "What is wrong",
@@ -232,12 +232,16 @@ def test_dashboard_answers_at_a_glance(widgets: list[dict[str, Any]]) -> None:
 
 def test_every_alarm_is_on_it(watching_all: ProgramRun, widgets: list[dict[str, Any]]) -> None:
     """By its ARN."""
-    (shown,) = (each["properties"]["alarms"] for each in widgets if each["type"] == "alarm")
-    assert sorted(shown) == sorted(f"{ALARM}{name}" for name in all_of(watching_all, "MetricAlarm"))
+    (output,) = (each["properties"]["alarms"] for each in widgets if each["type"] == "alarm")
+    assert sorted(output) == sorted(
+        f"{ALARM}{name}" for name in all_of(watching_all, "MetricAlarm")
+    )
 
 
-def test_what_is_drawn_is_counted(watching_all: ProgramRun, widgets: list[dict[str, Any]]) -> None:
-    """Each metric of ours has a filter, and each filter's is drawn; Lambda's are its own."""
+def test_the_dashboard_shows_every_metric(
+    watching_all: ProgramRun, widgets: list[dict[str, Any]]
+) -> None:
+    """Each of our metrics has a filter, and each filter's metric is shown."""
     drawn = [
         metric
         for each in widgets
@@ -256,15 +260,15 @@ def test_what_is_drawn_is_counted(watching_all: ProgramRun, widgets: list[dict[s
             assert (namespace, dimensions) == ("oncall-approvals/dev", [])
 
 
-def test_it_looks_where_the_stack_is(widgets: list[dict[str, Any]]) -> None:
-    """In its region, and in its log."""
+def test_dashboard_shows_the_stacks_region_and_log(widgets: list[dict[str, Any]]) -> None:
+    """Every widget."""
     *_, log = widgets
     assert {each["properties"].get("region") for each in widgets[1:]} == {"eu-north-1"}
     assert log["properties"]["query"].startswith("SOURCE 'approval-webhook-log-name' | fields ")
 
 
-def test_nothing_lies_over_anything(widgets: list[dict[str, Any]]) -> None:
-    """Each cell of the grid of 24 columns holds one widget at most."""
+def test_widgets_do_not_overlap(widgets: list[dict[str, Any]]) -> None:
+    """Each cell of the grid of 24 columns has one widget at most."""
     cells = [
         (column, row)
         for each in widgets

@@ -99,7 +99,7 @@ def test_edit_of_the_policy_is_another_zip(program: Program, root: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("what", "policy", "tests", "said"),
+    ("what", "policy", "tests", "expected"),
     [
         (
             "a case is red",
@@ -123,11 +123,11 @@ def test_policy_that_does_not_pass_is_not_deployed(
     what: str,
     policy: str,
     tests: str,
-    said: str,
+    expected: str,
 ) -> None:
     """One sentence says what is red, and what shows all of it."""
     write_policy(root / "policy", policy, tests)
-    assert refusal(root, NAMED) == f"{NOT_PASSED} {said}; run `make policy-test`", what
+    assert refusal(root, NAMED) == f"{NOT_PASSED} {expected}; run `make policy-test`", what
 
 
 def test_missing_files_are_named(root: Path) -> None:
@@ -317,8 +317,8 @@ def test_the_remedy_can_be_pasted(root: Path, name: str, remedy: str) -> None:
     (root / name).parent.mkdir(exist_ok=True)
     (root / name).write_text("rules: 1\n", encoding="utf-8")
     case_runner.tests_of(root / name).write_text("cases: 1\n", encoding="utf-8")
-    said = refusal(root, {KEY: name})
-    assert said.endswith(f"; run `{remedy}`")
+    output = refusal(root, {KEY: name})
+    assert output.endswith(f"; run `{remedy}`")
 
 
 def test_name_in_quotes_is_one_problem(root: Path) -> None:
@@ -333,6 +333,6 @@ def test_policy_that_cannot_be_read_is_refused(root: Path) -> None:
     """A folder of that name is not a file; no command mends that."""
     (root / "policy" / "prod.yaml").unlink()
     (root / "policy" / "prod.yaml").mkdir()
-    said = refusal(root, NAMED)
-    assert said.startswith(f"{KEY} is 'policy/prod.yaml': policy/prod.yaml cannot be read: ")
-    assert said.endswith("; make the file readable")
+    output = refusal(root, NAMED)
+    assert output.startswith(f"{KEY} is 'policy/prod.yaml': policy/prod.yaml cannot be read: ")
+    assert output.endswith("; make the file readable")

@@ -74,7 +74,7 @@ def test_region_of_the_environment_is_taken(
 
 
 @pytest.mark.parametrize(
-    ("tags", "said"),
+    ("tags", "expected"),
     [
         (None, "STATE_BUCKET is 'acme-state', but there is no such bucket"),
         ({}, "bucket acme-state doesn't have the tags project=oncall-approvals, stack=dev"),
@@ -84,13 +84,13 @@ def test_region_of_the_environment_is_taken(
 def test_bucket_that_is_not_the_stacks_is_not_imported(
     s3: Any,  # noqa: ANN401 - boto3 has no types
     tags: dict[str, str] | None,
-    said: str,
+    expected: str,
 ) -> None:
     """None of the resources is registered, and the sentence says what to run."""
     if tags is not None:
         _make(s3, tags)
     program = Program()
-    with pytest.raises(pulumi.RunError, match=said) as refused:
+    with pytest.raises(pulumi.RunError, match=expected) as refused:
         program.run(MANAGED)
     assert str(refused.value).endswith("run `make bootstrap STACK=dev`")
     assert program.mocks.requests == []
@@ -143,7 +143,7 @@ def test_config_that_leads_elsewhere_is_refused(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "expected"),
     [
         (
             {"STATE_BUCKET_MANAGED": "true"},
@@ -161,8 +161,8 @@ def test_config_that_leads_elsewhere_is_refused(key: str) -> None:
         ),
     ],
 )
-def test_half_a_record_is_refused(settings: Mapping[str, str], said: str) -> None:
+def test_half_a_record_is_refused(settings: Mapping[str, str], expected: str) -> None:
     """Somebody has edited what `make bootstrap` wrote."""
     with pytest.raises(pulumi.RunError) as refused:
         Program().run(settings)
-    assert str(refused.value) == said
+    assert str(refused.value) == expected

@@ -1,4 +1,4 @@
-"""What is wrong with the tests of a policy is told as for the policy itself."""
+"""Errors in the tests of a policy are reported like errors in the policy."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ cases:
 
 
 @pytest.mark.parametrize("row", refused("cases", CASE), ids=lambda row: row.name)
-def test_wrong_case_is_told(row: Refused) -> None:
-    """Each sentence of the table is an error with its line, and no case is decided then."""
+def test_wrong_case_is_reported(row: Refused) -> None:
+    """Each error has its line, and no case is decided."""
     cases = read_cases(row.data, RULES)
     assert [tuple(each) for each in cases.errors] == row.errors
     assert cases.cases == ()
 
 
 def test_right_case_is_read() -> None:
-    """What the rows change is right before: who, what, when, on which facts."""
+    """The unchanged cases of these tables are read: who, what, when, on which facts."""
     (case,) = read_cases(CASE.encode(), RULES).cases
     assert (case.line, case.name) == (3, "on shift")
     assert case.request.requester.email == "omar@example.com"
@@ -61,21 +61,21 @@ def test_a_duty_of_a_user() -> None:
 
 
 def test_two_cases_have_two_names() -> None:
-    """A name says which case is red."""
+    """A case's name is unique, as it says which case failed."""
     wrong = TESTS.replace("runs dry", "on shift")
     assert [tuple(each) for each in read_cases(wrong.encode(), RULES).errors] == [
         (8, "the case in line 3 has the same name")
     ]
 
 
-def test_file_that_is_not_yaml_is_told() -> None:
+def test_file_that_is_not_yaml_is_reported() -> None:
     """As for a policy."""
-    said = "this is not YAML: expected the node content, but found '<stream end>'"
-    assert [tuple(each) for each in read_cases(b"cases: [", RULES).errors] == [(1, said)]
+    output = "this is not YAML: expected the node content, but found '<stream end>'"
+    assert [tuple(each) for each in read_cases(b"cases: [", RULES).errors] == [(1, output)]
 
 
-def test_everything_wrong_is_told_at_once() -> None:
-    """One run tells all of it, by line."""
+def test_all_errors_are_reported_at_once() -> None:
+    """In the order of their lines."""
     wrong = TESTS.replace("omar@", "omar").replace("kind: box", "knd: box")
     lines = [each.line for each in read_cases(wrong.encode(), RULES).errors]
     assert lines == [4, 9, 10, 10, 14]

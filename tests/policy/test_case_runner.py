@@ -1,4 +1,4 @@
-"""A policy is tried by its tests: what is red, and what nothing tries."""
+"""Running a policy's tests: which cases fail, and what no case tests."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def case_of(expected: str, changes: dict[str, str]) -> tuple[str, str]:
 
 
 def test_good_policy_has_no_faults(tmp_path: Path) -> None:
-    """Every case comes out as expected, one must not be approved, and each rule is exercised."""
+    """Every case passes, one expects a refusal, and each rule has a case."""
     run = run_tests(tmp_path)
     assert run.failures == ()
     assert [each.case.name for each in run.results] == ["on shift", "runs dry", "the vault"]
@@ -103,7 +103,7 @@ def test_good_policy_has_no_faults(tmp_path: Path) -> None:
 def test_case_is_decided_as_the_function_would(
     tmp_path: Path, name: str, changes: dict[str, str], expected: str
 ) -> None:
-    """Each row comes out as it says, on what it says of the providers."""
+    """Each case gets the function's decision on its facts."""
     run = run_tests(tmp_path, *case_of(expected, changes))
     assert run.failures == (), name
     assert run.results[-1].case.name == "the one"
@@ -151,14 +151,14 @@ def test_case_is_decided_as_the_function_would(
         ),
     ],
 )
-def test_red_case_says_what_came_instead(
+def test_failed_case_reports_each_difference(
     tmp_path: Path,
     name: str,
     changes: dict[str, str],
     expected: str,
     differences: list[tuple[str, str]],
 ) -> None:
-    """Every difference is told, in the words of the test file."""
+    """In the words of the test file."""
     run = run_tests(tmp_path, *case_of(expected, changes))
     (failed,) = run.failed
     assert failed.case.name == "the one", name
@@ -168,7 +168,7 @@ def test_red_case_says_what_came_instead(
 
 
 def cut(*names: str) -> str:
-    """Leave cases out of the tests."""
+    """Remove cases from the tests."""
     head, *cases = TESTS.split("  - name: ")
     return head + "".join(f"  - name: {each}" for each in cases if each.split("\n")[0] not in names)
 
@@ -196,22 +196,22 @@ def cut(*names: str) -> str:
 def test_rule_that_no_case_exercises_is_a_gap(
     tmp_path: Path, name: str, tests: str, gap: str
 ) -> None:
-    """It takes a case in which the rule has its say, not one in which it is looked at."""
+    """A case exercises a rule if the rule decides it, not if it is only evaluated."""
     run = run_tests(tmp_path, tests=tests)
     assert not run.failed
     assert run.failures == (gap,), name
 
 
 def test_tests_that_let_everything_pass_are_a_gap(tmp_path: Path) -> None:
-    """One case at least must not be approved."""
+    """At least one case has to expect a refusal."""
     policy = POLICY[: POLICY.index("  - name: dry")]
     run = run_tests(tmp_path, policy, cut("runs dry", "the vault"))
-    said = "no case expects a refusal, so a policy that approves everybody would pass"
-    assert run.failures == (f"prod.test.yaml:1: {said}",)
+    output = "no case expects a refusal, so a policy that approves everybody would pass"
+    assert run.failures == (f"prod.test.yaml:1: {output}",)
 
 
 def test_denial_counts_where_nothing_would_approve_anyway(tmp_path: Path) -> None:
-    """A rule that guards what no rule opens yet can be tried, too."""
+    """A deny rule can be tested before any rule approves its resources."""
     run = run_tests(tmp_path)
     vault = run.results[-1]
     assert vault.decision.reason == "no rule covers vault:innermost-1"
@@ -219,7 +219,7 @@ def test_denial_counts_where_nothing_would_approve_anyway(tmp_path: Path) -> Non
 
 
 def test_self_declared_duties_count_where_the_stack_says_so(tmp_path: Path) -> None:
-    """The tests try the policy as it is deployed."""
+    """The tests run with the stack's setting."""
     file = write_policy(tmp_path, *case_of(NO, {ON_SHIFT: OWN}))
     assert run_policy_tests(file, tmp_path).failures == ()
     (failed,) = run_policy_tests(file, tmp_path, self_declared=True).failed
@@ -236,7 +236,7 @@ def test_errors_of_either_file_come_before_any_decision(tmp_path: Path) -> None:
 
 
 def test_a_policy_without_tests_is_read_all_the_same(tmp_path: Path) -> None:
-    """What is wrong with it is told beside that there are none."""
+    """Its errors are reported together with the missing tests."""
     write_policy(tmp_path, policy="rules: []\nrule: []\n")
     (tmp_path / "prod.test.yaml").unlink()
     run = run_policy_tests(Path("prod.yaml"), tmp_path)
@@ -249,7 +249,7 @@ def test_a_policy_without_tests_is_read_all_the_same(tmp_path: Path) -> None:
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
-    """Without tests no policy is used."""
+    """A policy without tests is not used."""
     with pytest.raises(FileError) as missing:
         run_policy_tests(Path("prod.yaml"), tmp_path)
     assert str(missing.value) == "prod.yaml cannot be read: No such file or directory"

@@ -24,8 +24,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.usefixtures("folder")
-def test_good_policies_are_told_case_by_case(capsys: Out) -> None:
-    """Every policy of the folder is tried, with its tests, and none of the tests as a policy."""
+def test_good_policies_are_listed_case_by_case(capsys: Out) -> None:
+    """Every policy of the folder is tested, and no test file is taken for a policy."""
     assert main(["test"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "policy/prod.yaml, tested by policy/prod.test.yaml:",
@@ -39,7 +39,7 @@ def test_good_policies_are_told_case_by_case(capsys: Out) -> None:
 
 
 def test_red_case_comes_with_a_diff_and_the_trace(folder: Path, capsys: Out) -> None:
-    """What was expected, what came, and what became of each rule and duty; nobody's e-mail."""
+    """Expected and actual decision, and each rule's and duty's result; nobody's e-mail."""
     write_policy(folder, POLICY.replace("schedules: [DBA]", "schedules: [API]"))
     assert main(["test"]) == 1
     assert capsys.readouterr().out.splitlines() == [
@@ -60,16 +60,16 @@ def test_red_case_comes_with_a_diff_and_the_trace(folder: Path, capsys: Out) -> 
 
 
 def test_gaps_fail(folder: Path, capsys: Out) -> None:
-    """Tests that try too little are as bad as red ones."""
+    """A rule without a case fails like a failed case."""
     write_policy(folder, tests=TESTS[: TESTS.index("  - name: runs dry")])
     assert main(["test"]) == 1
     assert "1 of 1 case passed; 3 gaps in the tests." in capsys.readouterr().out
 
 
-def test_errors_are_told_by_file_and_line(folder: Path, capsys: Out) -> None:
-    """A file that cannot be used is told whole, and is no result of a test."""
+def test_errors_have_file_and_line(folder: Path, capsys: Out) -> None:
+    """All errors of an unusable file are reported, and no case is run."""
     write_policy(folder, POLICY.replace("3h", "3").replace("name: dry", "nam: dry"))
-    said = [
+    output = [
         (
             'policy/prod.yaml:5: "duration" is 3, which isn\'t a duration: '
             "a number needs a unit, for example 3m or 3h"
@@ -78,13 +78,13 @@ def test_errors_are_told_by_file_and_line(folder: Path, capsys: Out) -> None:
         'policy/prod.yaml:7: a rule needs "name"',
     ]
     assert main(["test"]) == 2
-    assert sorted(capsys.readouterr().out.splitlines()) == said
+    assert sorted(capsys.readouterr().out.splitlines()) == output
     assert main(["check"]) == 1
-    assert sorted(capsys.readouterr().out.splitlines()) == said
+    assert sorted(capsys.readouterr().out.splitlines()) == output
 
 
 def test_warnings_fail_nothing(folder: Path, capsys: Out) -> None:
-    """What is doubtful is told beside the rest."""
+    """They are printed, and the status stays 0."""
     write_policy(folder, POLICY.replace(", without_end: 1h", ""))
     warning = (
         'policy/prod.yaml:2: warning: "DBAs" ends access with the shift, but roles have '
@@ -96,20 +96,20 @@ def test_warnings_fail_nothing(folder: Path, capsys: Out) -> None:
 
 
 def test_worst_of_several_files_is_the_status(folder: Path, capsys: Out) -> None:
-    """Each file that is named is tried, whatever became of the others."""
+    """Each named file is tested, whatever the others' results."""
     (folder / "bad.yaml").write_text("rules: 1\n", encoding="utf-8")
     files = ["policy/none.yaml", "policy/bad.yaml", "policy/prod.yaml"]
     assert main(["check", *files]) == 2
-    told = capsys.readouterr()
-    assert told.err == "error: policy/none.yaml cannot be read: No such file or directory\n"
-    assert told.out == (
+    output = capsys.readouterr()
+    assert output.err == "error: policy/none.yaml cannot be read: No such file or directory\n"
+    assert output.out == (
         'policy/bad.yaml:1: "rules" is 1: must be a list, for example [a, b]\n'
         "policy/prod.yaml: 3 rules, no errors\n"
     )
 
 
 def test_self_declared_is_an_option(folder: Path, capsys: Out) -> None:
-    """The tests can be run as a stack would that counts such duties."""
+    """The tests run like a stack with INCIDENTIO_APPROVE_SELF_DECLARED."""
     own = "[{incident_role: {role: Lead, declared_by: omar@example.com}}]"
     start = TESTS.index("  - name: on shift")
     case = TESTS[start : TESTS.index("  - name: runs dry")].replace("on shift", "own")
@@ -121,7 +121,7 @@ def test_self_declared_is_an_option(folder: Path, capsys: Out) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "said"),
+    ("file", "expected"),
     [
         (
             "policy/prod.test.yaml",
@@ -131,16 +131,16 @@ def test_self_declared_is_an_option(folder: Path, capsys: Out) -> None:
         (".yaml", ".yaml isn't a valid name for a policy file"),
     ],
 )
-def test_file_that_is_no_policy_is_a_usage_error(capsys: Out, file: str, said: str) -> None:
-    """The sentence says what to name instead."""
+def test_file_that_is_not_a_policy_is_a_usage_error(capsys: Out, file: str, expected: str) -> None:
+    """The error says what to name instead."""
     with pytest.raises(SystemExit) as ended:
         main(["check", file])
     assert ended.value.code == 2
-    assert said in capsys.readouterr().err
+    assert expected in capsys.readouterr().err
 
 
-def test_folder_without_policies_is_told(folder: Path, capsys: Out) -> None:
-    """Nothing tried is no success."""
+def test_folder_without_policies_fails(folder: Path, capsys: Out) -> None:
+    """The error says so."""
     for each in folder.iterdir():
         each.unlink()
     assert main(["test"]) == 2
@@ -154,9 +154,9 @@ def test_the_projects_own_policies_are_good(monkeypatch: pytest.MonkeyPatch, cap
     """The example, too, which has no doubtful rule."""
     monkeypatch.chdir(ROOT)
     assert main(["test"]) == 0
-    told = capsys.readouterr().out
-    assert "policy/example.yaml, tested by policy/example.test.yaml:" in told
-    assert "warning" not in told
+    output = capsys.readouterr().out
+    assert "policy/example.yaml, tested by policy/example.test.yaml:" in output
+    assert "warning" not in output
     for name in ("example.yaml", "example.test.yaml"):
         first = (ROOT / "policy" / name).read_text(encoding="utf-8").splitlines()[0]
         assert first.startswith("# yaml-language-server: $schema=")

@@ -1,4 +1,4 @@
-"""The nearest right word, and what differs where nobody sees it."""
+"""The nearest valid word, and differences that nobody can see."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ACUTE, LETTER = "U+0301 COMBINING ACUTE ACCENT", "U+00C9 LATIN CAPITAL LETTER E 
 
 
 @pytest.mark.parametrize(
-    ("word", "other", "said"),
+    ("word", "other", "expected"),
     [
         (TEAM, APART, f'it has "E" and {ACUTE} instead of {LETTER}'),
         (APART, TEAM, f'it has {LETTER} instead of "E" and {ACUTE}'),
@@ -33,26 +33,26 @@ ACUTE, LETTER = "U+0301 COMBINING ACUTE ACCENT", "U+00C9 LATIN CAPITAL LETTER E 
         (TEAM, TEAM, ""),
     ],
 )
-def test_a_difference_that_nobody_sees(word: str, other: str, said: str) -> None:
-    """It is told by the names of the characters."""
-    told = hidden_difference(word, other)
-    assert told.startswith(said)
-    assert bool(told) == bool(said)
+def test_an_invisible_difference(word: str, other: str, expected: str) -> None:
+    """It is described by the characters' names."""
+    output = hidden_difference(word, other)
+    assert output.startswith(expected)
+    assert bool(output) == bool(expected)
 
 
 @pytest.mark.parametrize(
-    ("word", "said"),
+    ("word", "expected"),
     [
         ("production", '; did you mean "Production"?'),
         ("\u00c9", f'; did you mean "E\u0301" (it has "E" and {ACUTE} instead of {LETTER})?'),
         ("Search", "; must be one of: Production, E\u0301"),
     ],
 )
-def test_the_nearest_word(word: str, said: str) -> None:
-    """One letter is found, too, however it is written."""
-    assert nearest(word, ["Production", "E\u0301"]) == said
+def test_the_nearest_word(word: str, expected: str) -> None:
+    """Also of one letter, in any normal form."""
+    assert nearest(word, ["Production", "E\u0301"]) == expected
 
 
 def test_many_words_are_not_listed() -> None:
-    """Nor is a word that is near to none."""
+    """Nor is a word that resembles none."""
     assert nearest("x", map(str, range(9))) == ""

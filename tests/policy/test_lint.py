@@ -1,4 +1,4 @@
-"""What is said of rules that any duty satisfies, and of duties that the settings shut out."""
+"""Warnings: rules that any duty satisfies, and duties that the settings exclude."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def file(when: dict[str, Any], **more: Any) -> Policy:  # noqa: ANN401 - what JS
 
 
 @pytest.mark.parametrize(
-    ("values", "providers", "said"),
+    ("values", "providers", "expected"),
     [
         ({}, ALL, f"{EITHER} opens any resource"),
         ({}, ("PagerDuty",), f"anybody who {SHIFT} opens any resource"),
@@ -74,11 +74,11 @@ def file(when: dict[str, Any], **more: Any) -> Policy:  # noqa: ANN401 - what JS
         ({"INCIDENTIO_ROLES": "lead", "PARTICIPANTS": "true"}, ALL, ""),
     ],
 )
-def test_plain_settings(values: dict[str, str], providers: tuple[str, ...], said: str) -> None:
+def test_plain_settings(values: dict[str, str], providers: tuple[str, ...], expected: str) -> None:
     """With neither schedules nor roles they are open, as far as labels and providers go."""
-    assert [each.describe() for each in open_rules(settings(**values), providers)] == [said] * bool(
-        said
-    )
+    assert [each.describe() for each in open_rules(settings(**values), providers)] == [
+        expected
+    ] * bool(expected)
 
 
 @pytest.mark.parametrize(
@@ -109,27 +109,27 @@ def test_plain_settings(values: dict[str, str], providers: tuple[str, ...], said
 )
 def test_policy_files(when: dict[str, Any], more: dict[str, Any], who: str) -> None:
     """A rule is open where one path takes any duty, and its resources are told by labels alone."""
-    found = [(each.rule, each.who) for each in open_rules(file(when, **more), ALL)]
-    assert found == [("R", who)] * bool(who)
+    result = [(each.rule, each.who) for each in open_rules(file(when, **more), ALL)]
+    assert result == [("R", who)] * bool(who)
 
 
 def test_denials_and_dry_runs() -> None:
-    """What rules deny stays shut, and in dry run nothing is opened yet."""
+    """What deny rules cover is not open, and a rule in dry run opens nothing yet."""
     denial = {"name": "D", "resources": {"kinds": ["vault"]}, "deny": True}
     rule = {"name": "R", "resources": "any", "when": ANY_SHIFT, "duration": "1h"}
     policy = read_policy(json.dumps({"rules": [denial, rule], "aliases": {}}))
-    (found,) = open_rules(policy, ALL)
-    assert found.describe() == f"anybody who {SHIFT} opens any resource that no rule denies"
-    assert "would open any" in found.describe(dry_run=True)
+    (result,) = open_rules(policy, ALL)
+    assert result.describe() == f"anybody who {SHIFT} opens any resource that no rule denies"
+    assert "would open any" in result.describe(dry_run=True)
 
 
 def test_what_is_open_to_other_actions() -> None:
     """They are named, and a rule that names them is not in question where access is requested."""
     more = {"resources": {"labels": {"Env": "Prod"}, "actions": ["deploy", "delete"]}}
     policy = file(ANY_SHIFT, **more)
-    (found,) = open_rules(policy, ALL)
+    (result,) = open_rules(policy, ALL)
     opened = 'every resource labelled Env=Prod to "deploy" and "delete"'
-    assert found.describe() == f"anybody who {SHIFT} opens {opened}"
+    assert result.describe() == f"anybody who {SHIFT} opens {opened}"
     request = Request(Resource(), (Resource("db", "x", labels={"Env": "Prod"}),))
     assert not [*open_rules(policy, ALL, request)]
     assert [*open_rules(policy, ALL, request._replace(action="delete"))]
@@ -142,7 +142,7 @@ def test_an_incident_of_ones_own_among_several_duties() -> None:
 
 
 def test_only_for_the_resources_in_question() -> None:
-    """A rule that is for none of them is not told."""
+    """A rule for other resources is not reported."""
     policy = settings(RESOURCE_LABELS="Env=Prod")
     prod, dev = (Resource("db", "x", labels={"Env": each}) for each in ("Prod", "Dev"))
     both = Request(Resource(), (dev, prod))
@@ -152,7 +152,7 @@ def test_only_for_the_resources_in_question() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "providers", "said"),
+    ("values", "providers", "expected"),
     [
         ({}, ALL, []),
         ({"SCHEDULES": "DBA"}, ALL, ["incident roles open nothing"]),
@@ -177,17 +177,17 @@ def test_only_for_the_resources_in_question() -> None:
         ),
     ],
 )
-def test_what_opens_nothing(
-    values: dict[str, str], providers: tuple[str, ...], said: list[str]
+def test_duties_that_the_settings_exclude(
+    values: dict[str, str], providers: tuple[str, ...], expected: list[str]
 ) -> None:
-    """A kind of duty that is not named, or that has no end, is told where it could be held."""
+    """A kind of duty without names, or without an end, is reported if a provider has it."""
     policy = settings(**values)
-    found = [*unnamed_kinds(policy, providers), *kinds_without_end(policy, providers)]
-    assert len(found) == len(said)
-    assert all(words in line for words, line in zip(said, found, strict=True)), found
+    result = [*unnamed_kinds(policy, providers), *kinds_without_end(policy, providers)]
+    assert len(result) == len(expected)
+    assert all(words in line for words, line in zip(expected, result, strict=True)), result
 
 
-def test_a_policy_file_says_so_itself() -> None:
+def test_a_policy_file_excludes_nothing_by_accident() -> None:
     """Its rules name what they mean."""
     policy = file({"any": [NAMED]}, end_with_shift={})
     assert not [*unnamed_kinds(policy, ALL), *kinds_without_end(policy, ALL)]

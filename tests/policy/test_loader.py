@@ -173,7 +173,7 @@ def test_condition_with_a_duty_on_every_path_is_right(condition: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "data", "said"),
+    ("what", "data", "expected"),
     [
         ("labels alone", changed(SELECTOR, "{labels: {Env: Prod}}"), [(2, BY_LABELS)]),
         ("all resources, written out", changed(SELECTOR, "any"), []),
@@ -279,12 +279,12 @@ def test_condition_with_a_duty_on_every_path_is_right(condition: str) -> None:
     ],
 )
 def test_what_is_seldom_meant_gets_a_warning(
-    what: str, data: bytes, said: list[tuple[int, str]]
+    what: str, data: bytes, expected: list[tuple[int, str]]
 ) -> None:
     """It is deployed, and said."""
     loaded = load(data)
     assert loaded.errors == (), what
-    assert [tuple(each) for each in loaded.warnings] == said, what
+    assert [tuple(each) for each in loaded.warnings] == expected, what
 
 
 ANY_TEXT = st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace"))

@@ -1,4 +1,4 @@
-"""What is wrong with a whole file is told, all of it at once."""
+"""All errors of an unusable file are reported at once."""
 
 from __future__ import annotations
 
@@ -84,15 +84,15 @@ FILES = [
 
 
 @pytest.mark.parametrize(
-    ("data", "said"), [row[1:] for row in FILES], ids=[row[0] for row in FILES]
+    ("data", "expected"), [row[1:] for row in FILES], ids=[row[0] for row in FILES]
 )
-def test_file_that_is_no_policy_is_told(data: bytes, said: list[tuple[int, str]]) -> None:
-    """Whatever a file holds, there is a line and a sentence."""
-    assert errors_of(data) == said
+def test_invalid_file_is_reported(data: bytes, expected: list[tuple[int, str]]) -> None:
+    """Any content gives a line and a message."""
+    assert errors_of(data) == expected
 
 
-def test_everything_wrong_is_told_at_once_by_line() -> None:
-    """One run tells all of it, from the top to the end, and nothing is deployed."""
+def test_all_errors_are_reported_at_once_by_line() -> None:
+    """From the first line to the last; nothing is deployed."""
     data = (
         changed("name: DBAs", "name: 1")
         .replace(b"3h", b"3 months")
@@ -113,7 +113,7 @@ def test_two_rules_of_one_line_have_two_names() -> None:
 
 
 def test_more_rules_than_the_log_holds_are_refused() -> None:
-    """A decision that cannot be logged whole cannot be made again."""
+    """A decision that cannot be logged completely cannot be replayed."""
     rule = "  - {{name: r{0}, resources: any, deny: true}}\n"
     rules = "".join(rule.format(number) for number in range(601))
     assert errors_of(f"rules:\n{rules}".encode()) == [
@@ -123,5 +123,5 @@ def test_more_rules_than_the_log_holds_are_refused() -> None:
 
 
 def test_right_policy_has_no_errors() -> None:
-    """What the rows of this file change is right before."""
+    """The policy that the rows of this file change is valid."""
     assert load(POLICY.encode()).errors == ()

@@ -1,4 +1,4 @@
-"""What nobody sees, and what no keyboard writes, is refused in a policy, or warned of by name."""
+"""Invisible and typographic characters are refused in a policy, or warned of by name."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ NO_EMAIL = "contains text that isn't an e-mail: must be one whole address"
 
 
 @pytest.mark.parametrize("row", refused("spelling"), ids=lambda row: row.name)
-def test_what_speaks_against_somebody_is_refused(row: Refused) -> None:
-    """Denials, e-mails and domains hold nothing that is not what it looks like."""
+def test_lookalikes_in_denials_are_refused(row: Refused) -> None:
+    """Denials, e-mails and domains have only characters that look like what they are."""
     assert errors_of(row.data) == row.errors
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "expected"),
     [
         (
             ("[DBA]", "[\u2018DBA\u2019]"),
@@ -51,11 +51,13 @@ def test_what_speaks_against_somebody_is_refused(row: Refused) -> None:
         ),
     ],
 )
-def test_what_approves_is_warned_of(change: tuple[str, str], said: tuple[int, str]) -> None:
-    """A schedule may be called so at its provider: then only these letters mean it."""
+def test_lookalikes_in_approvals_are_warned_of(
+    change: tuple[str, str], expected: tuple[int, str]
+) -> None:
+    """A schedule may have such a name at its provider: then only these letters match it."""
     loaded = load(changed(*change))
     assert loaded.errors == ()
-    assert [tuple(each) for each in loaded.warnings] == [said]
+    assert [tuple(each) for each in loaded.warnings] == [expected]
 
 
 @pytest.mark.parametrize(
@@ -67,8 +69,8 @@ def test_what_approves_is_warned_of(change: tuple[str, str], said: tuple[int, st
         ("jane@example.com", "o'brien@b\u00fccher.example"),
     ],
 )
-def test_what_is_written_as_usual(change: tuple[str, str]) -> None:
-    """Letters of any language, dashes between words and apostrophes in them are all right."""
+def test_usual_text_is_accepted(change: tuple[str, str]) -> None:
+    """Letters of any language, dashes between words and apostrophes in words."""
     loaded = load(changed(*change))
     assert (loaded.errors, loaded.warnings) == ((), ())
 
@@ -77,9 +79,9 @@ def test_what_is_written_as_usual(change: tuple[str, str]) -> None:
 def test_every_typographic_quote_is_named(quote: str) -> None:
     """On either end, whichever it is."""
     for text in (f"{quote}0", f"0{quote}"):
-        ((line, said),) = errors_of(changed(DENIAL, f"{{labels: {{Tier: {text}}}}}"))
+        ((line, output),) = errors_of(changed(DENIAL, f"{{labels: {{Tier: {text}}}}}"))
         assert line == 7
-        assert unicodedata.name(quote) in said
+        assert unicodedata.name(quote) in output
 
 
 def test_every_dash_is_one() -> None:
@@ -89,21 +91,21 @@ def test_every_dash_is_one() -> None:
     kinds = {unicodedata.category(each) for each in dashes}
     assert kinds <= {"Pd", "Sm", "So", "Sk", "Po"}
     for dash in dashes:
-        ((_, said),) = errors_of(changed(DENIAL, f"{{ids: [a{dash}b]}}"))
-        assert unicodedata.name(dash) in said
+        ((_, output),) = errors_of(changed(DENIAL, f"{{ids: [a{dash}b]}}"))
+        assert unicodedata.name(dash) in output
 
 
 def test_cases_whose_names_look_alike() -> None:
     """A name says which case is red."""
     wrong = TESTS.replace("name: runs dry", "name: ON \uff53hift")
-    said = "the case in line 3 has the same name"
+    output = "the case in line 3 has the same name"
     assert [
         tuple(each) for each in read_cases(wrong.encode(), {"DBAs", "dry", "no vault"}).errors
-    ] == [(8, said)]
+    ] == [(8, output)]
 
 
-def test_cases_hold_nothing_unseen_either() -> None:
-    """Whose e-mail it is, and what the case is about, can be read."""
+def test_invisible_characters_in_cases_are_refused() -> None:
+    """Their e-mails and names can be read."""
     wrong = TESTS.replace("kind: box", "kind: bo\u2800x").replace(
         "name: the vault\n    who: omar@", "name: the vault\n    who: om\u2013ar@"
     )
@@ -116,13 +118,13 @@ def test_cases_hold_nothing_unseen_either() -> None:
 
 
 def test_policy_of_these_tests_is_plain() -> None:
-    """What the tables change is right before."""
+    """The policy that the tables change is valid."""
     loaded = load(POLICY.encode())
     assert (loaded.errors, loaded.warnings) == ((), ())
 
 
 def unseen_characters() -> frozenset[str]:
-    """Give each character that Unicode has and nobody sees."""
+    """Give each invisible character of Unicode."""
     every = map(chr, range(sys.maxunicode + 1))
     return frozenset(
         each for each in every if is_unseen(each) and unicodedata.category(each) != "Cn"

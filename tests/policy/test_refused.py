@@ -18,14 +18,14 @@ ROWS = [*refused("rules"), *refused("conditions", replaced=ON_CALL), *ALIASES, *
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_what_is_wrong_is_said(row: Refused) -> None:
-    """Each sentence of a row is an error with its line."""
+def test_errors_have_their_lines(row: Refused) -> None:
+    """Each error of a row has its line."""
     assert row.errors
     assert errors_of(row.data) == row.errors
 
 
 def test_no_email_is_repeated() -> None:
-    """Of aliases, it is said in which line they stand."""
+    """Errors in aliases name the line instead."""
     errors = [text for row in (*ALIASES, *IDENTITIES) for _, text in errors_of(row.data)]
     assert errors
     assert not any("@" in text.replace("a@b.example", "") for text in errors)

@@ -1,4 +1,4 @@
-"""The schema for editors says the same as the loader, where a schema can tell."""
+"""The schema for editors agrees with the loader, as far as a schema can."""
 
 from __future__ import annotations
 
@@ -91,20 +91,20 @@ def validator_of(schema: str) -> Any:  # noqa: ANN401 - jsonschema has no types
 
 
 def said_by(schema: str, data: bytes) -> list[str]:
-    """Give what a schema says against a file."""
+    """Give the schema's errors for a file."""
     value: Any = yaml.load(data, _Loader)  # noqa: S506 - a SafeLoader
     return [error.message for error in validator_of(schema).iter_errors(value)]
 
 
 @pytest.mark.parametrize("row", BAD, ids=lambda row: row.name)
 def test_what_the_loader_refuses_the_schema_refuses(row: Refused) -> None:
-    """An editor underlines what the loader would not take, but for what only the loader can see."""
+    """Except for errors that only the loader can see."""
     assert bool(said_by("schema.json", row.data)) == (row.name not in BEYOND_A_SCHEMA)
 
 
 @pytest.mark.parametrize("data", GOOD)
 def test_what_the_loader_takes_the_schema_takes(data: bytes) -> None:
-    """An editor underlines nothing that is right."""
+    """An editor marks nothing in a valid file."""
     assert load(data).errors == ()
     assert said_by("schema.json", data) == []
 

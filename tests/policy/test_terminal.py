@@ -1,4 +1,4 @@
-"""What is printed steers neither a terminal nor a CI runner, whatever the texts in it hold."""
+"""No text can control the terminal or the CI runner that it is printed to."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ STEERING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 EVERYTHING = [chr(code) for code in range(sys.maxunicode + 1)]
 
 
-def test_every_character_that_steers_is_shown() -> None:
-    """Controls, directions, breaks, halves of pairs, and all that has no width of its own."""
+def test_every_control_character_is_escaped() -> None:
+    """Controls, directions, breaks, lone surrogates, and everything without a width."""
     steering = [each for each in EVERYTHING if unicodedata.category(each) in STEERING]
     for each in steering:
-        shown = safe(f"a{each}b")
-        assert shown.isascii(), hex(ord(each))
-        assert shown.isprintable(), hex(ord(each))
+        output = safe(f"a{each}b")
+        assert output.isascii(), hex(ord(each))
+        assert output.isprintable(), hex(ord(each))
     others = (each for each in EVERYTHING if unicodedata.category(each) not in STEERING)
-    shown = safe("".join(others))
-    assert len(shown.splitlines()) == 1
-    shown.encode()
+    output = safe("".join(others))
+    assert len(output.splitlines()) == 1
+    output.encode()
 
 
-def test_what_can_be_seen_stays() -> None:
-    """Letters of any script, signs and emoji."""
+def test_visible_characters_are_unchanged() -> None:
+    """Letters of any script, symbols and emoji."""
     text = (
         "Bereitschaft f\u00fcr Z\u00fcrich \u2705 \u65e5\u672c \u0434\u0435\u0436 \U0001f389 a\\b"
     )
@@ -48,7 +48,7 @@ def test_what_can_be_seen_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "expected"),
     [
         ("a\x1b[31mb\x07", r"a\x1b[31mb\x07"),
         ("a\r\nb\x85c\u2028d", r"a\r\nb\x85c\u2028d"),
@@ -62,13 +62,13 @@ def test_what_can_be_seen_stays() -> None:
         ("# [1]", "# [1]"),
     ],
 )
-def test_how_it_is_shown(text: str, shown: str) -> None:
-    """As the escape that Python writes for it; what a runner obeys, too."""
-    assert safe(text) == shown
+def test_escapes(text: str, expected: str) -> None:
+    """Python's escapes; also for the commands of CI runners."""
+    assert safe(text) == expected
 
 
 def test_json_is_the_same_value() -> None:
-    """A script reads what was meant, and a runner sees no command."""
+    """A script reads the original value, and a runner sees no command."""
     value = {"##[x]": "##[error]\x1b \u202e", "a": ["::error::", "\\##["]}
     assert json.loads(json_text(value)) == value
     assert "##[" not in json_text(value)
@@ -94,15 +94,15 @@ def test_wrong_arguments_are_repeated_safely(capsys: pytest.CaptureFixture[str])
     for arguments in (["x\x1b[2J\n::error::y"], ["sub", "\x1b]0;x\x07"], ["sub", "1", "\x1b\n::a"]):
         with pytest.raises(SystemExit):
             parser.parse_args(arguments)
-        said = capsys.readouterr().err
-        assert said.replace("\n", "").isprintable()
-        assert not any(line.startswith("::") for line in said.splitlines())
+        output = capsys.readouterr().err
+        assert output.replace("\n", "").isprintable()
+        assert not any(line.startswith("::") for line in output.splitlines())
 
 
-def test_a_preview_comments_on_itself_only() -> None:
-    """What Pulumi says ends no fence, gives no command, and stays as many lines as it was."""
-    said = "ok\n\t+ a\r\n::error::x\n ##[error]y\n```\n~~~\n\x1b[31mred\x1b[0m\u202e\n"
-    text = comment("dev\n# x\x1b", said, 1)
+def test_a_preview_comment_is_contained() -> None:
+    """Pulumi's output cannot end the fence or give a command, and keeps its number of lines."""
+    output = "ok\n\t+ a\r\n::error::x\n ##[error]y\n```\n~~~\n\x1b[31mred\x1b[0m\u202e\n"
+    text = comment("dev\n# x\x1b", output, 1)
     head, _, rest = text.partition("\n\n")
     assert head == r"### Preview of dev\n# x\x1b failed (exit code 1)"
     fence, *lines, end, last = rest.split("\n")
@@ -122,7 +122,7 @@ LONG = "on call for Production (incident.io) until 12:51 UTC"
 
 
 @pytest.mark.parametrize(
-    ("text", "width", "indent", "shown"),
+    ("text", "width", "indent", "expected"),
     [
         (LONG, None, 0, LONG),
         (LONG, len(LONG), 0, LONG),
@@ -136,10 +136,10 @@ LONG = "on call for Production (incident.io) until 12:51 UTC"
     ],
 )
 def test_lines_are_broken_between_words(
-    text: str, width: int | None, indent: int, shown: str
+    text: str, width: int | None, indent: int, expected: str
 ) -> None:
     """Never within a word or a command, which would be pasted as two."""
-    assert wrapped(text, width, indent) == shown
+    assert wrapped(text, width, indent) == expected
 
 
 ROWS = [("jane@example.com", "6h0m0s", LONG), ("omar@example.com", "30m", "no")]
@@ -160,8 +160,8 @@ def test_a_table_fits_its_width() -> None:
     assert first[2].endswith("  7")
 
 
-def test_a_table_is_whole_where_nobody_looks() -> None:
-    """Without a width each row is one line; where words are too wide, they stay words."""
+def test_a_table_outside_a_terminal() -> None:
+    """Each row is one line; too wide words are not broken."""
     assert len(table(("who", "for", "why"), ROWS).splitlines()) == 4
     assert LONG in table(("who", "for", "why"), ROWS)
     assert "jane@example.com" in table(("who", "for", "why"), ROWS, 10)

@@ -49,7 +49,7 @@ def webhook() -> Iterator[Scripted]:
 def test_indent_signs_time_and_body(webhook: Scripted) -> None:
     """The signature is made anew here, from what arrived."""
     Indent(webhook.url, "wks0-a-secret-of-the-test").send(REQUEST)
-    (call,) = webhook.asked
+    (call,) = webhook.requests
     timestamp = call.headers["x-indent-timestamp"]
     signed = b"v0:" + timestamp.encode() + b":" + call.body
     digest = hmac.new(b"wks0-a-secret-of-the-test", signed, hashlib.sha256).hexdigest()
@@ -65,7 +65,7 @@ def test_authzen_sends_a_question_for_each_resource(webhook: Scripted) -> None:
         resources=(("", "prod-db"), ("group", "g1")), labels={"Env": "Prod"}, action="deploy"
     )
     AuthZen(webhook.url, "the-token").send(request)
-    (call,) = webhook.asked
+    (call,) = webhook.requests
     assert call.target == "/access/v1/evaluations"
     assert call.headers["authorization"] == "Bearer the-token"
     first, second = json.loads(call.body)["evaluations"]
@@ -85,7 +85,7 @@ def test_authzen_sends_a_question_for_each_resource(webhook: Scripted) -> None:
 def test_conductorone_sends_what_its_tenant_signs(webhook: Scripted, sandbox: Sandbox) -> None:
     """An independent library verifies the token by the tenant's keys; the digest is the body's."""
     ConductorOne(webhook.url, sandbox.tenant.calls_url).send(REQUEST)
-    (call,) = webhook.asked
+    (call,) = webhook.requests
     token = call.headers["authorization"].removeprefix("bearer ")
     keys = pyjwt.PyJWKClient(f"{sandbox.tenant.url}/auth/v1/jwks")
     claims = pyjwt.decode(

@@ -246,7 +246,7 @@ def test_live_up_asks_the_real_provider(
     providers = re.sub(" {2,}", "  ", printed.out.partition("\nProviders (the real ones)\n")[2])
     assert providers.startswith(f"  incident.io  {vendor.url}")
     assert "asks the real incident.io and PagerDuty (LIVE=1)" in pages[0]
-    assert {call.target for call in proxy.asked} == {"api.pagerduty.test:443"}
+    assert {call.target for call in proxy.requests} == {"api.pagerduty.test:443"}
     assert "on call for DBA" in printed.err
     assert LIVE_KEY not in printed.out + printed.err
     assert not file.exists()
@@ -431,7 +431,7 @@ class TestSend:
         status = commands.main(
             ["send", *JANE_ASKS, *options.split(), *to(here, f"{target.url}/hook")]
         )
-        (request,) = target.asked
+        (request,) = target.requests
         (event,) = json.loads(request.body)["events"]
         assert request.target == "/hook"
         assert event["actor"]["email"] == "jane@example.com"
@@ -467,7 +467,7 @@ class TestSend:
         running = {**RUNNING, "WEBHOOK_URL": target.url}
         env_file.write(here / env_file.FILE, running)
         assert commands.main(["send", *JANE_ASKS]) == 0
-        assert len(target.asked) == 1
+        assert len(target.requests) == 1
         assert RUNNING["INDENT_WEBHOOK_SECRET"] not in str(capsys.readouterr())
 
 

@@ -168,7 +168,7 @@ def handle(event, context):
         assert error.startswith(
             f"the proxy 127.0.0.1:{proxy.port} (HTTPS_PROXY) refuses to connect"
         )
-        assert [call.target for call in proxy.asked] == ["api.test:443"]
+        assert [call.target for call in proxy.requests] == ["api.test:443"]
         assert invoke(start(source, HTTPS_PROXY=proxy.url)) == directly
         assert proxy.connections == 1
 
