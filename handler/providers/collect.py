@@ -158,10 +158,12 @@ class DutyCollector:
         Only the record needs to know, so no failure is noted. All that is asked is what the first
         query leaves open as soon as ends matter, for these shifts alone.
         """
-        unread = {duty for duty in evidence if duty.has_end and duty.end is None}
-        if not (unread and self._is_patient and self._deadlines[-1].left()):
+        without_end = {duty._replace(user="") for duty in evidence if duty.has_end and not duty.end}
+        if not (without_end and self._is_patient and self._deadlines[-1].left()):
             return False
-        known = self.snapshot._replace(duties=tuple(unread))
+        # A decision's duties have only the ids that the policy maps.
+        unread = [duty for duty in self.snapshot.duties if duty._replace(user="") in without_end]
+        known = ProviderSnapshot(tuple(unread))
         questions = {
             question.key: question
             for name in {duty.provider for duty in unread}

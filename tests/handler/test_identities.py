@@ -280,18 +280,31 @@ def test_roles_and_updates_at_incidentio(open_place: Open) -> None:
 @EVERY_PROVIDER
 @pytest.mark.parametrize("named", [["Payments"], [PAYMENTS], "any"], ids=["name", "id", "any"])
 def test_what_it_costs(provider: str, named: object, open_place: Open) -> None:
-    """For somebody who counts by id at most two calls, and two for each schedule."""
+    """For somebody who counts by id at most two calls, and three for each schedule."""
     place = open_place(provider)
     policy = place.policy(place.of(ghost=GHOST), named)
     assert place.decide(policy, GHOST).decisions[0].approved
     calls = [path for path in place.account.double.calls.paths() if "tenant_info" not in path]
-    assert len(calls) <= 4
+    assert len(calls) <= 5
+
+
+@EVERY_PROVIDER
+def test_an_approval_says_when_the_shift_ends(provider: str, open_place: Open) -> None:
+    """Whether the person counts by e-mail, by id, or by both."""
+    place = open_place(provider)
+    for identities, who in (({}, BO), (place.of(ghost=GHOST), GHOST), (place.of(ghost=BO), BO)):
+        (decision,) = place.decide(place.policy(identities), who).decisions
+        assert [duty.end for duty in decision.evidence] == [NOW.replace(hour=20)]
 
 
 def test_pagerduty_is_asked_about_users_by_id(open_place: Open) -> None:
-    """One call for all of a person's users, beside the search for the e-mail."""
+    """One call for all of a person's users, beside the search for the e-mail.
+
+    Nobody is approved, so that no call is left out.
+    """
     place = open_place("pagerduty")
-    place.decide(place.policy(place.of(ghost=BO, bo=BO, ana=CY)), BO)
+    unmet = {"all": [{"on_call": {"schedules": "any"}}, {"requested_duration": {"up_to": "1h"}}]}
+    place.decide(place.policy(place.of(ghost=BO, bo=BO, ana=CY), when=unmet), BO)
     calls = {call.path: call.query for call in place.account.double.calls}
     assert calls.keys() == {"/users", "/oncalls"}
     assert calls["/oncalls"]["user_ids[]"] == sorted((place.ghost, id_of(place.account, BO)))
