@@ -120,13 +120,10 @@ class DutyCollector:
         if not self._runner.wait(self._deadlines[-1]):
             self._deadlines.pop()
             self._batches.clear()
-        snapshot = self._runner.snapshot()
+        self.snapshot = self._runner.snapshot()
         if self._identities:  # as few policies have them, others don't load the file
             identify = import_module("handler.identities").identify
-            # A later answer about a duty may have the policy's e-mail only.
-            snapshot = snapshot._replace(email_pairs=self.snapshot.email_pairs)
-            snapshot = identify(snapshot, self._identities)
-        self.snapshot = snapshot
+            self.snapshot = identify(self.snapshot, self._identities)
         return True
 
     def _start(self, queries: Mapping[str, DutyQuery]) -> None:
