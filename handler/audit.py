@@ -84,7 +84,7 @@ def decision_record(
     """
     request = decision.request
     requester = emails.normal(request.requester.email)
-    known_as = policy.known_as(requester, snapshot.email_pairs)
+    known_as = policy.known_as(requester)
     # One budget each for the summary, the facts of the decision, and the results of the rules.
     summary, facts, results = (Redactor(requester) for _ in range(3))
     email = summary.text(requester)
@@ -118,7 +118,8 @@ def decision_record(
     }
     # Nothing else is needed for a replay: it has the policy, so results of rules may be cut.
     is_whole = summary.is_whole and facts.is_whole
-    is_whole = is_whole and not _hides_denied_email(decision, policy, known_as)
+    # It has no e-mail that only a provider shows.
+    is_whole = is_whole and not any(duty.denied for duty in decision.duties)
     failed = {failure.provider for failure in snapshot.failures}
     record = {
         "call": summary.text(call),
@@ -172,14 +173,6 @@ def decision_record(
         }
     omitted = summary.omitted + facts.omitted + results.omitted
     return {**record, "omitted": dict(omitted)} if omitted else record
-
-
-def _hides_denied_email(decision: Decision, policy: Policy, known_as: frozenset[str]) -> bool:
-    """Whether a rule may have denied an e-mail that only a provider shows."""
-    is_denied = any(result.verdict == "denies" for result in decision.rule_results)
-    return is_denied and known_as != policy.known_as(
-        emails.normal(decision.request.requester.email)
-    )
 
 
 def decision_id(call: str, number: int) -> str:

@@ -46,6 +46,8 @@ class Duty(NamedTuple):
         user: the provider's id of the holder, which the policy may map to an e-mail.
         inactive: whether the holder's account is closed or isn't a person's: such a duty is only
             counted, and the policy can't map it.
+        shown: the e-mail that the provider shows for a user whom the policy maps to another one.
+        denied: whether a rule denies the request to the person with that e-mail.
     """
 
     provider: str
@@ -69,6 +71,8 @@ class Duty(NamedTuple):
     ids_elsewhere: frozenset[str] = frozenset()
     user: str = ""
     inactive: bool = False
+    shown: str = ""
+    denied: bool = False
 
     def is_named(self, entry: str) -> bool:
         """Whether an entry of the policy identifies this schedule or role, and no other one."""
@@ -241,8 +245,6 @@ class ProviderSnapshot(NamedTuple):
         complete_names: provider, kind and name of what was searched for by name or id: everything
             that has this name or id is listed, even if the list as a whole is incomplete.
         incomplete_names: the same of each search that failed.
-        email_pairs: two e-mails of one person: the one to which the policy maps a user, and the one
-            that the provider shows.
     """
 
     duties: tuple[Duty, ...] = ()
@@ -254,7 +256,6 @@ class ProviderSnapshot(NamedTuple):
     users: tuple[ProviderUser, ...] = ()
     complete_names: frozenset[tuple[str, str, str]] = frozenset()
     incomplete_names: frozenset[tuple[str, str, str]] = frozenset()
-    email_pairs: frozenset[tuple[str, str]] = frozenset()
 
     def merge(self, later: ProviderSnapshot) -> ProviderSnapshot:
         """Add later answers: a duty with an end replaces the same duty without one."""
@@ -273,5 +274,4 @@ class ProviderSnapshot(NamedTuple):
             self.users + later.users,
             self.complete_names | later.complete_names,
             self.incomplete_names | later.incomplete_names,
-            self.email_pairs | later.email_pairs,
         )

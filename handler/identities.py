@@ -13,14 +13,13 @@ def identify(
 ) -> ProviderSnapshot:
     """Give the duties of each user whom the policy maps to the e-mail to which it maps them.
 
-    The policy's word replaces what the provider shows, for approvals. For what speaks against
-    somebody, both e-mails count. Whoever declared an incident did so under both as well.
+    The policy's e-mail replaces the one that the provider shows, but what speaks against the shown
+    one still speaks against the duty. Whoever declared an incident did so under both e-mails.
 
     Args:
         snapshot: the providers' answers.
         identities: by a provider's name, maps its user ids to e-mails.
     """
-    pairs = set(snapshot.email_pairs)
 
     def holder_of(duty: Duty) -> Duty:
         users = identities.get(duty.provider, {})
@@ -29,20 +28,15 @@ def identify(
         email = "" if duty.inactive else users.get(duty.user, "")
         if email in {"", duty.holder}:
             return duty
-        pairs.add((email, duty.holder))
-        return duty._replace(holder=email)
+        return duty._replace(holder=email, shown=duty.holder)
 
     duties = tuple(map(holder_of, snapshot.duties))
     others = tuple(map(holder_of, snapshot.without_email))
-    for user in snapshot.users:
-        if email := identities.get(user.provider, {}).get(user.id):
-            pairs.add((email, user.email))
     mapped = tuple(duty for duty in others if emails.is_address(duty.holder))
     # What has an end by now replaces the same duty as it was first read.
     return ProviderSnapshot(mapped).merge(
         snapshot._replace(
             duties=duties,
             without_email=tuple(duty for duty in others if not emails.is_address(duty.holder)),
-            email_pairs=frozenset(pair for pair in pairs if pair[1]),
         )
     )

@@ -20,9 +20,10 @@ from handler.json_fields import (
 )
 from handler.providers.base import DutyQuery
 
-# A timeline begins today, and cuts what reaches beyond it. Of eight days, more than the longest
-# approval is left however late it is: an end that is only the timeline's shortens no access.
-TIMELINE = "timeline?interval=8&intervalUnit=days"
+# A timeline begins today, and cuts what reaches beyond it. Of nine days, more than the longest
+# approval is left however late it is, even if the clocks go forward meanwhile: an end that is only
+# the timeline's shortens no access, and isn't `CERTAIN`.
+TIMELINE = "timeline?interval=9&intervalUnit=days"
 MOST_TIMELINES = 20
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 

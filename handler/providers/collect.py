@@ -120,13 +120,10 @@ class DutyCollector:
         if not self._runner.wait(self._deadlines[-1]):
             self._deadlines.pop()
             self._batches.clear()
-        snapshot = self._runner.snapshot()
+        self.snapshot = self._runner.snapshot()
         if self._identities:  # as few policies have them, others don't load the file
             identify = import_module("handler.identities").identify
-            # A later answer about a duty may have the policy's e-mail only.
-            snapshot = snapshot._replace(email_pairs=self.snapshot.email_pairs)
-            snapshot = identify(snapshot, self._identities)
-        self.snapshot = snapshot
+            self.snapshot = identify(self.snapshot, self._identities)
         return True
 
     def _start(self, queries: Mapping[str, DutyQuery]) -> None:
@@ -158,16 +155,12 @@ class DutyCollector:
         Only the record needs to know, so no failure is noted. All that is asked is what the first
         query leaves open as soon as ends matter, for these shifts alone.
         """
-        # A decision leaves out the ids of users, by which some timelines are read.
-        based_on = {duty._replace(user="") for duty in evidence}
-        unread = [
-            duty
-            for duty in self.snapshot.duties
-            if duty.has_end and duty.end is None and duty._replace(user="") in based_on
-        ]
-        if not (unread and self._is_patient and self._deadlines[-1].left()):
+        without_end = {duty._replace(user="") for duty in evidence if duty.has_end and not duty.end}
+        if not (without_end and self._is_patient and self._deadlines[-1].left()):
             return False
-        known = self.snapshot._replace(duties=tuple(unread))
+        # A decision's duties have only the ids that the policy maps.
+        unread = [duty for duty in self.snapshot.duties if duty._replace(user="") in without_end]
+        known = ProviderSnapshot(tuple(unread))
         questions = {
             question.key: question
             for name in {duty.provider for duty in unread}

@@ -13,6 +13,7 @@ from handler.duty import Duty, ProviderSnapshot, sort_duties
 from handler.folding import fold
 from handler.request import Request, Resource
 from handler.rules.conditions import NOT_LISTED, Facts, Proof, prove
+from handler.rules.matching import FoldedResource
 from handler.rules.model import SHORTEST_LEFT, UNREAD_END, Policy, Rule
 
 DENIED = "another rule denies the request"
@@ -99,10 +100,7 @@ def decide(request: Request, snapshot: ProviderSnapshot, policy: Policy, now: da
     if requested is not None and requested < _SECOND:
         return _too_short(decision, limits[:-1], limits[-1])
     folded = policy.fold_resources(request)
-    denying = [
-        rule for rule in policy.rules if any(rule.denies(resource, facts) for resource in folded)
-    ]
-    if denying:
+    if denying := _denying_rules(policy, folded, facts):
         results = tuple(
             RuleResult(rule.name, "denies")
             if rule in denying
@@ -110,6 +108,8 @@ def decide(request: Request, snapshot: ProviderSnapshot, policy: Policy, now: da
             for rule in policy.rules
         )
         return decision._replace(reason=f'denied by rule "{denying[0].name}"', rule_results=results)
+    facts = _judge_shown_emails(facts, folded, policy)
+    decision = decision._replace(duties=facts.duties)
     results, grants = _evaluate_rules(request, policy.rules, facts)
     needs_end = any(why == UNREAD_END for result in results for _, why in result.duties)
     decision = decision._replace(rule_results=results, could_change=needs_end)
@@ -173,8 +173,32 @@ def facts_of(request: Request, snapshot: ProviderSnapshot, policy: Policy, now: 
         for duty in snapshot.duties
         if duty.holder in addresses
     )
-    known_as = policy.known_as(email, snapshot.email_pairs)
+    known_as = policy.known_as(email)
     return Facts(email, addresses, known_as, duties, requested, now, policy.self_declared)
+
+
+def _denying_rules(policy: Policy, folded: Iterable[FoldedResource], facts: Facts) -> list[Rule]:
+    return [
+        rule for rule in policy.rules if any(rule.denies(resource, facts) for resource in folded)
+    ]
+
+
+def _judge_shown_emails(facts: Facts, folded: Sequence[FoldedResource], policy: Policy) -> Facts:
+    """Hold against a duty what speaks against the e-mail that its provider shows.
+
+    Against this duty only: so a decision doesn't depend on which answers came first.
+    """
+
+    def judge(duty: Duty) -> Duty:
+        if not duty.shown:
+            return duty
+        known_as = facts.known_as | policy.known_as(duty.shown)
+        return duty._replace(
+            self_declared=duty.is_declared_by(known_as),
+            denied=bool(_denying_rules(policy, folded, facts._replace(known_as=known_as))),
+        )
+
+    return facts._replace(duties=tuple(map(judge, facts.duties)))
 
 
 def _evaluate_rules(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -31,6 +31,7 @@ LONGEST_GRACE = timedelta(hours=24)
 # With less time left, access counts as over.
 SHORTEST_LEFT = timedelta(minutes=1)
 UNREAD_END = "its end could not be read"
+DENIED_EMAIL = "another rule denies the e-mail that its provider shows for the requester"
 _ACCESS_ONLY = (ACCESS,)
 _NO_ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 _NO_IDENTITIES: Mapping[str, Mapping[str, str]] = MappingProxyType({})
@@ -116,7 +117,9 @@ class Rule(NamedTuple):
         """Return when access based on a duty of the requester ends under this rule."""
         end = longest = facts.now + self.duration
         objection = ""
-        if not facts.self_declared and duty.is_declared_by(facts.known_as):
+        if duty.denied:
+            objection = DENIED_EMAIL
+        elif not facts.self_declared and duty.is_declared_by(facts.known_as):
             objection = "self-declared by the requester"
         elif self.shift_end is None:
             pass
@@ -191,23 +194,12 @@ class Policy(NamedTuple):
         """Return the addresses whose duties count for a requester; `email` is in normal form."""
         return frozenset((email, *self.aliases.get(email, ())))
 
-    def known_as(
-        self, email: str, pairs: Collection[tuple[str, str]] = frozenset()
-    ) -> frozenset[str]:
-        """Return every known address of this person, folded, for what speaks against them.
+    def known_as(self, email: str) -> frozenset[str]:
+        """Return every address that the policy knows of this person, folded, to speak against them.
 
-        Aliases count in both directions, and so do names in `identities`, and `pairs` of e-mails of
-        one person: another account or name must not be a way around a denial.
+        Aliases count in both directions, and so do names in `identities`: another account or name
+        must not be a way around a denial.
         """
-        known = self._known_as(email)
-        folded_pairs = {frozenset(map(emails.folded, pair)) for pair in pairs}
-        while linked := [
-            pair for pair in folded_pairs if not (known.isdisjoint(pair) or known >= pair)
-        ]:
-            known = known.union(*(self._known_as(one) for pair in linked for one in pair))
-        return known
-
-    def _known_as(self, email: str) -> frozenset[str]:
         own = emails.folded(email)
         names = [
             (emails.folded(name), emails.folded(address))

@@ -244,7 +244,7 @@ def test_no_field_of_a_record_crashes_a_command() -> None:
         log_record(each, every, policy=policy) for each in (asked, request_for(DATABASE))
     )
     output = decided["trace"]["duties"][0]
-    assert len(output) == len(every) - len({"holder", "declarers", "inactive"})
+    assert len(output) == len(every) - len({"holder", "declarers", "inactive", "shown", "denied"})
     # Whose duty it is, a record tells by this alone.
     decided = changed(decided, ("trace", "duties", 0), {**output, "alias": True})
     for record in of_call("every", unreadable, decided):

@@ -10,7 +10,14 @@ from typing import NamedTuple
 import pytest
 
 from handler.clock import Deadline
-from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, ProviderSnapshot
+from handler.duty import (
+    INCIDENT_ROLE,
+    ON_CALL,
+    Duty,
+    Failure,
+    ProviderSnapshot,
+    ScheduleOrRole,
+)
 from handler.json_fields import ShapeError
 from handler.providers.base import DutyQuery, Page, Question
 from handler.providers.collect import (
@@ -515,6 +522,29 @@ def test_an_approval_says_when_its_shift_ends(decide: Decide) -> None:
     assert not query.ends
     (deadline,) = asked
     assert deadline.left() == pytest.approx(PATIENCE * 6)
+
+
+def test_only_ends_are_asked_for(decide: Decide) -> None:
+    """What the answers left open besides, nobody has to know any more."""
+    listed = ScheduleOrRole("PagerDuty", ON_CALL, "S1", ("DBA",))
+    asked: list[str] = []
+
+    def ask_for(name: str) -> Fetch:
+        def fetch(_deadline: Deadline) -> Iterator[Page]:
+            asked.append(name)
+            yield Page((ENDED,))
+
+        return fetch
+
+    def questions(query: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
+        more = [question("more", ask_for("more"))] * bool(snapshot.schedules_and_roles)
+        end = [question("end", ask_for("end"))] * (query.ends and bool(snapshot.duties))
+        on_calls = fetching(Page((SHIFT,), schedules_and_roles=(listed,)))
+        return [question("on-calls", on_calls), *more, *end]
+
+    outcome = decide(make_policy(DBA), PagerDuty=FakeClient(questions))
+    assert outcome.decisions[0].evidence == (ENDED,)
+    assert asked == ["end"]
 
 
 def test_an_end_is_for_approvals_only(decide: Decide) -> None:
