@@ -308,16 +308,24 @@ def test_many_approvals_of_a_call() -> None:
     assert message["blocks"][-1]["elements"][0]["text"].count("|PagerDuty>") == 1
 
 
-def test_whatever_is_approved_fits() -> None:
-    """Standard Webhooks recommends less than 20 kB."""
-    long = "\u4e2d" * 5000
-    duty = LEAD._replace(id=long, name=long, incident=long)
+@pytest.mark.parametrize("letter", ["x", "\u4e2d", "\U0001f600", '"', "\\"])
+def test_whatever_is_approved_fits(letter: str) -> None:
+    """Standard Webhooks recommends less than 20 kB; Slack counts a wide letter twice."""
+    long, link = letter * 5000, f"https://a.example/{'x' * 290}"
+    duties = [
+        LEAD._replace(id=long, name=long, incident=long, link=f"{link}{number}")
+        for number in range(9)
+    ]
     decision = decide(
-        *[Resource(long, long)] * 200, action=long, rules=(long,) * 50, evidence=(duty,) * 50
+        *[Resource(long, long)] * 200, action=long, rules=(long,) * 50, evidence=tuple(duties)
     )
     approvals = [approve(decision, f"call-1-{number}", long) for number in range(3)]
-    assert len(webhook_body(notice_of(approvals), NOW)) < 30_000
-    assert all(len(text) < 3000 for text in notice_of(approvals).texts)
+    approvals += [approve(decide(Resource("db", f"{n}")), f"call-1-{n}") for n in range(3, 200)]
+    for some in (approvals, approvals[2:]):
+        assert len(webhook_body(notice_of(some), NOW)) < 20_000
+        texts = notice_of(some).texts
+        assert all(len(text.encode("utf-16-le")) / 2 < 3000 for text in texts)
+        assert "\nUntil: 2026-03-04 14:00 UTC (2 hours)\n" in texts[0]
 
 
 def same(one: Decision, other: Decision, by: tuple[str, str] = ("7", "7")) -> bool:
