@@ -310,7 +310,7 @@ def make_approval(
     key = _digest(
         *(caller, caller_request, request.groups, request.requester.id, email, request.action),
         [
-            (resource.kind, resource.id)
+            (resource.kind, resource.id, sorted(resource.labels.items()))
             for resource in request.resources
         ],
     )

@@ -354,6 +354,7 @@ def later(seconds: float) -> Decision:
         (decide(email="joan@example.com"), False),
         (decide(Resource("postgres.v1.Role", "prod-db-2")), False),
         (decide(Resource("mysql.v1.Role", "prod-db")), False),
+        (decide(DATABASE._replace(labels={"Env": "Prod"})), False),
         (decide(DATABASE, DATABASE), False),
         (decide(action="deploy"), False),
         (decide(groups=("petition-2",)), False),
