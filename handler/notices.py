@@ -50,7 +50,8 @@ NO_ANSWER = "no complete answer in time"
 _SLACK_ERROR = re.compile(rb"[a-z_]{3,60}")
 # Without what ends a link in Slack's markup.
 _LINK = re.compile(r"https://[!#-%'-;=?-{}~]{1,300}")
-_SHELL_SAFE = re.compile(r"[\w./-]+", re.ASCII)
+# With the characters of base64, which API Gateway's ids are.
+_SHELL_SAFE = re.compile(r"[\w./+=-]+", re.ASCII)
 
 
 class Log(NamedTuple):

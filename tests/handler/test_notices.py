@@ -207,6 +207,14 @@ def test_the_default_rule_has_no_name() -> None:
     assert approve(decide(rules=("",))).fields["rules"] == ["default rule"]
 
 
+def test_an_id_of_an_http_api() -> None:
+    """API Gateway's ids are base64."""
+    command = approve(id_="Sx8n+h3/DoEEPzw=-0").fields["look_up"]
+    assert command.startswith("aws logs tail approval-webhook-log-1a2b ")
+    pattern = command.partition("'")[2].rstrip("'")
+    assert matches(pattern, json.dumps({"decision_id": "Sx8n+h3/DoEEPzw=-0"}))
+
+
 def test_an_unknown_log() -> None:
     """Then there is no command; nothing in one is quoted for a shell."""
     assert look_up("call-1-0", NOW, Log()) == "decision call-1-0 in the function's log"
