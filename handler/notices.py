@@ -160,6 +160,10 @@ class Channel(NamedTuple):
     url: str
     keys: tuple[bytes, ...] = ()
 
+    def __repr__(self) -> str:
+        """Hide the secrets, wherever the value is printed."""
+        return f"Channel({self.setting}, {self.host})"
+
     @property
     def host(self) -> str:
         """The host, which may be logged."""

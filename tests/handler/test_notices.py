@@ -396,6 +396,9 @@ def test_where_it_is_sent() -> None:
     webhook, slack = channels_of(both)
     assert (webhook.host, slack.host) == ("n8n.example.com", "h")
     assert webhook.keys == (notice_key(SECRET), b"o" * 24)
+    assert f"{webhook!r} {slack}" == (
+        "Channel(NOTIFY_URL, n8n.example.com) Channel(NOTIFY_SLACK_URL, h)"
+    )
     assert channels_of(both._replace(url="", secrets=())) == (slack,)
     assert channels_of(both._replace(slack_url="")) == (webhook,)
 
