@@ -7,6 +7,7 @@ schedules have don't matter, and neither does a policy that has changed since.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -90,10 +91,14 @@ def running_approvals(records: Iterable[Record], now: datetime) -> list[Approval
         if record["dry_run"] or not (since and length) or since + length <= now:
             continue
         approval = Approval(record, since, since + length, evidence_of(record))
+        request = record["trace"]["request"]
         key = (
             approval.requester,
-            tuple(record["resources"]),
-            record["trace"]["request"].get("action", ACCESS),
+            # With their labels, since other rules may be for them.
+            json.dumps(
+                [record["resources"], request["resources"], record["rules"]], sort_keys=True
+            ),
+            request.get("action", ACCESS),
             record.get("caller", ""),
             frozenset(duty.identity for duty in approval.evidence),
         )

@@ -77,6 +77,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
         for status in (ENDED, UNKNOWN, ON_DUTY)
     }
     out, now = context.output(args), context.clock.now()
+    notes = _policy_notes(findings, config)
     if args.json:
         out.json(
             {
@@ -85,6 +86,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
                 "unreadable": log.unreadable,
                 "gaps": log.gaps,
                 "policy": config.origin,
+                "notes": notes,
             }
         )
     else:
@@ -94,6 +96,8 @@ def run(args: argparse.Namespace, context: Context) -> int:
         for remark in missing:
             out.line(remark, NO)
         out.line(f"policy: {config.origin}")
+        for note in notes:
+            out.line(f"note: {note}")
     if by_status[ENDED]:
         return 1
     return NOT_DONE if by_status[UNKNOWN] or missing else 0
@@ -126,6 +130,17 @@ def check_all(
     finally:
         client.close()
     return findings
+
+
+def _policy_notes(findings: Iterable[Finding], config: CommandConfig) -> list[str]:
+    """Say if the policy may accept a duty that the deployed one doesn't accept."""
+    fingerprint = config.policy.fingerprint
+    others = sum(finding.approval.record["policy"] != fingerprint for finding in findings)
+    if not others:
+        return []
+    another = f"{counted(others, 'approval')} {'was' if others == 1 else 'were'} decided with"
+    remedy = "if it isn't the deployed one, give --stack NAME or --policy FILE"
+    return [f"{another} another policy than this one; {remedy}"]
 
 
 def _print(

@@ -40,17 +40,18 @@ MOST_SECONDS, RESERVED_SECONDS = 0.9, 0.25
 REPEATED_WITHIN = timedelta(minutes=5)
 MOST_REMEMBERED = 1000
 # How many of an approval's resources, rules and duties are listed, how many approvals of a call,
-# and how many bytes of those after the first. Standard Webhooks recommends less than 20 kB.
+# and how many bytes of them, unless the first alone has more. Standard Webhooks recommends less
+# than 20 kB for the whole.
 MOST_LISTED, MOST_APPROVALS, MOST_BYTES = 5, 20, 9000
-MOST_NAME, MOST_ID = 100, 200
-# Slack's limit for a text is 3000 characters.
-MOST_TEXT = 2900
+# In bytes. Slack's limit for a text is 3000 characters.
+MOST_NAME, MOST_ID, MOST_TEXT = 100, 200, 2900
 TOO_LATE = "the caller's time was over"
 NO_ANSWER = "no complete answer in time"
 _SLACK_ERROR = re.compile(rb"[a-z_]{3,60}")
 # Without what ends a link in Slack's markup.
 _LINK = re.compile(r"https://[!#-%'-;=?-{}~]{1,300}")
-_SHELL_SAFE = re.compile(r"[\w./-]+", re.ASCII)
+# With the characters of base64, which API Gateway's ids are.
+_SHELL_SAFE = re.compile(r"[\w./+=-]+", re.ASCII)
 
 
 class Log(NamedTuple):
@@ -61,21 +62,71 @@ class Log(NamedTuple):
 
 
 class Approval(NamedTuple):
-    """An approval, in words.
+    """An approval. Its words take time, so they are made only if it is listed.
 
     Attributes:
+        decision: the approval.
         decision_id: its id in the log.
+        caller: the caller's name.
+        caller_request: the caller's own id of the call, or "".
+        log: where to look it up.
         key: what it approves for which call; the same when the call is repeated.
-        until: when access ends.
-        fields: what a notice has about it, as JSON.
-        text: the same for people, in a few lines.
     """
 
+    decision: Decision
     decision_id: str
+    caller: str
+    caller_request: str
+    log: Log
     key: str
-    until: datetime
-    fields: Mapping[str, Any]
-    text: str
+
+    @property
+    def until(self) -> datetime:
+        """When access ends."""
+        return self.decision.now + self.decision.duration
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What a notice has about it, as JSON."""
+        decision, request = self.decision, self.decision.request
+        email = emails.normal(request.requester.email)
+        resources = [
+            {"kind": plain(resource.kind, MOST_ID), "id": plain(resource.id, MOST_ID)}
+            for resource in request.resources[:MOST_LISTED]
+        ]
+        caller_request = self.caller_request or " ".join(request.groups)
+        return {
+            "decision_id": self.decision_id,
+            "requester": "@".join(map(plain, email.split("@"))),
+            "resources": resources,
+            "resource_count": len(request.resources),
+            "action": plain(request.action, MOST_ID),
+            "until": format_instant(self.until),
+            "duration_seconds": int(decision.duration.total_seconds()),
+            "caller": self.caller,
+            "caller_request": plain(caller_request, MOST_ID),
+            "rules": [plain(rule) or "default rule" for rule in decision.rules[:MOST_LISTED]],
+            "duties": [_duty(duty, decision.now) for duty in decision.evidence[:MOST_LISTED]],
+            "look_up": look_up(self.decision_id, decision.now, self.log),
+        }
+
+    @property
+    def text(self) -> str:
+        """The same for people, in a few lines."""
+        fields, until = self.fields, self.until.astimezone(UTC)
+        names = [f"{resource['id']} ({resource['kind']})" for resource in fields["resources"]]
+        more = fields["resource_count"] - len(names)
+        what = f"{', '.join(names)}{f' and {more} more' if more else ''}"
+        lines = (
+            f"{fields['requester']} was approved for {what}",
+            f"Until: {until:%Y-%m-%d %H:%M} UTC ({in_words(self.decision.duration)})",
+            f"Action: {fields['action']}",
+            f"Rule: {', '.join(fields['rules'])}",
+            f"Duty: {'; '.join(duty['description'] for duty in fields['duties'])}",
+            f"Caller: {self.caller} {fields['caller_request']}".rstrip(),
+            f"Look it up: {fields['look_up']}",
+        )
+        return _cut("\n".join(lines), MOST_TEXT)
 
 
 class Notice(NamedTuple):
@@ -108,6 +159,10 @@ class Channel(NamedTuple):
     setting: str
     url: str
     keys: tuple[bytes, ...] = ()
+
+    def __repr__(self) -> str:
+        """Hide the secrets, wherever the value is printed."""
+        return f"Channel({self.setting}, {self.host})"
 
     @property
     def host(self) -> str:
@@ -246,7 +301,7 @@ def channels_of(settings: NoticeSettings) -> tuple[Channel, ...]:
 def make_approval(
     decision: Decision, decision_id: str, caller: str, caller_request: str, log: Log
 ) -> Approval:
-    """Put an approval into words.
+    """Make an approval, with the key by which its repetition is recognized.
 
     Args:
         decision: an approval.
@@ -255,43 +310,16 @@ def make_approval(
         caller_request: the caller's own id of the call, or "".
         log: where to look it up.
     """
-    request, until = decision.request, decision.now + decision.duration
+    request = decision.request
     email = emails.normal(request.requester.email)
-    requester = "@".join(map(plain, email.split("@")))
-    resources = [
-        {"kind": plain(resource.kind, MOST_ID), "id": plain(resource.id, MOST_ID)}
-        for resource in request.resources[:MOST_LISTED]
-    ]
-    more = len(request.resources) - len(resources)
-    fields: dict[str, Any] = {
-        "decision_id": decision_id,
-        "requester": requester,
-        "resources": resources,
-        "resource_count": len(request.resources),
-        "action": plain(request.action, MOST_ID),
-        "until": format_instant(until),
-        "duration_seconds": int(decision.duration.total_seconds()),
-        "caller": caller,
-        "caller_request": plain(caller_request or " ".join(request.groups), MOST_ID),
-        "rules": [plain(rule) or "default rule" for rule in decision.rules[:MOST_LISTED]],
-        "duties": [_duty(duty, decision.now) for duty in decision.evidence[:MOST_LISTED]],
-        "look_up": look_up(decision_id, decision.now, log),
-    }
-    names = ", ".join(f"{resource['id']} ({resource['kind']})" for resource in resources)
-    lines = (
-        f"{requester} was approved for {names}{f' and {more} more' if more else ''}",
-        f"Until: {until.astimezone(UTC):%Y-%m-%d %H:%M} UTC ({in_words(decision.duration)})",
-        f"Action: {fields['action']}",
-        f"Rule: {', '.join(fields['rules'])}",
-        f"Duty: {'; '.join(duty['description'] for duty in fields['duties'])}",
-        f"Caller: {caller} {fields['caller_request']}".rstrip(),
-        f"Look it up: {fields['look_up']}",
-    )
     key = _digest(
         *(caller, caller_request, request.groups, request.requester.id, email, request.action),
-        [(resource.kind, resource.id) for resource in request.resources],
+        [
+            (resource.kind, resource.id, sorted(resource.labels.items()))
+            for resource in request.resources
+        ],
     )
-    return Approval(decision_id, key, until, fields, "\n".join(lines)[:MOST_TEXT])
+    return Approval(decision, decision_id, caller, caller_request, log, key)
 
 
 def _duty(duty: Duty, now: datetime) -> dict[str, str]:
@@ -308,8 +336,15 @@ def _duty(duty: Duty, now: datetime) -> dict[str, str]:
 
 def plain(text: str, most: int = MOST_NAME) -> str:
     """Make a short line without markup, mentions, links or e-mails of a name."""
-    text = plain_text(text, emails.HIDDEN)
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    return _cut(plain_text(text, emails.HIDDEN), most)
+
+
+def _cut(text: str, most: int) -> str:
+    """Cut a text to a number of bytes."""
+    encoded = text.encode()
+    if len(encoded) <= most:
+        return text
+    return f"{encoded[: most - len('…'.encode())].decode(errors='ignore')}…"
 
 
 def look_up(decision_id: str, now: datetime, log: Log) -> str:
@@ -330,22 +365,22 @@ def notice_of(approvals: Sequence[Approval]) -> Notice:
     """
     step = REPEATED_WITHIN.total_seconds()
     ends = [approval.until.timestamp() // step for approval in approvals]
-    listed, size = list(approvals[:1]), 0
-    for approval in approvals[1:MOST_APPROVALS]:
-        size += len(json.dumps(approval.fields))
-        if size <= MOST_BYTES:
-            listed.append(approval)
-    texts = [approval.text for approval in listed]
+    texts: list[str] = []
+    listed: list[dict[str, Any]] = []
+    size = 0
+    for approval in approvals[:MOST_APPROVALS]:
+        fields = approval.fields
+        size += len(_as_json(fields))
+        if not listed or size <= MOST_BYTES:
+            texts.append(approval.text)
+            listed.append(fields)
     if more := len(approvals) - len(listed):
         texts.append(f"The same call was approved {more} more times; see the log.")
-    duties = [duty for approval in listed for duty in approval.fields["duties"] if duty["link"]]
+    duties = [duty for fields in listed for duty in fields["duties"] if duty["link"]]
     return Notice(
         f"msg_{_digest([approval.key for approval in approvals], ends)}",
         APPROVED,
-        {
-            "approvals": [approval.fields for approval in listed],
-            "approval_count": len(approvals),
-        },
+        {"approvals": listed, "approval_count": len(approvals)},
         texts,
         {duty["link"]: duty["provider"] for duty in duties[:MOST_LISTED]},
     )
@@ -362,7 +397,7 @@ def _digest(*values: object) -> str:
 
 def webhook_body(notice: Notice, now: datetime) -> bytes:
     """Write a notice for Standard Webhooks."""
-    data = {"text": "\n\n".join(notice.texts)[:MOST_TEXT], **notice.data}
+    data = {"text": _cut("\n\n".join(notice.texts), MOST_TEXT), **notice.data}
     return _as_json({"type": notice.type, "timestamp": format_instant(now), "data": data})
 
 

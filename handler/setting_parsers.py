@@ -301,7 +301,7 @@ def _secret_url(key: str, value: str) -> SplitResult | None:
     _check_edges(key, value)
     address, question_mark, query = value.partition("?")
     parts = _split(address)
-    if parts is None or host_problem(parts.hostname or "") or set("?#@") & set(query):
+    if parts is None or _authority_problem(parts) or set("?#@") & set(query):
         problem = "isn't an https address, or http on loopback, without user or fragment"
         raise SettingsError(key, problem)
     if question_mark and not _HEADER_SAFE.fullmatch(query):
@@ -362,14 +362,19 @@ def _check_url(key: str, value: str, url: str, allowed: str, example: str) -> st
     parts = _split(url)
     if parts is None:
         raise _wrong_url(key, value, allowed, example)
-    problem = host_problem(parts.hostname or "")
-    if "[" in parts.netloc and ":" not in (parts.hostname or ""):
-        problem = "host isn't an IPv6 address, which is what brackets are for"
-    if parts.port == 0:
-        problem = "port is 0, where nothing can listen"
-    if problem:
+    if problem := _authority_problem(parts):
         raise SettingsError(key, f"is {value!r}, whose {problem}", example)
     return url
+
+
+def _authority_problem(parts: SplitResult) -> str:
+    """Say what is wrong with the host or port of an address; "" if nothing is."""
+    host = parts.hostname or ""
+    if parts.port == 0:
+        return "port is 0, where nothing can listen"
+    if "[" in parts.netloc and ":" not in host:
+        return "host isn't an IPv6 address, which is what brackets are for"
+    return host_problem(host)
 
 
 def _wrong_url(key: str, value: str, allowed: str, example: str) -> SettingsError:

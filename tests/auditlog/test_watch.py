@@ -82,17 +82,22 @@ def test_what_gave_no_access() -> None:
 
 
 def test_repeated_approvals_are_one() -> None:
-    """The one that ends last; another resource, another duty or another person is another."""
+    """The one that ends last; whatever may matter for the duty makes it another one."""
     brief = approved(labels={"indent.com/time/duration": "2h"})
     later = approved(decided_at="2026-03-04T13:00:00Z")
     assert [one.since for one in running_approvals([brief, later, approved()], NOW)] == [NOW + HOUR]
+    request = brief["trace"]["request"]
+    (resource,) = request["resources"]
+    labelled = {**request, "resources": [{**resource, "labels": {"Env": "Prod"}}]}
     others = [
         approved(resources=["db:other"]),
         approved(SHIFT._replace(id="S2")),
         approved(caller="authzen"),
         approved(requester=OMAR),
+        approved(rules=["other"]),
+        approved(trace={**brief["trace"], "request": labelled}),
     ]
-    assert len(running_approvals([brief, *others], NOW)) == 5
+    assert len(running_approvals([brief, *others], NOW)) == 7
 
 
 # -- what is asked -------------------------------------------------------------------------------

@@ -95,6 +95,11 @@ class Organisation:
         assert self.watch(lines=lines).status == answer.status
         return answer.status, [approval["status"] for approval in answer.json["approvals"]]
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings of the command."""
+        return self._oncall.environment
+
     def unset(self, *names: str) -> None:
         """Take settings away from the command."""
         for name in names:
@@ -554,6 +559,28 @@ def test_which_log(more: tuple[str, ...], organisation: Organisation, oncall: Co
     answer = oncall("watch", *more)
     assert (answer.status, answer.out) == (2, "")
     assert answer.err == "oncall: give FILE or --log-group NAME, or --stack NAME without both\n"
+
+
+def test_a_policy_that_accepts_more(everywhere: Organisation, oncall: Command) -> None:
+    """Without one, any duty is enough, so it matters that it isn't the one of the log."""
+    double = everywhere.doubles["incidentio"]
+    double.put_on_shift("Payments", ANA, NOW - HOUR, NOW + HOUR)
+    everywhere.approve(ANA)
+    double.put_on_shift(double.add_schedule("Search"), ANA, NOW, NOW + 9 * HOUR)
+    everywhere.now = NOW + 2 * HOUR
+    answer = everywhere.watch("--json")
+    assert (answer.status, answer.json["notes"]) == (1, [])
+    oncall.environment = everywhere.environment
+    oncall.clock = oncall.clock._replace(now=lambda: everywhere.now)
+    answer = oncall("watch", everywhere.log())
+    assert answer.status == 0
+    assert answer.lines[-2:] == [
+        "policy: environment variables",
+        (
+            "note: 1 approval was decided with another policy than this one; if it isn't the "
+            "deployed one, give --stack NAME or --policy FILE"
+        ),
+    ]
 
 
 def test_no_key_at_all(organisation: Organisation) -> None:

@@ -207,6 +207,14 @@ def test_the_default_rule_has_no_name() -> None:
     assert approve(decide(rules=("",))).fields["rules"] == ["default rule"]
 
 
+def test_an_id_of_an_http_api() -> None:
+    """API Gateway's ids are base64."""
+    command = approve(id_="Sx8n+h3/DoEEPzw=-0").fields["look_up"]
+    assert command.startswith("aws logs tail approval-webhook-log-1a2b ")
+    pattern = command.partition("'")[2].rstrip("'")
+    assert matches(pattern, json.dumps({"decision_id": "Sx8n+h3/DoEEPzw=-0"}))
+
+
 def test_an_unknown_log() -> None:
     """Then there is no command; nothing in one is quoted for a shell."""
     assert look_up("call-1-0", NOW, Log()) == "decision call-1-0 in the function's log"
@@ -308,16 +316,24 @@ def test_many_approvals_of_a_call() -> None:
     assert message["blocks"][-1]["elements"][0]["text"].count("|PagerDuty>") == 1
 
 
-def test_whatever_is_approved_fits() -> None:
-    """Standard Webhooks recommends less than 20 kB."""
-    long = "\u4e2d" * 5000
-    duty = LEAD._replace(id=long, name=long, incident=long)
+@pytest.mark.parametrize("letter", ["x", "\u4e2d", "\U0001f600", '"', "\\"])
+def test_whatever_is_approved_fits(letter: str) -> None:
+    """Standard Webhooks recommends less than 20 kB; Slack counts a wide letter twice."""
+    long, link = letter * 5000, f"https://a.example/{'x' * 290}"
+    duties = [
+        LEAD._replace(id=long, name=long, incident=long, link=f"{link}{number}")
+        for number in range(9)
+    ]
     decision = decide(
-        *[Resource(long, long)] * 200, action=long, rules=(long,) * 50, evidence=(duty,) * 50
+        *[Resource(long, long)] * 200, action=long, rules=(long,) * 50, evidence=tuple(duties)
     )
     approvals = [approve(decision, f"call-1-{number}", long) for number in range(3)]
-    assert len(webhook_body(notice_of(approvals), NOW)) < 30_000
-    assert all(len(text) < 3000 for text in notice_of(approvals).texts)
+    approvals += [approve(decide(Resource("db", f"{n}")), f"call-1-{n}") for n in range(3, 200)]
+    for some in (approvals, approvals[2:]):
+        assert len(webhook_body(notice_of(some), NOW)) < 20_000
+        texts = notice_of(some).texts
+        assert all(len(text.encode("utf-16-le")) / 2 < 3000 for text in texts)
+        assert "\nUntil: 2026-03-04 14:00 UTC (2 hours)\n" in texts[0]
 
 
 def same(one: Decision, other: Decision, by: tuple[str, str] = ("7", "7")) -> bool:
@@ -346,6 +362,7 @@ def later(seconds: float) -> Decision:
         (decide(email="joan@example.com"), False),
         (decide(Resource("postgres.v1.Role", "prod-db-2")), False),
         (decide(Resource("mysql.v1.Role", "prod-db")), False),
+        (decide(DATABASE._replace(labels={"Env": "Prod"})), False),
         (decide(DATABASE, DATABASE), False),
         (decide(action="deploy"), False),
         (decide(groups=("petition-2",)), False),
@@ -379,6 +396,9 @@ def test_where_it_is_sent() -> None:
     webhook, slack = channels_of(both)
     assert (webhook.host, slack.host) == ("n8n.example.com", "h")
     assert webhook.keys == (notice_key(SECRET), b"o" * 24)
+    assert f"{webhook!r} {slack}" == (
+        "Channel(NOTIFY_URL, n8n.example.com) Channel(NOTIFY_SLACK_URL, h)"
+    )
     assert channels_of(both._replace(url="", secrets=())) == (slack,)
     assert channels_of(both._replace(slack_url="")) == (webhook,)
 

@@ -463,6 +463,18 @@ def test_an_address_that_does_not_resolve_in_time(
     assert failed == [("call-1-0", "NOTIFY_URL (h)", "no complete answer in time")]
 
 
+def test_names_that_take_long_to_write(
+    set_clock: SetClock, released: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a call names, nobody waits for the words: they are made while it is sent."""
+    monkeypatch.setattr(notices, "MOST_SECONDS", 0.05)
+    monkeypatch.setattr(notices, "plain", lambda *_: str(released.wait(3)))
+    client = Sender(set_clock)
+    notifier = Notifier(NoticeSettings("https://h/", (SECRET,)), client, set_clock.clock, Log())
+    failed = notifier.send({"call-1-0": decide()}, "indent", "", set_clock.deadline())
+    assert failed == [("call-1-0", "NOTIFY_URL (h)", "no complete answer in time")]
+
+
 @pytest.mark.parametrize(
     ("failure", "why"),
     [

@@ -237,6 +237,8 @@ def test_notice_urls(url: str) -> None:
         "https://n8n.example.com/?a?qjz",
         "https://n8n.example.com/q jz",
         "https://n8n.example.com:x/qjz",
+        "https://n8n.example.com:0/qjz",
+        "https://[v1.qjz]/",
         "https://n8n.1234/qjz",
         "https:///qjz",
     ],
