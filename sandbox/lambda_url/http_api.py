@@ -6,6 +6,7 @@ APIs" in the API Gateway developer guide.
 
 from __future__ import annotations
 
+import base64
 import secrets
 import threading
 import time
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final
+from uuid import UUID
 
 from sandbox.lambda_url.event import Request, Response, event_of, message
 from sandbox.lambda_url.runtime import Failure, Fault
@@ -80,7 +82,10 @@ class HttpApi(Endpoint):
         return None if self._may_call() else ERROR
 
     def event(self, request: Request, request_id: str, now: datetime) -> dict[str, Any]:
-        """Translate a request to API Gateway's event, with the headers that it adds."""
+        """Translate a request to API Gateway's event, with the headers that it adds.
+
+        Its id is in base64, and another one than Lambda's.
+        """
         names = {name.lower() for name, _ in request.headers}
         added = {
             "content-length": str(len(request.body)),
@@ -98,7 +103,7 @@ class HttpApi(Endpoint):
         ]
         return event_of(
             replace(request, headers=tuple(headers)),
-            request_id=request_id,
+            request_id=base64.urlsafe_b64encode(UUID(request_id).bytes[:11]).decode(),
             now=now,
             account=self._api.account,
             domain=self._api.domain,
