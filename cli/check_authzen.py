@@ -16,6 +16,7 @@ from cli.diagnosis import (
     ApprovalClaim,
     Step,
     check_decision,
+    is_of_api,
     log_remedy,
     refused,
     unreachable,
@@ -145,7 +146,7 @@ def _call(
 
 
 def _check_metadata(answer: WebhookAnswer, target: Target, context: Context) -> Step:
-    if answer.http == HTTPStatus.NOT_FOUND:
+    if answer.http == HTTPStatus.NOT_FOUND and not is_of_api(answer):
         text = f"HTTP 404: AuthZEN is off at {target.url}"
         return Step(DISCOVERY, PROBLEM, text, f"set {SECRET}, then deploy")
     if answer.http != HTTPStatus.OK:

@@ -91,6 +91,10 @@ def test_behind_an_http_api(tmp_path: Path) -> None:
     ("answers", "problem"),
     [
         ([reply(b'{"message": "x"}', 404)], "metadata: HTTP 404: AuthZEN is off at "),
+        *(
+            ([reply(b'{"message": "%s"}' % text, http)], f"metadata: HTTP {http}: API Gateway")
+            for http, text in ((401, b"Unauthorized"), (404, b"Not Found"))
+        ),
         ([reply(b"{}", 500)], "metadata: HTTP 500: "),
         ([reply(b"[]")], "metadata: what answers at "),
         ([FOUND, reply(b"{}", 503)], "token: HTTP 503: AWS itself failed"),
