@@ -177,6 +177,7 @@ LINE = dict.fromkeys(ACCESS_LOG_FIELDS, "-")
         ({"status": "429", "error": "Too Many Requests"}, True),
         ({"status": "500", "error": "Internal Server Error"}, True),
         ({"status": "503", "error": "Service Unavailable"}, True),
+        ({"status": "500", "integration_error": "The IAM role doesn't have permissions"}, True),
     ],
 )
 def test_alarm_is_for_what_the_api_itself_refuses(line: Mapping[str, str], counts: bool) -> None:  # noqa: FBT001 - the column of a table
