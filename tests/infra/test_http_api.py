@@ -116,11 +116,14 @@ def test_outputs_are_the_same_and_the_access_log(dev: ProgramRun, behind_api: Pr
 
 
 def test_access_log_is_kept_like_the_functions(program: Program) -> None:
-    """For as long, and beyond the stack; its prefix keeps AWS's own policy for it short."""
+    """For as long, and beyond the stack; its prefix keeps AWS's own policy for it short.
+
+    No other stack's begins with the same: whoever removes a stack deletes by that prefix.
+    """
     run = program.run({**API, "LOG_RETENTION_DAYS": "30"})
     log = _registered(run, "approval-webhook-api-access-log")
     assert log.inputs == {
-        "namePrefix": "/aws/vendedlogs/apis/oncall-approvals-dev-",
+        "namePrefix": "/aws/vendedlogs/apis/oncall-approvals/dev/",
         "retentionInDays": 30,
         "tags": TAGS,
     }
