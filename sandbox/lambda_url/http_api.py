@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final
+from urllib.parse import unquote
 from uuid import UUID
 
 from sandbox.lambda_url.event import Request, Response, event_of, message
@@ -84,8 +85,11 @@ class HttpApi(Endpoint):
     def event(self, request: Request, request_id: str, now: datetime) -> dict[str, Any]:
         """Translate a request to API Gateway's event, with the headers that it adds.
 
-        Its id is in base64, and another one than Lambda's.
+        Its id is in base64, and another one than Lambda's. Its path is decoded, and ends at a
+        question mark even if that was encoded.
         """
+        path, _, query = request.target.partition("?")
+        path = unquote(path).partition("?")[0]
         names = {name.lower() for name, _ in request.headers}
         added = {
             "content-length": str(len(request.body)),
@@ -102,7 +106,7 @@ class HttpApi(Endpoint):
             if name not in names or name == "x-forwarded-for"
         ]
         return event_of(
-            replace(request, headers=tuple(headers)),
+            replace(request, target=f"{path}?{query}", headers=tuple(headers)),
             request_id=base64.urlsafe_b64encode(UUID(request_id).bytes[:11]).decode(),
             now=now,
             account=self._api.account,

@@ -108,6 +108,13 @@ def test_event_has_the_fields_of_a_published_one(start: Start) -> None:
     assert all(re.fullmatch("[A-Za-z0-9_-]{15}=", id_) for id_ in ids)
 
 
+def test_path_is_decoded(start: Start) -> None:
+    """Unlike a function URL's, and it ends at a question mark; the query stays as it was sent."""
+    event = call(start(), target="/%61%2Fb%3Fc?d=%65").json
+    assert event["rawPath"] == event["requestContext"]["http"]["path"] == "/a/b"
+    assert event["rawQueryString"] == "d=%65"
+
+
 def test_binary_bodies_are_base64(start: Start) -> None:
     """Whatever isn't text, JSON, XML or JavaScript, and a body without a type."""
     api = start()
