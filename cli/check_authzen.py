@@ -36,7 +36,7 @@ NAME, SECRET = "AuthZEN", AUTHZEN_TOKEN
 DISCOVERY, AUTHENTICATION, DECISION = "metadata", "token", "evaluation"
 # It becomes part of a command that people paste.
 # Lambda's id of a call, or API Gateway's, which is in base64; a shell leaves them alone in quotes.
-_ID = re.compile(r"[A-Za-z0-9_=-]{0,100}")
+_ID = re.compile(r"[A-Za-z0-9+/=_-]{0,100}")
 
 
 class Evaluation(NamedTuple):

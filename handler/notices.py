@@ -50,7 +50,7 @@ NO_ANSWER = "no complete answer in time"
 _SLACK_ERROR = re.compile(rb"[a-z_]{3,60}")
 # Without what ends a link in Slack's markup.
 _LINK = re.compile(r"https://[!#-%'-;=?-{}~]{1,300}")
-_SHELL_SAFE = re.compile(r"[\w./=-]+", re.ASCII)
+_SHELL_SAFE = re.compile(r"[\w./-]+", re.ASCII)
 
 
 class Log(NamedTuple):

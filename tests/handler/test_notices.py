@@ -207,12 +207,6 @@ def test_the_default_rule_has_no_name() -> None:
     assert approve(decide(rules=("",))).fields["rules"] == ["default rule"]
 
 
-def test_a_call_through_an_http_api() -> None:
-    """Its ids are in base64 for URLs, which a shell leaves alone within quotes."""
-    command = look_up("RFpm-GD1DoEF_Uw=-0", NOW, LOG)
-    assert command.endswith("""'{ $.decision_id = "RFpm-GD1DoEF_Uw=-0" }'""")
-
-
 def test_an_unknown_log() -> None:
     """Then there is no command; nothing in one is quoted for a shell."""
     assert look_up("call-1-0", NOW, Log()) == "decision call-1-0 in the function's log"
