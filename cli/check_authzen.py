@@ -16,6 +16,7 @@ from cli.diagnosis import (
     ApprovalClaim,
     Step,
     check_decision,
+    is_of_api,
     log_remedy,
     refused,
     unreachable,
@@ -34,7 +35,8 @@ from handler.settings import AUTHZEN_TOKEN
 NAME, SECRET = "AuthZEN", AUTHZEN_TOKEN
 DISCOVERY, AUTHENTICATION, DECISION = "metadata", "token", "evaluation"
 # It becomes part of a command that people paste.
-_ID = re.compile(r"[A-Za-z0-9-]{0,100}")
+# Lambda's id of a call, or API Gateway's, which is in base64; a shell leaves them alone in quotes.
+_ID = re.compile(r"[A-Za-z0-9+/=_-]{0,100}")
 
 
 class Evaluation(NamedTuple):
@@ -144,7 +146,7 @@ def _call(
 
 
 def _check_metadata(answer: WebhookAnswer, target: Target, context: Context) -> Step:
-    if answer.http == HTTPStatus.NOT_FOUND:
+    if answer.http == HTTPStatus.NOT_FOUND and not is_of_api(answer):
         text = f"HTTP 404: AuthZEN is off at {target.url}"
         return Step(DISCOVERY, PROBLEM, text, f"set {SECRET}, then deploy")
     if answer.http != HTTPStatus.OK:

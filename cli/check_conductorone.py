@@ -21,6 +21,7 @@ from cli.diagnosis import (
     ApprovalClaim,
     Step,
     check_decision,
+    is_of_api,
     log_remedy,
     refused,
     unreachable,
@@ -89,6 +90,8 @@ def _check_address(target: Target, context: Context) -> Step:
         answer = call(url_of(target), "POST", {}, b"{}", connect=context.connect)
     except SendError as error:
         return unreachable(ADDRESS, error, target)
+    if is_of_api(answer):
+        return refused(ADDRESS, answer, target, context.clock.now())
     message = answer.body.get("message") if isinstance(answer.body, dict) else None
     if answer.http == HTTPStatus.NOT_FOUND:
         text = f"HTTP 404: ConductorOne is off at {target.url}"

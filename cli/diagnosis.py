@@ -33,7 +33,9 @@ NO = "no"
 _MOST_QUOTED = 80
 # What API Gateway itself answers; the function's answers and a function URL's have other texts.
 _API_MESSAGES: Mapping[int, str] = {
+    HTTPStatus.UNAUTHORIZED: "Unauthorized",
     HTTPStatus.FORBIDDEN: "Forbidden",
+    HTTPStatus.NOT_FOUND: "Not Found",
     HTTPStatus.TOO_MANY_REQUESTS: "Too Many Requests",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Internal Server Error",
     HTTPStatus.SERVICE_UNAVAILABLE: "Service Unavailable",
@@ -105,7 +107,7 @@ def unreachable(call: str, error: SendError, target: Target) -> Step:
 
 def refused(call: str, answer: WebhookAnswer, target: Target, now: datetime) -> Step:
     """Report what an HTTP error means."""
-    if _is_of_api(answer):
+    if is_of_api(answer):
         problem, remedy = _meaning_of_api(answer.http, target)
     else:
         problem, remedy = _meaning(answer, target, now)
@@ -144,7 +146,7 @@ def _meaning(answer: WebhookAnswer, target: Target, now: datetime) -> tuple[str,
     return problem, remedy
 
 
-def _is_of_api(answer: WebhookAnswer) -> bool:
+def is_of_api(answer: WebhookAnswer) -> bool:
     """Whether API Gateway answered by itself, from an HTTP API in front of the function."""
     return answer.http in _API_MESSAGES and answer.body == {"message": _API_MESSAGES[answer.http]}
 
@@ -153,13 +155,20 @@ def _meaning_of_api(status: int, target: Target) -> tuple[str, str]:
     refresh = f"`pulumi refresh --stack {target.stack}`, then " if target.stack else ""
     restore = f"run {refresh}{_deploy(target)}"
     match status:
-        case HTTPStatus.FORBIDDEN:
+        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN | HTTPStatus.NOT_FOUND:
             problem = "API Gateway lets nobody call this API"
-            remedy = (
-                "if this machine is in a VPC that has an interface endpoint for execute-api with"
-                " private DNS, call from another network; otherwise somebody changed the API by"
-                f" hand (an authorizer, or its default endpoint is disabled): {restore}"
-            )
+            remedy = "somebody changed the API by hand (an authorizer)"
+            if status == HTTPStatus.NOT_FOUND:
+                remedy = (
+                    "somebody changed the API by hand (its route is gone, or its default endpoint"
+                    " is disabled)"
+                )
+            if status == HTTPStatus.FORBIDDEN:
+                remedy = (
+                    "if this machine is in a VPC that has an interface endpoint for execute-api"
+                    f" with private DNS, call from another network; otherwise {remedy}"
+                )
+            remedy = f"{remedy}: {restore}"
         case HTTPStatus.TOO_MANY_REQUESTS:
             problem = "API Gateway throttled the call"
             remedy = (

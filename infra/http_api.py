@@ -88,7 +88,8 @@ class HttpApi(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         log_group = cloudwatch.LogGroup(
             f"{name}-access-log",
-            name_prefix=f"{LOG_PREFIX}/{pulumi.get_project()}-{pulumi.get_stack()}-",
+            # The names of other stacks may begin with this one's, but they have no slash.
+            name_prefix=f"{LOG_PREFIX}/{pulumi.get_project()}/{pulumi.get_stack()}/",
             retention_in_days=args.log_retention_days,
             tags=args.tags,
             # As the function's log: a stack that is destroyed leaves its traces.

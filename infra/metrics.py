@@ -60,13 +60,14 @@ SELF_MADE = Metric(
 NOTICES_FAILED = Metric(
     name="NoticesFailed", pattern='{ $.message = "notice failed" }', default=None
 )
-# Of the access log. What API Gateway answers without the function has an `error`: it throttled the
-# call, or couldn't call the function. Its other refusals are of calls that aren't valid HTTP.
+# Of the access log. What API Gateway answers without the function has one of both errors: it
+# throttled the call, or couldn't call the function. AWS doesn't document which failures have which.
+# Its other refusals are of calls that aren't valid HTTP.
 API_REFUSED = Metric(
     name="ApiRefused",
     pattern=(
-        '{ $.error != "-" && ($.status = "429" || $.status = "500" || $.status = "502" '
-        '|| $.status = "503" || $.status = "504") }'
+        '{ ($.error != "-" || $.integration_error != "-") && ($.status = "429" || $.status = "500" '
+        '|| $.status = "502" || $.status = "503" || $.status = "504") }'
     ),
 )
 # Once per call, as all its decisions have the same time.

@@ -6,6 +6,7 @@ APIs" in the API Gateway developer guide.
 
 from __future__ import annotations
 
+import base64
 import secrets
 import threading
 import time
@@ -13,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final
+from urllib.parse import unquote
+from uuid import UUID
 
 from sandbox.lambda_url.event import Request, Response, event_of, message
 from sandbox.lambda_url.runtime import Failure, Fault
@@ -80,7 +83,13 @@ class HttpApi(Endpoint):
         return None if self._may_call() else ERROR
 
     def event(self, request: Request, request_id: str, now: datetime) -> dict[str, Any]:
-        """Translate a request to API Gateway's event, with the headers that it adds."""
+        """Translate a request to API Gateway's event, with the headers that it adds.
+
+        Its id is in base64, and another one than Lambda's. Its path is decoded, and ends at a
+        question mark even if that was encoded.
+        """
+        path, _, query = request.target.partition("?")
+        path = unquote(path).partition("?")[0]
         names = {name.lower() for name, _ in request.headers}
         added = {
             "content-length": str(len(request.body)),
@@ -97,8 +106,8 @@ class HttpApi(Endpoint):
             if name not in names or name == "x-forwarded-for"
         ]
         return event_of(
-            replace(request, headers=tuple(headers)),
-            request_id=request_id,
+            replace(request, target=f"{path}?{query}", headers=tuple(headers)),
+            request_id=base64.urlsafe_b64encode(UUID(request_id).bytes[:11]).decode(),
             now=now,
             account=self._api.account,
             domain=self._api.domain,

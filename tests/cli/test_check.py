@@ -261,8 +261,19 @@ FAILURES: dict[str, tuple[Answer, str, str]] = {
     "403 of an API": (
         of_api(403, "Forbidden"),
         "HTTP 403: API Gateway lets nobody call this API",
-        f"(an authorizer, or its default endpoint is disabled): {RESTORE}",
+        f"otherwise somebody changed the API by hand (an authorizer): {RESTORE}",
     ),
+    **{
+        f"{http} of an API": (
+            of_api(http, message),
+            f"HTTP {http}: API Gateway lets nobody call this API",
+            f"somebody changed the API by hand ({what}): {RESTORE}",
+        )
+        for http, message, what in (
+            (401, "Unauthorized", "an authorizer"),
+            (404, "Not Found", "its route is gone, or its default endpoint is disabled"),
+        )
+    },
     "429 of an API": (
         of_api(429, "Too Many Requests"),
         "HTTP 429: API Gateway throttled the call",

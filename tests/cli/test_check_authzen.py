@@ -77,10 +77,24 @@ def test_another_token(tmp_path: Path, sandbox: Sandbox) -> None:
     assert answer.lines[-2] == "problem  token: HTTP 401: the token isn't the deployed one"
 
 
+def test_behind_an_http_api(tmp_path: Path) -> None:
+    """The ids of its calls are in base64 for URLs; the log is searched for them."""
+    no = b'{"evaluations": [{"decision": false, "context": {"decision_id": "RFpm-D1DoEF_Uw=-0"}}]}'
+    with Scripted(FOUND, reply(b"{}", 400), reply(no)) as server:
+        stack = Stack(tmp_path, {"webhook_url": server.url})
+        answer = stack.run("check", "--stack", "dev", *AUTHZEN, "--as", JANE, "--resource", ASKED)
+    assert any(line.startswith("no       evaluation: ") for line in answer.lines)
+    assert """--filter-pattern '"RFpm-D1DoEF_Uw=-0"'""" in answer.lines[-1]
+
+
 @pytest.mark.parametrize(
     ("answers", "problem"),
     [
         ([reply(b'{"message": "x"}', 404)], "metadata: HTTP 404: AuthZEN is off at "),
+        *(
+            ([reply(b'{"message": "%s"}' % text, http)], f"metadata: HTTP {http}: API Gateway")
+            for http, text in ((401, b"Unauthorized"), (404, b"Not Found"))
+        ),
         ([reply(b"{}", 500)], "metadata: HTTP 500: "),
         ([reply(b"[]")], "metadata: what answers at "),
         ([FOUND, reply(b"{}", 503)], "token: HTTP 503: AWS itself failed"),

@@ -166,6 +166,10 @@ def test_a_deployed_stack(deployed: Stack, sandbox: Sandbox) -> None:
     ("answer", "problem", "remedy"),
     [
         (reply(b'{"message": "x"}', 404), "HTTP 404: ConductorOne is off at ", "set CONDUCTORONE"),
+        *(
+            (reply(b'{"message": "%s"}' % text, http), f"HTTP {http}: API Gateway lets ", "by hand")
+            for http, text in ((401, b"Unauthorized"), (404, b"Not Found"))
+        ),
         (reply(b"{}"), "what answers at ", "see the log"),
         (reply(b'{"message": "Who is it?"}', 401), "what answers at ", "see the log"),
         (reply(b"{}", 429), "HTTP 429: ", "RESERVED_CONCURRENCY"),

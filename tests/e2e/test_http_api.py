@@ -14,6 +14,7 @@ from sandbox.demo_data import JANE, NORA
 from sandbox.local_aws.deployment import read_api
 from sandbox.local_aws.resources.apigateway import SERVICE, execution_arn
 from sandbox.stack import Sandbox
+from tests.cli.stacks import Stack
 from tests.e2e.webhook_calls import Webhook, over_http, request_of
 from tests.support.projects import project_in
 
@@ -50,6 +51,16 @@ def test_signed_body_arrives_as_it_was_sent(sandbox: Sandbox) -> None:
     binary = {"Content-Type": "application/octet-stream"}
     assert webhook.call({"info": True}, headers=binary).http == 200
     assert webhook.call({"info": True}, secret="wks0-anything-else-at-all").http == 401
+
+
+@pytest.mark.usefixtures("outcomes")
+def test_the_commands_check_understands_its_answers(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The ids of its calls are API Gateway's."""
+    outputs = {**sandbox.deployment.outputs, "webhook_url": sandbox.url}
+    stack = Stack(tmp_path, outputs, sandbox.authzen_token)
+    answer = stack.check("--caller", "authzen", "--as", NORA, "--resource", "example.v1.Role:db")
+    assert answer.lines[-2].startswith("no       evaluation: a request by nora@example.com for ")
+    assert "=-0" in answer.lines[-1]
 
 
 def test_only_the_api_may_call_the_function(sandbox: Sandbox) -> None:

@@ -41,11 +41,17 @@ def _nothing_is_made(project: PulumiProject) -> Iterator[None]:
 
 
 def test_fresh_stack_shows_every_resource(project: PulumiProject) -> None:
-    """Each resource is to be created, of every type that the sandbox can make."""
+    """Each resource is to be created: with both endpoints, all types that the sandbox can make."""
     steps = project.preview()
-    assert {operation for operation, *_ in steps} == {"create"}
-    of_aws = [kind for _, kind, _ in steps if kind.startswith("aws:")]
-    assert sorted(set(of_aws)) == sorted(RESOURCES)
+    project.run_pulumi("config", "set", "ENDPOINT", "http-api")
+    behind_api = project.preview()
+    project.run_pulumi("config", "rm", "ENDPOINT")
+    assert {operation for operation, *_ in [*steps, *behind_api]} == {"create"}
+    of_aws, of_api = (
+        {kind for _, kind, _ in found if kind.startswith("aws:")} for found in (steps, behind_api)
+    )
+    assert of_aws | of_api == set(RESOURCES)
+    assert of_aws - of_api == {"aws:lambda/functionUrl:FunctionUrl"}
 
 
 def test_missing_secret_is_one_sentence(project: PulumiProject) -> None:

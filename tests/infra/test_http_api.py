@@ -116,11 +116,14 @@ def test_outputs_are_the_same_and_the_access_log(dev: ProgramRun, behind_api: Pr
 
 
 def test_access_log_is_kept_like_the_functions(program: Program) -> None:
-    """For as long, and beyond the stack; its prefix keeps AWS's own policy for it short."""
+    """For as long, and beyond the stack; its prefix keeps AWS's own policy for it short.
+
+    No other stack's begins with the same: whoever removes a stack deletes by that prefix.
+    """
     run = program.run({**API, "LOG_RETENTION_DAYS": "30"})
     log = _registered(run, "approval-webhook-api-access-log")
     assert log.inputs == {
-        "namePrefix": "/aws/vendedlogs/apis/oncall-approvals-dev-",
+        "namePrefix": "/aws/vendedlogs/apis/oncall-approvals/dev/",
         "retentionInDays": 30,
         "tags": TAGS,
     }
@@ -177,6 +180,7 @@ LINE = dict.fromkeys(ACCESS_LOG_FIELDS, "-")
         ({"status": "429", "error": "Too Many Requests"}, True),
         ({"status": "500", "error": "Internal Server Error"}, True),
         ({"status": "503", "error": "Service Unavailable"}, True),
+        ({"status": "500", "integration_error": "The IAM role doesn't have permissions"}, True),
     ],
 )
 def test_alarm_is_for_what_the_api_itself_refuses(line: Mapping[str, str], counts: bool) -> None:  # noqa: FBT001 - the column of a table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -102,6 +103,16 @@ def test_event_has_the_fields_of_a_published_one(start: Start) -> None:
     }  # this client sends none
     for key, value in sample["requestContext"].items():
         assert type(event["requestContext"][key]) is type(value)
+    ids = [one["requestContext"]["requestId"] for one in (event, sample)]
+    assert [len(id_) for id_ in ids] == [16, 16]
+    assert all(re.fullmatch("[A-Za-z0-9_-]{15}=", id_) for id_ in ids)
+
+
+def test_path_is_decoded(start: Start) -> None:
+    """Unlike a function URL's, and it ends at a question mark; the query stays as it was sent."""
+    event = call(start(), target="/%61%2Fb%3Fc?d=%65").json
+    assert event["rawPath"] == event["requestContext"]["http"]["path"] == "/a/b"
+    assert event["rawQueryString"] == "d=%65"
 
 
 def test_binary_bodies_are_base64(start: Start) -> None:
