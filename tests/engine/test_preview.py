@@ -41,7 +41,7 @@ def _nothing_is_made(project: PulumiProject) -> Iterator[None]:
 
 
 def test_fresh_stack_shows_every_resource(project: PulumiProject) -> None:
-    """Each resource is to be created: with both endpoints, all types that the sandbox can make."""
+    """Each resource is to be created, of all types that the sandbox knows."""
     steps = project.preview()
     project.run_pulumi("config", "set", "ENDPOINT", "http-api")
     behind_api = project.preview()
