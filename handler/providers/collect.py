@@ -158,8 +158,10 @@ class DutyCollector:
         without_end = {duty._replace(user="") for duty in evidence if duty.has_end and not duty.end}
         if not (without_end and self._is_patient and self._deadlines[-1].left()):
             return False
-        # A decision's duties have only the ids that the policy maps.
-        unread = [duty for duty in self.snapshot.duties if duty._replace(user="") in without_end]
+        # A decision's duties have only the ids that the policy maps, and no shown e-mails.
+        unread = [
+            duty for duty in self.snapshot.duties if duty._replace(user="", shown="") in without_end
+        ]
         known = ProviderSnapshot(tuple(unread))
         questions = {
             question.key: question

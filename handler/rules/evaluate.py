@@ -186,7 +186,8 @@ def _denying_rules(policy: Policy, folded: Iterable[FoldedResource], facts: Fact
 def _judge_shown_emails(facts: Facts, folded: Sequence[FoldedResource], policy: Policy) -> Facts:
     """Hold against a duty what speaks against the e-mail that its provider shows.
 
-    Against this duty only: so a decision doesn't depend on which answers came first.
+    Against this duty only: so a decision doesn't depend on which answers came first. The e-mail
+    itself gets no further.
     """
 
     def judge(duty: Duty) -> Duty:
@@ -194,11 +195,12 @@ def _judge_shown_emails(facts: Facts, folded: Sequence[FoldedResource], policy: 
             return duty
         known_as = facts.known_as | policy.known_as(duty.shown)
         return duty._replace(
+            shown="",
             self_declared=duty.is_declared_by(known_as),
             denied=bool(_denying_rules(policy, folded, facts._replace(known_as=known_as))),
         )
 
-    return facts._replace(duties=tuple(map(judge, facts.duties)))
+    return facts._replace(duties=sort_duties(map(judge, facts.duties)))
 
 
 def _evaluate_rules(

@@ -63,9 +63,7 @@ def _is_approved(decision: Decision, expected: Expected) -> None:
 
 def _without_people(duties: Iterable[Duty]) -> tuple[Duty, ...]:
     """Duties without what the policy says of people: whose users' they are, and who declared."""
-    return tuple(
-        duty._replace(holder="", user="", shown="", declarers=frozenset()) for duty in duties
-    )
+    return tuple(duty._replace(holder="", user="", declarers=frozenset()) for duty in duties)
 
 
 def _is_left_to_humans(decision: Decision, expected: Expected) -> None:

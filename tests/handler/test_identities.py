@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
+from itertools import product
 from typing import Any, NamedTuple
 
 import pytest
@@ -16,7 +17,7 @@ from auditlog.explain import tree
 from handler.audit import decision_record
 from handler.callers import CALLERS
 from handler.clock import Deadline
-from handler.duty import ON_CALL, Duty, ProviderSnapshot
+from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, ProviderSnapshot
 from handler.http import Client
 from handler.identities import identify
 from handler.providers.base import DutyQuery, ProviderClient
@@ -292,7 +293,13 @@ def test_what_it_costs(provider: str, named: object, open_place: Open) -> None:
 def test_an_approval_says_when_the_shift_ends(provider: str, open_place: Open) -> None:
     """Whether the person counts by e-mail, by id, or by both."""
     place = open_place(provider)
-    for identities, who in (({}, BO), (place.of(ghost=GHOST), GHOST), (place.of(ghost=BO), BO)):
+    both = place.of(ghost=BO)
+    for identities, who in (
+        ({}, BO),
+        (place.of(ghost=GHOST), GHOST),
+        (both, BO),
+        (place.of(bo=CY), CY),
+    ):
         (decision,) = place.decide(place.policy(identities), who).decisions
         assert [duty.end for duty in decision.evidence] == [NOW.replace(hour=20)]
 
@@ -546,25 +553,41 @@ def test_an_id_only_moves_duties(world: World, users: list[str]) -> None:
         assert mapped.duration == as_shown.duration
 
 
-@STEADY
-@given(
-    world=WORLDS,
-    users=st.lists(st.sampled_from(["", "P1", "P2"]), min_size=6, max_size=6),
-    count=st.integers(0, 5),
-)
-def test_no_later_answer_takes_an_approval_back(world: World, users: list[str], count: int) -> None:
+ANY_SHIFT, ANY_ROLE = {"on_call": {"schedules": "any"}}, {"incident_role": {"roles": "any"}}
+BY_JDOE = {"requester": {"emails": [JDOE]}}
+LEAD = SHIFT._replace(kind=INCIDENT_ROLE, id="R1", name="Lead", incident="INC-1")
+
+
+def test_no_later_answer_takes_an_approval_back() -> None:
     """So it doesn't matter which answers came first: whoever is approved early stays approved."""
-    identities = {
-        "PagerDuty": {"P1": "jane@example.com"},
-        "incident.io": {"P2": "jane@example.com"},
+    body = {
+        "rules": [
+            {"name": "on call", "resources": "any", "when": ANY_SHIFT, "duration": "1h"},
+            {"name": "leads", "resources": "any", "when": ANY_ROLE, "duration": "2h"},
+            {
+                "name": "not J. Doe",
+                "resources": {"kinds": ["vault"]},
+                "when": BY_JDOE,
+                "deny": True,
+            },
+        ],
+        "aliases": {},
+        "identities": {"pagerduty": {"P1": ANA, "P2": ANA}},
     }
-    policy = world.policy._replace(identities={**world.policy.identities, **identities})
-    duties = tuple(
-        duty._replace(user=user) for duty, user in zip(world.snapshot.duties, users, strict=False)
-    )
-    early, late = (
-        decide(world.request, identify(ProviderSnapshot(some), policy.identities), policy, NOW)
-        for some in (duties[:count], duties)
-    )
-    assert early.approved <= late.approved
-    assert early.duration <= late.duration
+    policy = read_policy(json.dumps(body))
+
+    def decide_by(resource: Resource, *duties: Duty) -> Decision:
+        snapshot = identify(ProviderSnapshot(duties), policy.identities)
+        return decide(Request(Resource(email=ANA), (resource,)), snapshot, policy, NOW)
+
+    people = (ANA, ""), (ANA, "P1"), (JDOE, "P2"), (JDOE, "")
+    for declarer in (JDOE, BO, "P1"):
+        lead = LEAD._replace(declarers=frozenset({declarer}))
+        duties = [
+            duty._replace(holder=holder, user=user)
+            for duty, (holder, user) in product((SHIFT, lead), people)
+        ]
+        for resource, first, second in product((RESOURCE, VAULT), duties, duties):
+            early, late = decide_by(resource, first), decide_by(resource, first, second)
+            assert early.approved <= late.approved
+            assert early.duration <= late.duration
