@@ -86,6 +86,10 @@ DUTIES = st.builds(
     shared_names=rarely(st.frozensets(st.sampled_from(NAMES)), st.just(frozenset())),
     ids_elsewhere=rarely(st.frozensets(st.sampled_from(NAMES)), st.just(frozenset())),
     user=st.just(""),
+    # A provider's answer has none of these; hypothesis would draw them as well.
+    inactive=st.just(value=False),
+    shown=st.just(""),
+    denied=st.just(value=False),
 )
 NAMED = st.just(ANY) | st.lists(st.sampled_from(NAMES + IDS), min_size=1, unique=True).map(tuple)
 DUTY_CONDITIONS: st.SearchStrategy[Condition] = st.one_of(
