@@ -40,7 +40,7 @@ _UNITS = {
 }
 _NUMBER = r"([0-9]+\.?[0-9]*|\.[0-9]+)"
 _DURATION = re.compile(
-    r"[-+]?(?:0|" + "".join(rf"(?:{_NUMBER}\s?{each}(?![a-z])\s?)?" for each in _UNITS) + ")",
+    r"[-+]?(?:0|" + "".join(rf"(?:{_NUMBER}\s?{unit}(?![a-z])\s?)?" for unit in _UNITS) + ")",
     re.IGNORECASE,
 )
 
@@ -53,7 +53,7 @@ def allowed(world: World) -> timedelta:
     if until and until - NOW < MINUTE:
         return NOTHING
     rules, resources, action = world.policy.rules, world.request.resources, world.request.action
-    if any(_denies(world, rule, each) for rule in rules if rule.deny for each in resources):
+    if any(_denies(world, rule, resource) for rule in rules if rule.deny for resource in resources):
         return NOTHING
     live = [rule for rule in rules if not (rule.deny or rule.dry_run)]
     spans = [
@@ -72,8 +72,8 @@ def _denies(world: World, rule: Rule, resource: Resource) -> bool:
 
 def _denial_holds(when: Condition, world: World) -> bool:
     if isinstance(when, AnyOf | AllOf):
-        held = [_denial_holds(each, world) for each in when.members]
-        return True in held if isinstance(when, AnyOf) else False not in held
+        results = [_denial_holds(member, world) for member in when.members]
+        return True in results if isinstance(when, AnyOf) else False not in results
     if isinstance(when, Requester):
         return any(_is_one_of(when, email) for email in _all_addresses(world))
     assert isinstance(when, RequestedDuration)
@@ -88,7 +88,7 @@ def _is_for(rule: Rule, resource: Resource, action: str) -> bool:
     return (
         right
         and resource.kind in (kinds or (resource.kind,))
-        and any(matches(each, resource.id) for each in ids or ("*",))
+        and any(matches(id_, resource.id) for id_ in ids or ("*",))
         and set(labels) <= set(resource.labels.items())
     )
 
@@ -96,15 +96,15 @@ def _is_for(rule: Rule, resource: Resource, action: str) -> bool:
 def _span(world: World, rule: Rule) -> timedelta:
     """Give the longest span for which a rule holds."""
     spans = {_carries(world, rule, duty) for duty in world.snapshot.duties}
-    held = [each for each in spans if each > NOTHING and _holds(world, rule, rule.when, each)]
-    return max(held, default=NOTHING)
+    lasting = [each for each in spans if each > NOTHING and _holds(world, rule, rule.when, each)]
+    return max(lasting, default=NOTHING)
 
 
 def _holds(world: World, rule: Rule, when: Condition | None, span: timedelta) -> bool:
     if isinstance(when, AnyOf):
-        return any(_holds(world, rule, each, span) for each in when.members)
+        return any(_holds(world, rule, member, span) for member in when.members)
     if isinstance(when, AllOf):
-        return all(_holds(world, rule, each, span) for each in when.members)
+        return all(_holds(world, rule, member, span) for member in when.members)
     if isinstance(when, Requester):
         return _is_one_of(when, world.request.requester.email)
     if isinstance(when, RequestedDuration):
@@ -189,7 +189,7 @@ def _asked(world: World) -> timedelta | None:
 
 
 def _is_one_of(when: Requester, email: str) -> bool:
-    return email in when.emails or any(email.endswith(f"@{each}") for each in when.domains)
+    return email in when.emails or any(email.endswith(f"@{domain}") for domain in when.domains)
 
 
 def _all_addresses(world: World) -> set[str]:

@@ -274,7 +274,7 @@ def _listed(value: Any) -> list[str]:  # noqa: ANN401 - a text or a list of them
 
 
 def _only(fields: Any, keys: tuple[str, ...]) -> Any:  # noqa: ANN401 - a mapping
-    """Refuse what nobody reads: a misspelt key would make a row that shows nothing."""
+    """Refuse unknown keys: a misspelt key would make a row that checks nothing."""
     assert isinstance(fields, dict), fields
     assert fields.keys() <= set(keys), f"{fields.keys() - set(keys)} is none of {keys}"
     return fields

@@ -109,7 +109,7 @@ class Webhook:
     @property
     def decisions(self) -> list[dict[str, Any]]:
         """The decision lines of the log."""
-        return [each for each in self.log if each["message"] == "decision"]
+        return [line for line in self.log if line["message"] == "decision"]
 
 
 @pytest.fixture
@@ -240,7 +240,7 @@ def test_every_request_of_a_call_is_decided(hook: Webhook) -> None:
         for each in ("nora@example.com", JANE, OMAR)
     ]
     claims = hook.ask({"event": "access/approve"}, *events)
-    assert [each["meta"]["labels"]["petition"] for each in claims] == [JANE, OMAR]
+    assert [claim["meta"]["labels"]["petition"] for claim in claims] == [JANE, OMAR]
     assert sorted(hook.double.calls.paths()) == ["/v2/incidents", "/v2/schedules"]
 
 
@@ -328,7 +328,7 @@ class TestErrors:
         text = json.dumps({"events": [request_of()]}).replace(name, twice, 1)
         http, body = hook.call(text)
         assert (http, body["status"]["message"]) == (400, "an object in the body has a name twice")
-        assert [each["message"] for each in hook.log] == ["refused"]
+        assert [line["message"] for line in hook.log] == ["refused"]
 
     @pytest.mark.parametrize("half", [r"\ud800", r"\udFFF", r"\udc00\ud800", "\U0001f389\\uDBFF"])
     @pytest.mark.parametrize("place", ["reason", "id", "label", "name", "unread"])
@@ -344,7 +344,7 @@ class TestErrors:
         text = json.dumps({"events": [event]}, ensure_ascii=False)
         http, body = hook.call(text.replace("\\\\u", "\\u"))
         assert (http, body["status"]["message"]) == (400, "a text in the body is not Unicode")
-        assert [each["message"] for each in hook.log] == ["refused"]
+        assert [line["message"] for line in hook.log] == ["refused"]
 
     def test_a_whole_pair_is_text(self, hook: Webhook) -> None:
         """A full surrogate pair is text, and so is an escaped backslash before `ud800`."""
@@ -365,7 +365,7 @@ class TestErrors:
         assert [http for http, _ in answers] == [401] * 6
         assert len({json.dumps(body) for _, body in answers}) == 1
         assert answers[0][1]["status"]["code"] == 16
-        assert [each["why"] for each in hook.log] == [
+        assert [line["why"] for line in hook.log] == [
             "the signature is wrong",
             "the timestamp is 302 s old",
             "the timestamp is -302 s old",
@@ -552,7 +552,7 @@ class TestOtherCalls:
         clock = Clock(lambda: datetime.now(UTC), lambda: seconds, lambda _: None)
         hook.app = App(hook.environment, clock, lambda line: hook.log.append(dict(line)), budget)
 
-        def fail(*arguments: Any) -> None:  # noqa: ANN401 - as of what it stands for
+        def fail(*arguments: Any) -> None:  # noqa: ANN401 - as in `fetch`
             nonlocal seconds
             seconds += arguments[-1].left() * share
             raise SecretError("Secrets Manager: no complete answer in time")

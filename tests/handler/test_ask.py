@@ -220,8 +220,8 @@ from handler.providers.runner import QuestionRunner, ask
 
 clock = Clock(lambda: datetime.now(UTC), monotonic, sleep)
 never = threading.Event().wait
-found = ask([Question("P", "hanging", "", lambda deadline: never())], Deadline(clock, 0.1))
-print(found.failures[0])
+snapshot = ask([Question("P", "hanging", "", lambda deadline: never())], Deadline(clock, 0.1))
+print(snapshot.failures[0])
 """
     ran = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=True, timeout=60

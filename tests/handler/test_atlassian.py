@@ -290,7 +290,7 @@ def test_the_end_of_another_provider_s_duty_is_not_asked_for(account: Account) -
     """A client doesn't look up the ends of another provider's duties."""
     other = Duty("another", ON_CALL, PAYMENTS, "Payments", ANA)
     questions = account.client.questions(ANAS_END, ProviderSnapshot(duties=(other,)))
-    assert [each.name for each in questions if each.name.startswith("timeline")] == []
+    assert [question.name for question in questions if question.name.startswith("timeline")] == []
 
 
 def test_shifts_of_others_change_no_end(account: Account) -> None:
@@ -408,7 +408,7 @@ def test_the_end_is_asked_for_once(account: Account) -> None:
 def test_a_timeline_adds_no_duty(account: Account) -> None:
     """A timeline can add an end to a duty, but never adds a duty."""
     account.double.put_on_shift("Payments", ANA)
-    cy = next(each for each in account.double.people if each.email == CY)
+    cy = next(person for person in account.double.people if person.email == CY)
     who = {"id": cy.id, "name": CY, "type": "user"}
     account.double.fail(account.timeline, _period({account.person: who}))
     snapshot = account.find(ANAS_END._replace(holders=frozenset({ANA, CY})))
@@ -451,7 +451,7 @@ def test_a_timeline_that_fails(
 _WRONG = [
     pytest.param("opsgenie", what, fault, id=f"opsgenie: {what}")
     for what, fault in faults.OPSGENIE["timeline"].items()
-    if not fault.field.endswith("recipient.name")  # nobody looks at it beside the id
+    if not fault.field.endswith("recipient.name")  # not read if there is an id
 ] + [
     pytest.param("jsm", what, fault, id=f"jsm: {what}")
     for what, fault in faults.JSM["timeline"].items()
@@ -497,7 +497,7 @@ def test_an_unreadable_rotation(account: Account) -> None:
 
 
 def test_impossible_periods(account: Account) -> None:
-    """A period that ends before it begins, or lies outside of now, isn't a shift."""
+    """A period that ends before it begins, or doesn't include now, gives no end."""
     account.double.put_on_shift("Payments", ANA)
     for start, end in (
         ("2026-03-04T13:00:00Z", "2026-03-04T11:00:00Z"),

@@ -116,7 +116,7 @@ def test_the_trace_is_cut_to_size() -> None:
     duties = tuple(SHIFT._replace(id=f"{number:01000}") for number in range(5000))
     long = RuleResult("x" * 1000, "no", duties=((duties[0], "x" * 1000),))
     names = [f"rule {number}" for number in range(5000)]
-    judged = (long, *(RuleResult(each, "no") for each in names))
+    judged = (long, *(RuleResult(name, "no") for name in names))
     decision = Decision(REQUEST, "no", duties=duties, rule_results=judged)
     record = record_of(decision, policy=by(long.rule, *names))
     trace = record["trace"]

@@ -64,7 +64,7 @@ class Fake:
         if self.failing == "answer":
             raise RuntimeError("the vendor is gone, key=hunter2")
         self.reasons.extend(decision.reason for decision in decisions)
-        return response(200, {"yes": [each.approved for each in decisions]})
+        return response(200, {"yes": [decision.approved for decision in decisions]})
 
     @staticmethod
     def failure(
@@ -135,7 +135,7 @@ def test_it_is_found_by_its_path(open_fake: Callable[..., tuple[CallFake, Log]])
     """A caller is found by its path; each of its requests is decided and logged once."""
     call, log = open_fake()
     assert call(f"{CY} joan@example.com") == (200, '{"yes": [true, false]}')
-    assert [each["outcome"] for each in log] == ["approve", "abstain"]
+    assert [line["outcome"] for line in log] == ["approve", "abstain"]
     assert call("") == (200, '{"yes": []}')
     assert len(log) == 2
     assert '{"status": {"code": 3' in call(rawPath="/")[1]

@@ -52,10 +52,13 @@ def _is_approved(decision: Decision, expected: Expected) -> None:
     assert decision.duration == expected.duration
     assert decision.rules == expected.rules
     if expected.evidence is not None:
-        shown, counted = expected.evidence, decision.evidence
-        if any(duty.user for duty in shown):
-            shown, counted = _without_people(shown), _without_people(counted)
-        assert shown == counted
+        expected_evidence, evidence = expected.evidence, decision.evidence
+        if any(duty.user for duty in expected_evidence):
+            expected_evidence, evidence = (
+                _without_people(expected_evidence),
+                _without_people(evidence),
+            )
+        assert expected_evidence == evidence
     assert expected.why in {"", decision.limits[-1]}
     assert expected.reason in {"", decision.reason}
     assert decision.could_change is bool(expected.asks_on)
@@ -82,14 +85,14 @@ def _is_left_to_humans(decision: Decision, expected: Expected) -> None:
 
 def _decoys(policy: Policy, row: Row) -> Iterator[tuple[str, Policy, Row]]:
     """Give variations of an approved row that must not be approved."""
-    theirs = tuple(duty._replace(holder=STRANGER, user="") for duty in row.duties)
+    others = tuple(duty._replace(holder=STRANGER, user="") for duty in row.duties)
     yield "nobody is on duty", policy, row._replace(duties=())
-    yield "somebody else is on duty", policy, row._replace(duties=theirs)
+    yield "somebody else is on duty", policy, row._replace(duties=others)
     users = tuple(duty._replace(holder="", user=f"{duty.user}0") for duty in row.duties)
     yield "another user is on duty", policy, row._replace(duties=users)
-    stranger = [each._replace(requester=Resource(email=STRANGER)) for each in row.requests]
+    stranger = [request._replace(requester=Resource(email=STRANGER)) for request in row.requests]
     yield "a stranger asks", policy, row._replace(requests=tuple(stranger))
-    more = [each._replace(resources=(*each.resources, SOMEBODY)) for each in row.requests]
+    more = [request._replace(resources=(*request.resources, SOMEBODY)) for request in row.requests]
     yield "a person is requested as well", policy, row._replace(requests=tuple(more))
     rules = (*policy.rules, Rule("nobody at all", Selector(), deny=True))
     yield "another rule denies", policy._replace(rules=rules), row

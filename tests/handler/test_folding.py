@@ -179,10 +179,10 @@ DISGUISES: list[Callable[[st.DrawFn, str], str]] = [
 def disguised(draw: st.DrawFn, texts: st.SearchStrategy[str]) -> tuple[str, str]:
     """Give a text, and the same text in disguises."""
     text = draw(texts)
-    worn = text
+    disguised_text = text
     for disguise in draw(st.lists(st.sampled_from(DISGUISES), max_size=4)):
-        worn = disguise(draw, worn)
-    return text, worn
+        disguised_text = disguise(draw, disguised_text)
+    return text, disguised_text
 
 
 WORDS = st.text(st.characters(exclude_characters="*"), min_size=1, max_size=8).filter(fold)

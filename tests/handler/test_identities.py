@@ -349,8 +349,8 @@ def test_asking_about_people_is_asking_about_everybody(
                 who = (ANA, BO, CY, GHOST, JDOE)
                 whole = _decide_from_everything(place, policy, who, resource)
                 for email, expected in zip(who, whole, strict=True):
-                    (found,) = place.decide(policy, email, resource=resource).decisions
-                    assert _result(found) == _result(expected), (named, email)
+                    (decision,) = place.decide(policy, email, resource=resource).decisions
+                    assert _result(decision) == _result(expected), (named, email)
 
 
 def _decide_from_everything(
@@ -452,15 +452,15 @@ def test_an_end_that_was_read_later() -> None:
     """A duty with an end replaces the one without, even if the holder was mapped since."""
     first, ended = SHIFT, SHIFT._replace(holder=ANA, end=NOW + HOUR)
     snapshot = ProviderSnapshot(without_email=(first,)).merge(ProviderSnapshot((ended,)))
-    found = identify(snapshot, {"PagerDuty": {"P1": ANA}})
-    assert (found.duties, found.without_email) == ((ended,), ())
-    again = identify(found, {"PagerDuty": {"P1": ANA}})
-    assert again == found
+    identified = identify(snapshot, {"PagerDuty": {"P1": ANA}})
+    assert (identified.duties, identified.without_email) == ((ended,), ())
+    again = identify(identified, {"PagerDuty": {"P1": ANA}})
+    assert again == identified
     shown = SHIFT._replace(holder=BO)
-    found = identify(
+    identified = identify(
         ProviderSnapshot((shown,)).merge(ProviderSnapshot((ended,))), {"PagerDuty": {"P1": ANA}}
     )
-    assert found.duties == (ended,)
+    assert identified.duties == (ended,)
 
 
 def test_email_pairs_are_merged() -> None:

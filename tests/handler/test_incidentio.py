@@ -561,7 +561,7 @@ def test_only_of_the_newest_incidents(double: IncidentIO, find_updates: FindUpda
         double.post_update(each, by=ANA)
     snapshot = find_updates()
     assert {duty.incident for duty in snapshot.duties} == {f"INC-{n}" for n in range(6, 26)}
-    assert sorted(_asked(double)) == sorted(each.id for each in incidents[5:])
+    assert sorted(_asked(double)) == sorted(incident.id for incident in incidents[5:])
     assert snapshot.failures == ()
 
 
@@ -688,8 +688,8 @@ def test_an_unreadable_inventory(
     assert {kind for _, kind in snapshot.incomplete} == {SEVERITY, INCIDENT_TYPE, KEY}
 
 
-def _incident(number: int, *held: tuple[str, str | None], **more: str) -> dict[str, Any]:
-    """A live incident with these role holders; `more` has the names of severity and type."""
+def _incident(number: int, *roles: tuple[str, str | None], **more: str) -> dict[str, Any]:
+    """A live incident with these role holders; `more` names its severity and type."""
     people = {"b": {"id": "b", "email": BO}, "c": {"id": "c", "email": CY}, "g": {"id": "g"}}
     people |= {"a": {"id": "a", "email": ANA}, "n": {"name": "Nobody"}}
     return {
@@ -702,7 +702,7 @@ def _incident(number: int, *held: tuple[str, str | None], **more: str) -> dict[s
                 "role": {"id": role, "name": f"Role {role}", "role_type": role},
                 "assignee": people[who] if who else None,
             }
-            for role, who in held
+            for role, who in roles
         ],
         **{field: {"id": name, "name": name} for field, name in more.items()},
     }

@@ -56,10 +56,10 @@ def double(account: Account) -> JSM:
 
 
 def _account(double: JSM, email: str) -> str:
-    return next(each.id for each in double.people if each.email == email)
+    return next(person.id for person in double.people if person.email == email)
 
 
-# -- what is asked -------------------------------------------------------------------------------
+# -- calls ---------------------------------------------------------------------------------------
 
 
 def test_the_calls_of_a_decision(account: Account, double: JSM) -> None:
@@ -158,7 +158,7 @@ def test_all_schedules(more: int, calls: int, account: Account, double: JSM) -> 
     ids = [PAYMENTS, *(double.add_schedule(f"S{number}").id for number in range(more))]
     snapshot = account.find(DutyQuery(schedules=("Nothing",)))
     assert ([listed.id for listed in snapshot.schedules_and_roles], snapshot.failures) == (ids, ())
-    offsets = [each.query["offset"] for each in double.calls if each.path == SCHEDULES]
+    offsets = [call.query["offset"] for call in double.calls if call.path == SCHEDULES]
     assert offsets == [[str(2 * number)] for number in range(calls)]
 
 
@@ -286,7 +286,7 @@ def test_trees_of_wrong_types(what: str, account: Account, double: JSM) -> None:
     double.put_on_shift(double.add_schedule("Search"), BO)
     double.fail(ON_CALLS, faults.JSM["on-calls"][what])
     snapshot = account.find()
-    counts = what.startswith("onCallParticipants.*.onCallParticipants:")  # nobody looks at those
+    counts = what.startswith("onCallParticipants.*.onCallParticipants:")  # not read
     assert holders(snapshot) == [*([ANA] if counts else []), "bo@acme.example"]
     assert bool(snapshot.failures) is not counts
     assert account.decide().approved is counts
@@ -302,7 +302,7 @@ def test_an_unreadable_participant_hides_no_other(account: Account, double: JSM)
     assert problems(snapshot) == ["1 entries could not be read"]
 
 
-# -- whose account it is -------------------------------------------------------------------------
+# -- accounts ------------------------------------------------------------------------------------
 
 
 def test_accounts_of_one_e_mail_are_one_person(account: Account, double: JSM) -> None:
@@ -358,7 +358,7 @@ def test_pages_of_users(account: Account, double: JSM) -> None:
 
     double.fail(USERS, Edited(cut))
     assert holders(account.find()) == [ANA, "bo@acme.example"]
-    assert [each.query["startAt"] for each in double.calls if each.path == USERS] == [["0"], ["1"]]
+    assert [call.query["startAt"] for call in double.calls if call.path == USERS] == [["0"], ["1"]]
 
 
 @pytest.mark.parametrize("what", faults.JSM["users"])

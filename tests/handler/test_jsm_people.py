@@ -57,7 +57,7 @@ def id_of(double: JSM, email: str) -> str:
     return next(person.id for person in double.people if person.email == email)
 
 
-# -- what is asked -------------------------------------------------------------------------------
+# -- calls ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("entry", "path"), [("Nights", SCHEDULES), (ID, ONE)])
@@ -185,7 +185,7 @@ def test_a_search_for_a_schedule_that_fails(fault: Fault, account: Account, doub
     assert not counts(account, "Nights")
 
 
-# -- whose account it is -------------------------------------------------------------------------
+# -- accounts ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

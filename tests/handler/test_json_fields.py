@@ -10,7 +10,7 @@ import pytest
 from handler.json_fields import ShapeError, get_list, get_object, get_str, require_str
 
 Reader = Callable[[Mapping[str, Any], str, str], object]
-SAID: dict[Reader, str] = {get_object: "an object", get_str: "a string", get_list: "a list"}
+TYPE_NAMES: dict[Reader, str] = {get_object: "an object", get_str: "a string", get_list: "a list"}
 RIGHT: dict[Reader, object] = {get_object: {"a": 1}, get_str: "words", get_list: [1, None]}
 VALUES: list[object] = [{"a": 1}, "words", [1, None], 0, 1, 1.5, False, True]
 
@@ -37,7 +37,7 @@ def test_another_type_is_an_error(read: Reader, value: object) -> None:
     """Another type is an error, even if falsy; the error names the field, not the value."""
     with pytest.raises(ShapeError) as caught:
         read({"field": value}, "field", "some.")
-    assert str(caught.value) == f"some.field is not {SAID[read]}"
+    assert str(caught.value) == f"some.field is not {TYPE_NAMES[read]}"
 
 
 @pytest.mark.parametrize("parent", [{}, {"id": None}, {"id": ""}])

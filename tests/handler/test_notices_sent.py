@@ -380,7 +380,7 @@ def test_one_address_that_fails(pdp: Opener, serve: Serve) -> None:
 
 
 class Sender(Client):
-    """A client that sends no notice but fails as told, and records the deadlines."""
+    """A client that sends no notice but fails with `failure`, and records the deadlines."""
 
     def __init__(self, set_clock: SetClock, failure: Exception | None = None) -> None:
         super().__init__(set_clock.clock)

@@ -32,7 +32,7 @@ ON_CALLS = "/v2/schedules/on-calls"
 FIRST = ("data", 0, "onCallParticipants", 0)
 STEP = (*FIRST, "onCallParticipants", 0)
 NO_STEP = "data.*.onCallParticipants.*.escalationTime: null"
-# Of the double's wrong types, those that only say that something is not there.
+# Wrong types that only mean that a value is missing.
 HARMLESS = {
     "data.*._parent.name: null",
     "data.*.onCallParticipants.*.name: null",
@@ -55,7 +55,7 @@ def double(account: Account) -> Opsgenie:
     return account.double
 
 
-# -- what is asked -------------------------------------------------------------------------------
+# -- calls ---------------------------------------------------------------------------------------
 
 
 def test_one_call_for_all_schedules(account: Account, double: Opsgenie) -> None:
@@ -68,7 +68,7 @@ def test_one_call_for_all_schedules(account: Account, double: Opsgenie) -> None:
     assert call.headers["authorization"] == f"GenieKey {OPSGENIE_KEY}"
 
 
-# -- who is notified at once ---------------------------------------------------------------------
+# -- on-call trees -------------------------------------------------------------------------------
 
 
 def test_only_users_are_people(account: Account, double: Opsgenie) -> None:

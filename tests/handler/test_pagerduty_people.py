@@ -62,7 +62,7 @@ def id_of(account: Account, email: str) -> str:
     return next(person.id for person in account.double.people if person.email == email)
 
 
-# -- what is asked -------------------------------------------------------------------------------
+# -- calls ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("entry", [PAYMENTS, "any"])
@@ -155,7 +155,7 @@ def test_limit_of_schedules(account: Account) -> None:
     assert len(account.double.calls) == 2 + 2 * MOST_LOOKED_UP
 
 
-# -- who it is -----------------------------------------------------------------------------------
+# -- people --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("email", ["ana@acme", "na@acme.example", "a@a", "ana", "@", "@acme", ""])
@@ -240,7 +240,7 @@ def test_several_people_at_once(account: Account) -> None:
     assert outcome.snapshot.failures == ()
 
 
-# -- whose e-mail is not shown -------------------------------------------------------------------
+# -- hidden e-mails -----------------------------------------------------------------------------
 
 
 def hide_emails(body: dict[str, Any]) -> None:

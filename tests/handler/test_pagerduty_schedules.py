@@ -52,7 +52,7 @@ def test_who_is_on_shift(by_name: bool, v3: bool, account: Account) -> None:  # 
     id_ = account.on_shift("Forgotten", v3=v3, policy=False)
     account.double.put_on_shift("Forgotten", BO, NOW - HOUR, NOW + 3 * HOUR)
     (duty,) = account.named("Forgotten" if by_name else id_).duties
-    (bo,) = (each.id for each in account.double.people if each.email == BO)
+    (bo,) = (person.id for person in account.double.people if person.email == BO)
     assert _calls(account) == [f"{PATHS[v3]}/{id_}", f"/users/{bo}"]
     assert duty == Duty(
         provider="PagerDuty",

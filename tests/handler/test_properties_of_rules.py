@@ -96,7 +96,7 @@ def an_approval_has_evidence(world: World, _: Draw) -> None:
     mine = {email, *world.policy.aliases.get(email, ())}
     assert bool(decision.evidence) is bool(decision.rules) is bool(decision.duration)
     assert set(decision.evidence) <= set(world.snapshot.duties)
-    assert all(each.holder in mine and each.runs_at(NOW) for each in decision.evidence)
+    assert all(duty.holder in mine and duty.runs_at(NOW) for duty in decision.evidence)
 
 
 def no_duty_no_approval(world: World, _: Draw) -> None:
@@ -170,8 +170,8 @@ def a_rule_in_dry_run_is_no_rule(world: World, draw: Draw) -> None:
 
 def fewer_duties(world: World, draw: Draw) -> None:
     """With fewer duties, nobody gets more."""
-    kept = draw(st.lists(st.booleans(), min_size=5, max_size=5))
-    duties = tuple(each for each, keep in zip(world.snapshot.duties, kept, strict=False) if keep)
+    flags = draw(st.lists(st.booleans(), min_size=5, max_size=5))
+    duties = tuple(each for each, keep in zip(world.snapshot.duties, flags, strict=False) if keep)
     brings_no_more(world._replace(snapshot=ProviderSnapshot(duties)), world)
 
 

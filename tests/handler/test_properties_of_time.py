@@ -52,8 +52,8 @@ def test_no_label_lengthens_access(labels: Mapping[str, str], allowed: timedelta
     assert expiry == NOW + duration
     asked = parse_instant(labels.get("indent.com/time/expires", ""))
     assert asked is None or expiry <= asked
-    kept = output.keys() - {"indent.com/time/duration", "indent.com/time/expires"}
-    for name in kept:
+    other_labels = output.keys() - {"indent.com/time/duration", "indent.com/time/expires"}
+    for name in other_labels:
         assert output[name] == labels[name]
         assert not name.strip().casefold().startswith("indent.com/time/")
         assert name.strip().casefold() not in {"expires", "indent.com/petition/duration"}

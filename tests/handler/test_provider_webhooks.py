@@ -115,7 +115,7 @@ def test_bots(opened: Opener) -> None:
         "pagerduty-approval-bot",
         "opsgenie-approval-bot",
     ]
-    assert {bot_of(each)["displayName"] for each in PROVIDERS} == {
+    assert {bot_of(provider)["displayName"] for provider in PROVIDERS} == {
         "Incident.io Approval Bot",
         "PagerDuty Approval Bot",
         "OpsGenie Approval Bot",
@@ -143,7 +143,7 @@ def test_one_that_is_down_hides_no_other(
     hook = opened(down, other, budget=budget, AUTO_APPROVAL_SCHEDULES="Payments, DBA")
     assert hook.call({"events": [request_of(ON_CALL[down])]}) == (200, NOTHING)
     (line,) = hook.decisions
-    (name,) = (each.name for each in PROVIDERS if each.id == down)
+    (name,) = (provider.name for provider in PROVIDERS if provider.id == down)
     assert line["provider_failures"]
     assert all(each.startswith(f"{name} ") for each in line["provider_failures"])
     assert len(hook.ask(request_of(ON_CALL[other]))) == 1

@@ -27,7 +27,7 @@ CYRILLIC = "\u0434" * 100
 CONTROLS = "\x01" * 250
 QUOTES = '"' * 250
 PARTY = "\N{PARTY POPPER}" * 250
-ASKED = tuple(each.name for each in PROVIDERS)
+ASKED = tuple(provider.name for provider in PROVIDERS)
 SHIFT = Duty("PagerDuty", ON_CALL, "S1", "DBA", JANE)
 
 
@@ -61,7 +61,7 @@ def matches(pattern: str, line: dict[str, Any]) -> bool:
 
 def policy_of(names: list[str], schedule: str = "DBA") -> Policy:
     """A policy with rules of these names, all for the requested resource."""
-    rules = (Rule(each, Selector(), OnCall((schedule,)), HOUR) for each in names)
+    rules = (Rule(name, Selector(), OnCall((schedule,)), HOUR) for name in names)
     return Policy(tuple(rules), digest="0123456789abcdef")
 
 
@@ -85,7 +85,7 @@ def test_no_policy_makes_the_line_too_long(text: str, schedule: str) -> None:
     assert matches(APPROVED.pattern, line) is (schedule == "DBA")
     assert matches(DECISION_TIME.pattern, line)
     assert not matches(SELF_MADE.pattern, line)
-    assert all(matches(failing(each).pattern, line) for each in PROVIDERS)
+    assert all(matches(failing(provider).pattern, line) for provider in PROVIDERS)
     assert line["omitted"]["rules"] == 600 - len(line["trace"]["rules"])
     assert line["trace"]["rules"]
 
@@ -143,7 +143,7 @@ def test_everything_large_at_once(text: str) -> None:
     assert line["outcome"] == "approve"
     assert matches(APPROVED.pattern, line)
     assert matches(SELF_MADE.pattern, line)
-    assert line["failing"] == {each.id: 1 for each in PROVIDERS}
+    assert line["failing"] == {provider.id: 1 for provider in PROVIDERS}
     assert (line["number"], line["milliseconds"], line["resource_count"]) == (199, 7, 200)
     assert line["whole"] is False
     assert {"resources", "duties", "rules", "texts", "labels"} <= line["omitted"].keys()
@@ -154,7 +154,7 @@ def test_rule_results_without_reasons_are_limited() -> None:
     duties = tuple(SHIFT._replace(id=str(each)) for each in range(50))
     names = [str(each) for each in range(600)]
     judged = tuple(
-        RuleResult(each, "grants", "", NOW, tuple((one, "") for one in duties)) for each in names
+        RuleResult(name, "grants", "", NOW, tuple((one, "") for one in duties)) for name in names
     )
     request = Request(Resource(email=JANE), (Resource("db", "prod"),))
     decision = Decision(request, "yes", duties, duties=duties, rule_results=judged, now=NOW)

@@ -29,9 +29,9 @@ DEFAULT = Settings(
 )
 
 
-def flat(found: Settings) -> dict[str, Any]:
+def flat(loaded: Settings) -> dict[str, Any]:
     """Give all values by name, including the default rule's and incident.io's."""
-    (rule,) = found.policy.rules
+    (rule,) = loaded.policy.rules
     named: dict[str, Any] = {"schedules": (), "incident_roles": (), "participants": False}
     assert isinstance(rule.when, AnyOf)
     for each in rule.when.members:
@@ -41,13 +41,13 @@ def flat(found: Settings) -> dict[str, Any]:
             named["incident_roles"] = each.roles
         named["participants"] = named["participants"] or isinstance(each, PostedUpdate)
     return {
-        **found._asdict(),
+        **loaded._asdict(),
         **named,
         "duration": rule.duration,
         "resource_labels": rule.resources.labels,
         "shift_end": rule.shift_end,
-        "self_declared": found.policy.self_declared,
-        "incidentio_base_url": found.providers["incidentio"]["INCIDENTIO_BASE_URL"],
+        "self_declared": loaded.policy.self_declared,
+        "incidentio_base_url": loaded.providers["incidentio"]["INCIDENTIO_BASE_URL"],
         "providers": None,
         "policy": None,
     }
@@ -445,7 +445,7 @@ def test_all_problems_are_reported_at_once() -> None:
     }
     error = refused(wrong)
     keys = {*wrong, "JSM_SITE", "JSM_EMAIL"} - {"JSM_API_TOKEN"}
-    assert {each.key for each in error.problems} == keys
+    assert {problem.key for problem in error.problems} == keys
     assert {*str(error).partition(" are wrong: ")[0].split(", ")} == keys
     for each in error.problems:
         assert str(each) in str(error)
@@ -472,7 +472,7 @@ def test_settings_that_exclude_each_other() -> None:
     beside = ("AUTO_APPROVAL_SCHEDULES", "AUTO_APPROVAL_RESOURCE_LABELS")
     given = {**dict.fromkeys(beside, "a=b"), "AUTO_APPROVAL_POLICY": "policy/prod.yaml"}
     problems = refused(given).problems
-    assert [dict(each.fixes) for each in problems if each.fixes] == [
+    assert [dict(problem.fixes) for problem in problems if problem.fixes] == [
         {key: None, "AUTO_APPROVAL_POLICY": None} for key in beside
     ]
 

@@ -153,7 +153,7 @@ def test_access_ends_with_the_shift(
     webhook = Webhook(SECRET, in_process(app), now=lambda: set_clock.now)
     answer = webhook.call({"events": [request_of(ANA)]})
     app.client.close()
-    output = [each["meta"]["labels"]["indent.com/time/duration"] for each in answer.claims]
+    output = [claim["meta"]["labels"]["indent.com/time/duration"] for claim in answer.claims]
     assert (answer.http, output) == (200, claims)
 
 
@@ -189,14 +189,14 @@ def test_no_calls_for_rules_that_cannot_match(
     assert len(lead.calls) == calls
 
 
-@pytest.mark.parametrize("held", [None, "", "{", "[]", '{"rules": []}'])
+@pytest.mark.parametrize("content", [None, "", "{", "[]", '{"rules": []}'])
 def test_without_its_file_nobody_is_approved(
-    held: str | None, lead: IncidentIO, tmp_path: Path, set_clock: SetClock
+    content: str | None, lead: IncidentIO, tmp_path: Path, set_clock: SetClock
 ) -> None:
     """A missing or invalid file is an error; the handler never falls back to plain settings."""
     file = tmp_path / "policy.json"
-    if held is not None:
-        file.write_text(held, encoding="utf-8")
+    if content is not None:
+        file.write_text(content, encoding="utf-8")
     answer = asked(lead, file, set_clock)
     assert answer.http == 500
     assert "claims" not in answer.body

@@ -43,7 +43,7 @@ def headers(timestamp: str = "2026-03-04T12:00:00Z", secret: str = SECRET) -> di
 
 
 def verify(
-    given: Mapping[str, str],
+    sent_headers: Mapping[str, str],
     body: bytes,
     secrets: Sequence[str],
     *,
@@ -51,16 +51,16 @@ def verify(
     max_age: timedelta,
 ) -> None:
     """Check a call as the handler does: first the age, then the signature."""
-    event = {"requestContext": {"http": {"method": "POST"}}, "headers": given}
+    event = {"requestContext": {"http": {"method": "POST"}}, "headers": sent_headers}
     sent = read_call(event, ("POST",), now).headers
     signature = indent.read_signature(sent, now=now, max_age=max_age)
     indent.verify(signature, body, secrets)
 
 
-def refusal(given: Mapping[str, str], body: bytes = BODY, *secrets: str) -> Refusal | None:
+def refusal(sent_headers: Mapping[str, str], body: bytes = BODY, *secrets: str) -> Refusal | None:
     """Give the refusal of a call, or None."""
     try:
-        verify(given, body, secrets or (SECRET,), now=NOW, max_age=FIVE_MINUTES)
+        verify(sent_headers, body, secrets or (SECRET,), now=NOW, max_age=FIVE_MINUTES)
     except Refusal as error:
         return error
     return None
@@ -68,10 +68,10 @@ def refusal(given: Mapping[str, str], body: bytes = BODY, *secrets: str) -> Refu
 
 def accepts(vector: Vector) -> bool:
     """Check a call's signature, regardless of its age."""
-    given = {"x-indent-timestamp": vector.timestamp, "x-indent-signature": vector.signature}
+    sent_headers = {"x-indent-timestamp": vector.timestamp, "x-indent-signature": vector.signature}
     now = parse_instant(vector.timestamp) or NOW
     try:
-        verify(given, vector.body, [vector.secret], now=now, max_age=FIVE_MINUTES)
+        verify(sent_headers, vector.body, [vector.secret], now=now, max_age=FIVE_MINUTES)
     except Refusal:
         return False
     return True

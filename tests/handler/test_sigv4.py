@@ -153,7 +153,7 @@ def test_the_same_as_botocore(
 ) -> None:
     """For any request, botocore's signer adds the same headers."""
     given_headers = {"Host": f"{service}.example.test:8443", **dict(headers)}
-    theirs = AWSRequest(
+    by_botocore = AWSRequest(
         method, f"https://{service}.example.test:8443/", headers=given_headers, data=body
     )
     keys = BotoCredentials(credentials.access_key, credentials.secret_key, credentials.token)
@@ -161,7 +161,7 @@ def test_the_same_as_botocore(
         # botocore takes no clock; this function is where its signers read the time.
         utc = now.astimezone(UTC).replace(tzinfo=None)
         patch.setattr("botocore.auth.get_current_datetime", lambda: utc)
-        SigV4Auth(keys, service, region).add_auth(theirs)
+        SigV4Auth(keys, service, region).add_auth(by_botocore)
     ours = sign(
         method,
         given_headers,
@@ -171,4 +171,4 @@ def test_the_same_as_botocore(
         service=service,
         now=now,
     )
-    assert ours == dict(theirs.headers.items())
+    assert ours == dict(by_botocore.headers.items())

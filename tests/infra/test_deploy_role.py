@@ -74,7 +74,7 @@ def test_deploy_role_may_exactly_this(run: ProgramRun) -> None:
     statements = _statements(run, "deploy-role-rights")
     allowed = {sid: each for sid, each in statements.items() if each["Effect"] == "Allow"}
     log = "arn:approval-webhook-log"
-    names = [each.name for each in alarms_for(PROVIDERS, notices=True, has_api=False)]
+    names = [alarm.name for alarm in alarms_for(PROVIDERS, notices=True, has_api=False)]
     assert allowed == {
         "FindState": _allow(["s3:ListBucket", "s3:GetBucketTagging"], [BUCKET], condition=OURS),
         "ReadStateVersion": _allow(
@@ -250,7 +250,7 @@ def test_boundary_is_the_functions_own_policy(run: ProgramRun, dev: ProgramRun) 
 
 
 def test_without_a_repository_nothing_is_new(dev: ProgramRun, program: Program) -> None:
-    """Without DEPLOY_REPOSITORY there is no deploy role; setting it changes nothing else."""
+    """Without DEPLOY_REPOSITORY there is no deploy role; with it, only the boundary is added."""
     of_iam = {made.name for made in dev.registrations if made.type.startswith("aws:iam/")}
     assert of_iam == {"approval-webhook-role", "approval-webhook-rights"}
     run = program.run({"DEPLOY_REPOSITORY": "acme/oncall"})

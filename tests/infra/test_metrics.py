@@ -248,5 +248,5 @@ def test_lambdas_own_lines_count_in_no_metric(line: object) -> None:
 def test_every_metric_is_counted_by_a_row() -> None:
     """Rows cover every metric except those of the other providers."""
     names = {name for row in ROWS for line in row.lines for name in line}
-    uncovered = {each.name for each in metrics_for(PROVIDERS, notices=True)} - names
+    uncovered = {metric.name for metric in metrics_for(PROVIDERS, notices=True)} - names
     assert uncovered == {"Failing-opsgenie", "Failing-jsm"}

@@ -70,7 +70,7 @@ def _stack(aws: Aws, name: str) -> Stack:
         names = iam.list_role_policies(RoleName=role)["PolicyNames"]
         assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
         return [
-            iam.get_role_policy(RoleName=role, PolicyName=each)["PolicyDocument"] for each in names
+            iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names
         ]
 
     boundary = arns["approval-webhook-boundary"]
