@@ -1,4 +1,4 @@
-"""An account at a provider: its double with three people, and the handler's client for it."""
+"""An account at a provider: its double with three people, and the handler's client."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ SECRETS = (
     *(PAGERDUTY_KEY, OPSGENIE_KEY, TOKEN, BOT),
     b64encode(f"{BOT}:{TOKEN}".encode()).decode(),
 )
-PAYMENTS = "PPAY001"  # the id of the schedule Payments
-# Of PagerDuty.
+PAYMENTS = "PPAY001"  # id of the schedule Payments
+# PagerDuty's paths.
 ON_CALLS, LAYERED, SHIFT_BASED, USERS = "/oncalls", "/schedules", "/v3/schedules", "/users"
 ANY_SCHEDULE = DutyQuery(any_schedule=True)
 ANAS_END = DutyQuery(any_schedule=True, ends=True, holders=frozenset({ANA}))
@@ -56,12 +56,12 @@ class Account(Generic[_Double]):
 
     @property
     def name(self) -> str:
-        """What people call the provider."""
+        """The provider's display name."""
         return BY_ID[self.provider].name
 
     @property
     def client(self) -> ProviderClient:
-        """What asks the provider."""
+        """The handler's client for the provider."""
         return self._clients[self.name]
 
     @cached_property
@@ -69,13 +69,13 @@ class Account(Generic[_Double]):
         return load_clients(self.http, self.clock.clock, {self.provider: self.settings})
 
     def reconnect(self, **settings: str) -> Self:
-        """Ask with other settings."""
+        """Give the account with other settings."""
         return replace(self, settings={**self.settings, **settings})
 
     def find(
         self, query: DutyQuery = ANY_SCHEDULE, deadline: Deadline | None = None
     ) -> ProviderSnapshot:
-        """Ask round by round until nothing new is asked, as for a decision."""
+        """Ask round by round until there are no new questions, as for a decision."""
         client, snapshot = self.client, ProviderSnapshot()
         asked: set[tuple[str, str, str]] = set()
         for _ in range(MOST_ROUNDS + 1):
@@ -95,7 +95,7 @@ class Account(Generic[_Double]):
     ) -> Decision:
         """Decide a request for the database by a policy of one rule.
 
-        Without changes, it gives whoever is on call for Payments any resource for six hours.
+        By default the rule approves any resource for six hours for people on call for Payments.
         """
         request = Request(Resource("slack/user", "U1", email), (DATABASE,))
         when = {"on_call": {"schedules": ["Payments"]}}
@@ -107,24 +107,24 @@ class Account(Generic[_Double]):
 
 
 class PagerDutyAccount(Account[PagerDuty]):
-    """One at PagerDuty."""
+    """An account at PagerDuty."""
 
     def named(self, *schedules: str, deadline: Deadline | None = None) -> ProviderSnapshot:
-        """Ask as for a policy that names these."""
+        """Ask as for a policy that names these schedules."""
         return self.find(DutyQuery(schedules=schedules), deadline)
 
     def counts(self, entry: str, email: str = ANA) -> bool:
-        """Whether a rule that names this schedule approves somebody."""
+        """Check whether a rule that names this schedule approves a person."""
         return self.decide_by(email, schedules=[entry]).approved
 
     def decide_by(
         self, email: str = ANA, deadline: Deadline | None = None, **on_call: object
     ) -> Decision:
-        """Decide by a rule on being on call."""
+        """Decide with a rule on being on call."""
         return self.decide(email, deadline, when={"on_call": on_call})
 
     def on_shift(self, name: str, *people: str, v3: bool = False, policy: bool = True) -> str:
-        """Add a schedule with these on shift, used by an escalation policy or not; its id."""
+        """Add a schedule with these people on shift; give its id."""
         schedule = self.double.add_schedule(name, v3=v3)
         for person in people:
             self.double.put_on_shift(schedule, person)
@@ -133,12 +133,12 @@ class PagerDutyAccount(Account[PagerDuty]):
         return schedule.id
 
     def count_calls(self, path: str) -> int:
-        """How many calls there were to exactly this path."""
+        """Count the calls to exactly this path."""
         return self.double.calls.paths().count(path)
 
 
 class AtlassianAccount(Account[Opsgenie | JSM]):
-    """One at Opsgenie or its successor."""
+    """An account at Opsgenie or JSM Operations."""
 
     @property
     def schedules(self) -> str:
@@ -154,16 +154,16 @@ class AtlassianAccount(Account[Opsgenie | JSM]):
 
     @property
     def person(self) -> str:
-        """Where a period of a timeline says who it is."""
+        """The field with the person in a timeline's period."""
         return "responder" if self.provider == "jsm" else "recipient"
 
     def count_calls(self, ending: str) -> int:
-        """How many calls there were whose path ends so."""
+        """Count the calls to paths with this ending."""
         return sum(path.endswith(ending) for path in self.double.calls.paths())
 
 
 def holders(snapshot: ProviderSnapshot) -> list[str]:
-    """Who has a duty."""
+    """The holders of all duties."""
     return sorted(duty.holder for duty in snapshot.duties)
 
 
@@ -174,12 +174,12 @@ def id_of(account: Account[Any], email: str) -> str:
 
 
 def problems(snapshot: ProviderSnapshot) -> list[str]:
-    """What went wrong."""
+    """The problems of all failures."""
     return [failure.problem for failure in snapshot.failures]
 
 
 def make_double(provider: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Any:  # noqa: ANN401 - of any vendor
-    """Make a provider's double; it is to be started, and filled."""
+    """Make a provider's double, neither started nor filled."""
     if provider == "incidentio":
         return IncidentIO(API_KEY, now=now)
     if provider == "pagerduty":
@@ -188,7 +188,7 @@ def make_double(provider: str, now: Callable[[], datetime] = lambda: datetime.no
 
 
 def settings_of(provider: str, url: str) -> dict[str, str]:
-    """Give the settings by which the handler asks a double at this URL."""
+    """Give the settings for a double at this URL."""
     return {
         "incidentio": {"INCIDENTIO_API_KEY": API_KEY, "INCIDENTIO_BASE_URL": url},
         "pagerduty": {"PAGERDUTY_KEY": PAGERDUTY_KEY, "PAGERDUTY_BASE_URL": url},
@@ -206,7 +206,7 @@ def settings_of(provider: str, url: str) -> dict[str, str]:
 def open_account(
     kind: type[_Account], provider: str, client: Client, clock: SetClock
 ) -> Iterator[_Account]:
-    """Start a provider's double, by the clock that is set by hand."""
+    """Start a provider's double, with the clock set by hand."""
     with make_double(provider, lambda: clock.now) as double:
         fill(double)
         yield kind(provider, double, settings_of(provider, double.url), client, clock)
@@ -225,7 +225,7 @@ def open_atlassian(
 
 
 def fill(double: IncidentIO | PagerDuty | Opsgenie | JSM) -> None:
-    """Three people, and the schedule Payments with nobody on it."""
+    """Add three people, and the schedule Payments with nobody on it."""
     double.add_person("Ana Lima", ANA)
     double.add_person("Bo Berg", BO)
     double.add_person("Cy Noon", CY)

@@ -1,6 +1,6 @@
-"""Answers that cannot be used, of whichever provider, and what the log says of each.
+"""Unusable answers of any provider, and the reported problem of each.
 
-`test_http*.py` has more of them: here they show that one failing answer hides no other.
+`test_http*.py` tests more of them; these show that one failing answer hides no other.
 """
 
 from __future__ import annotations
@@ -24,5 +24,5 @@ BAD_ANSWERS = [
 
 
 def takes_time(fault: Fault) -> bool:
-    """Whether only the deadline ends it."""
+    """Check whether only the deadline ends it."""
     return isinstance(fault, faults.Hang)

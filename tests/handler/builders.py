@@ -1,4 +1,4 @@
-"""Requests, questions and answers made up by tests of who is asked what."""
+"""Requests, questions and answers for tests of queries."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ FOR_JOAN = {"requester": {"emails": [JOAN]}}
 
 
 def make_request(kind: str = "db", email: str = JANE, **labels: str) -> Request:
-    """Jane asks for a database, if not said otherwise."""
+    """A request for a database, by Jane by default."""
     return read_request(Resource(email=email), (Resource(kind, "1"),), labels)
 
 
 def make_policy(when: dict[str, Any], *rules: dict[str, Any], **more: object) -> Policy:
-    """Give a policy with a rule for databases, and others."""
+    """A policy with a rule for databases, and these other rules."""
     first = {"name": "r", "resources": {"kinds": ["db"]}, "when": when, "duration": "6h", **more}
     return read_policy(json.dumps({"rules": [first, *rules], "aliases": {}}))
 
 
 def make_duty(name: str, id_: str = "", *, kind: str = ON_CALL, shortform: str = "") -> Duty:
-    """One of Jane's at the provider P."""
+    """A duty of Jane's at the provider P."""
     return Duty("P", kind, id_ or f"id of {name}", name, "jane@example.com", shortform=shortform)
 
 
 def make_page(*duties: Duty) -> Page:
-    """A page with these duties and the schedules or roles that they are for."""
+    """A page with these duties, and their schedules or roles."""
     return Page(
         duties,
         tuple(
@@ -52,12 +52,12 @@ def make_page(*duties: Duty) -> Page:
 
 
 def make_question(name: str, ask_: Fetch, lists: str = ON_CALL, provider: str = "P") -> Question:
-    """One to a provider, P if not said otherwise."""
+    """A question to a provider, P by default."""
     return Question(provider, name, lists, ask_)
 
 
 def fetching(*pages: Page, then: Exception | None = None) -> Fetch:
-    """Those pages, then the end or an error."""
+    """Answer with these pages, then end or raise."""
 
     def pages_of(_deadline: Deadline) -> Iterator[Page]:
         yield from pages

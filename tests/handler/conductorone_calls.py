@@ -1,4 +1,4 @@
-"""ConductorOne as tests have it: a tenant with keys, calls and answers by its own SDK's types."""
+"""A ConductorOne tenant for tests: keys, calls, and answers read with its own SDK's types."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _TYPES = "type.googleapis.com/"
 
 @cache
 def private_key(number: int = 0, bits: int = 2048) -> rsa.RSAPrivateKey:
-    """A key of a tenant; each number is another."""
+    """A tenant's key; each number gives another one."""
     assert number >= 0
     return rsa.generate_private_key(65537, bits)
 
 
 def key_set(**numbers: int) -> bytes:
-    """The JWKS of keys, by their ids."""
+    """The JWKS of keys, by id."""
     keys = []
     for id_, number in numbers.items():
         public = private_key(number).public_key()
@@ -42,7 +42,7 @@ def key_set(**numbers: int) -> bytes:
 
 
 def claims_for(body: bytes, now: datetime, **changes: object) -> dict[str, Any]:
-    """What a token says; a change to None leaves it out."""
+    """The claims of a token; a claim changed to None is left out."""
     at = int(now.timestamp())
     claims = {
         "iss": "acme.conductor.one",
@@ -72,7 +72,7 @@ def event_of(
     host: str = HOST,
     headers: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """A call as the function URL hands it over; headers are the sender's word."""
+    """A call as the function URL passes it on; the sender chooses the headers."""
     return {
         "version": "2.0",
         "rawPath": PATH,
@@ -88,7 +88,7 @@ def event_of(
 
 
 def envelope(event: str, payload: Mapping[str, Any]) -> bytes:
-    """What every event comes in, as compact as ConductorOne writes it."""
+    """The envelope of every event, as compact as ConductorOne's."""
     values = {
         "version": "v1",
         "webhookId": "2fWebhook01",
@@ -100,15 +100,15 @@ def envelope(event: str, payload: Mapping[str, Any]) -> bytes:
 
 
 def test_event() -> bytes:
-    """What the button Test sends."""
+    """The event that the Test button sends."""
     return envelope(TEST, {})
 
 
-test_event.__test__ = False  # type: ignore[attr-defined]  # it is no test
+test_event.__test__ = False  # type: ignore[attr-defined]  # not a test
 
 
 def step(payload: Mapping[str, Any] | None = None) -> bytes:
-    """A policy step, as `grant_payload` makes it if not said otherwise."""
+    """A policy step, by default with `grant_payload`."""
     return envelope(APPROVAL_STEP, grant_payload() if payload is None else payload)
 
 
@@ -122,8 +122,8 @@ def grant_payload(
 ) -> dict[str, Any]:
     """A request by Ana for an hour, made by the vendor's types.
 
-    Changes are by the SDK's names; one to None leaves a field out. `task_type` is another kind of
-    task instead, `account` comes along, too.
+    Changes use the SDK's names; a change to None leaves a field out. `task_type` replaces the
+    task's type, and `account` is added.
     """
     granted = shared.TaskTypeGrant(
         **_changed(
@@ -171,7 +171,7 @@ def grant_payload(
     entitlement = shared.AppEntitlement(id=ENTITLEMENT, app_id=APP, display_name="Production")
     view = shared.TaskView(task=asked, app_path="$.expanded[0]", user_path="$.expanded[1]")
     payload: dict[str, Any] = {
-        # Each by itself: the SDK's type of the whole payload reads lists, and writes none.
+        # One by one, since the SDK's type of the whole payload can read lists but not write them.
         "taskView": _written(view),
         "expanded": [
             {"@type": f"{_TYPES}{name}", **_written(value)}
@@ -202,9 +202,9 @@ def _written(value: Any) -> Any:  # noqa: ANN401 - any of the SDK's types
 
 
 def outcome_of(body: str) -> str:
-    """Read an answer by the vendor's types: `accept`, or the comment by which it is passed on.
+    """Read an answer with the vendor's types: `accept`, or the comment to the humans.
 
-    A denial is its comment after "deny: ".
+    A denial is the comment after "deny: ".
     """
     read = shared.ResponsePolicyApprovalStep.model_validate_json(body)
     assert read.version == "v1"

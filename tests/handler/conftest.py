@@ -1,4 +1,4 @@
-"""What the tests of the handler share: a clock set by hand, servers, and an organisation to ask."""
+"""Shared by the handler's tests: a clock set by hand, servers, and an organisation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ANA, BO, CY = "ana@acme.example", "Bo@Acme.example", "cy@acme.example"
 
 
 class SetClock:
-    """Time that passes only where a test says so, or something waits; `waits` are in seconds."""
+    """A clock that only a test or a wait moves on; `waits` are in seconds."""
 
     def __init__(self) -> None:
         self.now = NOW
@@ -39,12 +39,12 @@ class SetClock:
         self.clock = Clock(lambda: self.now, lambda: self.seconds, self._sleep)
 
     def advance(self, seconds: float) -> None:
-        """Let time pass."""
+        """Move the clock on."""
         self.now += timedelta(seconds=seconds)
         self.seconds += seconds
 
     def deadline(self, seconds: float = 6.0) -> Deadline:
-        """A deadline on this clock: it never passes by itself."""
+        """A deadline on this clock, which never passes by itself."""
         return Deadline(self.clock, seconds)
 
     def _sleep(self, seconds: float) -> None:
@@ -54,7 +54,7 @@ class SetClock:
 
 @pytest.fixture
 def incidentio() -> Iterator[IncidentIO]:
-    """Cy is on call for DBA."""
+    """incident.io with Cy on call for DBA."""
     with IncidentIO(API_KEY) as one:
         one.add_person("Cy Noon", CY)
         one.add_schedule("DBA")
@@ -64,7 +64,7 @@ def incidentio() -> Iterator[IncidentIO]:
 
 @pytest.fixture(autouse=True)
 def _measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let coverage see the handler's threads: it looks only at those that `threading` starts."""
+    """Let coverage measure the handler's threads, by starting them with `threading`."""
 
     def start(function: Callable[..., object], args: tuple[object, ...]) -> None:
         threading.Thread(target=function, args=args, daemon=True).start()
@@ -75,26 +75,26 @@ def _measured(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def set_clock() -> SetClock:
-    """A clock that is set by hand, at `NOW`."""
+    """A clock set by hand, at `NOW`."""
     return SetClock()
 
 
 @pytest.fixture
 def real_deadline(set_clock: SetClock) -> Callable[[float], Deadline]:
-    """Deadlines in real seconds, for servers that never answer: keep them short."""
+    """Deadlines in real seconds, for servers that never answer; keep them short."""
     clock = Clock(set_clock.clock.now, time.monotonic, set_clock.clock.sleep)
     return lambda seconds: Deadline(clock, seconds)
 
 
 @pytest.fixture
 def _no_hedging(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Send no request twice because its answer is slow: on a slow machine, each may be."""
+    """Never send a request twice because its answer is slow, as on a slow machine."""
     monkeypatch.setattr(HedgedRequest, "_delay", lambda *_: None)
 
 
 @pytest.fixture
 def client(set_clock: SetClock) -> Iterator[Client]:
-    """A client on the clock that is set by hand; its kept connections are closed in the end."""
+    """A client with the clock set by hand; its connections are closed at the end."""
     made = Client(set_clock.clock)
     yield made
     made.close()
@@ -113,7 +113,7 @@ def serve() -> Iterator[Callable[..., Scripted]]:
 
 @pytest.fixture
 def double(set_clock: SetClock) -> Iterator[IncidentIO]:
-    """incident.io with Ana, Bo and Cy, by the clock set by hand; it shows private things."""
+    """incident.io with Ana, Bo and Cy, the clock set by hand, and a key that sees all."""
     roles = ("viewer", "schedules_reader", "global_access")
     with IncidentIO(API_KEY, key_roles=roles, now=lambda: set_clock.now) as one:
         one.add_person("Ana Lima", ANA)
@@ -124,7 +124,7 @@ def double(set_clock: SetClock) -> Iterator[IncidentIO]:
 
 @pytest.fixture
 def incidentio_client(client: Client, double: IncidentIO, set_clock: SetClock) -> IncidentIOClient:
-    """The double as the handler sees it."""
+    """The handler's client for the double."""
     settings = {"INCIDENTIO_BASE_URL": double.url, "INCIDENTIO_API_KEY": API_KEY}
     return IncidentIOClient(client, set_clock.clock, settings)
 
@@ -133,7 +133,7 @@ def incidentio_client(client: Client, double: IncidentIO, set_clock: SetClock) -
 def find(
     incidentio_client: IncidentIOClient, set_clock: SetClock
 ) -> Callable[..., ProviderSnapshot]:
-    """Ask the double what is asked for every decision: `find()`, or `find(deadline)`."""
+    """Ask the double as for every decision: `find()`, or `find(deadline)`."""
 
     def find(deadline: Deadline | None = None) -> ProviderSnapshot:
         snapshot = ask(
@@ -145,14 +145,14 @@ def find(
             assert "@" not in str(failure)
         return snapshot._replace(
             schedules_and_roles=()
-        )  # every test of its own would have to list them
+        )  # otherwise every test would have to list them
 
     return find
 
 
 @pytest.fixture
 def released() -> Iterator[threading.Event]:
-    """What a hanging question waits for: the end of the test, if nothing sooner."""
+    """An event for hanging questions to wait for; it is set when the test ends."""
     event = threading.Event()
     yield event
     event.set()
@@ -160,7 +160,7 @@ def released() -> Iterator[threading.Event]:
 
 @pytest.fixture
 def deaf_port() -> Iterator[int]:
-    """A port that takes no further connection: its queue is full."""
+    """A port that accepts no further connections, since its queue is full."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)

@@ -1,4 +1,4 @@
-"""A fault of the incident.io double: the right answer, edited by the test."""
+"""Faults of the incident.io double: the correct answer, edited by the test."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from sandbox.vendors.server import Exchange
 
-# Of the double's wrong types, those that only say that something is not there.
+# Wrong types that only mean that a value is missing.
 HARMLESS = {
     "incidents: null",
     "incidents.*.incident_role_assignments: null",
@@ -24,19 +24,19 @@ LISTS = {"incidents": "incident_role", "schedules": "on_call"}
 
 @dataclass(frozen=True)
 class Edited:
-    """The right body after `edit`, which changes it in place."""
+    """Answer with the correct body, changed in place by `edit`."""
 
     edit: Callable[[Any], None]
 
     def __call__(self, exchange: Exchange) -> None:
-        """Answer with it."""
+        """Send the edited answer."""
         body = json.loads(exchange.response.body_bytes())
         self.edit(body)
         exchange.send(replace(exchange.response, body=body))
 
 
 def put(*path: str | int, value: object) -> Edited:
-    """Another value in one place."""
+    """Replace the value at a path."""
 
     def edit(body: Any) -> None:  # noqa: ANN401 - any JSON
         for step in path[:-1]:
@@ -47,7 +47,7 @@ def put(*path: str | int, value: object) -> Edited:
 
 
 def drop(*path: str | int) -> Edited:
-    """One field less."""
+    """Remove the field at a path."""
 
     def edit(body: Any) -> None:  # noqa: ANN401 - any JSON
         for step in path[:-1]:

@@ -1,6 +1,6 @@
-"""A decision whose providers answer at the URL that is given; prints its peak of memory, in MiB.
+"""Decide with providers at the given URL, and print the peak of memory in MiB.
 
-Run as a process of its own: the peak is the process's.
+Run in a process of its own, since the peak is a process's.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ request = Request(Resource(email="jane@example.com"), (Resource("db", "prod"),))
 clients = load_clients(Client(SYSTEM_CLOCK), SYSTEM_CLOCK, PROVIDERS)
 deadline = Deadline(SYSTEM_CLOCK, 30.0)
 outcome = collect_and_decide([request], policy, clients, SYSTEM_CLOCK, deadline)
-# This program's own: getrusage counts what its parent held when it was started, too.
+# Of this program alone: getrusage also counts its parent's memory at the start.
 status = Path("/proc/self/status").read_text(encoding="ascii")
 (kibibytes,) = re.findall(r"VmHWM:\s+([0-9]+) kB", status)
 peak = int(kibibytes) / 1024

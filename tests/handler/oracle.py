@@ -1,7 +1,7 @@
-"""What a policy means, said a second time and in another way: slower, and without a word of why.
+"""A second, independent reading of policies: slower than the handler's, and without reasons.
 
-The decision looks for the duties that carry longest. This asks of each span of time whether all
-that a rule needs would last so long.
+The handler looks for the duties that last longest. This checks for each span of time whether all
+that a rule needs lasts so long.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ _UNITS = {
 }
 _NUMBER = r"([0-9]+\.?[0-9]*|\.[0-9]+)"
 _DURATION = re.compile(
-    r"[-+]?(?:0|" + "".join(rf"(?:{_NUMBER}\s?{each}(?![a-z])\s?)?" for each in _UNITS) + ")",
+    r"[-+]?(?:0|" + "".join(rf"(?:{_NUMBER}\s?{unit}(?![a-z])\s?)?" for unit in _UNITS) + ")",
     re.IGNORECASE,
 )
 
 
 def allowed(world: World) -> timedelta:
-    """Say for how long access is granted; nothing is a no."""
+    """Give how long access is granted; zero means that it isn't."""
     until = world.request.requested_expiry
     if world.request.unreadable_duration or world.request.unreadable_expiry:
         return NOTHING
     if until and until - NOW < MINUTE:
         return NOTHING
     rules, resources, action = world.policy.rules, world.request.resources, world.request.action
-    if any(_denies(world, rule, each) for rule in rules if rule.deny for each in resources):
+    if any(_denies(world, rule, resource) for rule in rules if rule.deny for resource in resources):
         return NOTHING
     live = [rule for rule in rules if not (rule.deny or rule.dry_run)]
     spans = [
@@ -72,8 +72,8 @@ def _denies(world: World, rule: Rule, resource: Resource) -> bool:
 
 def _denial_holds(when: Condition, world: World) -> bool:
     if isinstance(when, AnyOf | AllOf):
-        held = [_denial_holds(each, world) for each in when.members]
-        return True in held if isinstance(when, AnyOf) else False not in held
+        results = [_denial_holds(member, world) for member in when.members]
+        return True in results if isinstance(when, AnyOf) else False not in results
     if isinstance(when, Requester):
         return any(_is_one_of(when, email) for email in _all_addresses(world))
     assert isinstance(when, RequestedDuration)
@@ -88,23 +88,23 @@ def _is_for(rule: Rule, resource: Resource, action: str) -> bool:
     return (
         right
         and resource.kind in (kinds or (resource.kind,))
-        and any(matches(each, resource.id) for each in ids or ("*",))
+        and any(matches(id_, resource.id) for id_ in ids or ("*",))
         and set(labels) <= set(resource.labels.items())
     )
 
 
 def _span(world: World, rule: Rule) -> timedelta:
-    """Say how long a rule would open something for: the longest span for which it holds."""
+    """Give the longest span for which a rule holds."""
     spans = {_carries(world, rule, duty) for duty in world.snapshot.duties}
-    held = [each for each in spans if each > NOTHING and _holds(world, rule, rule.when, each)]
-    return max(held, default=NOTHING)
+    lasting = [each for each in spans if each > NOTHING and _holds(world, rule, rule.when, each)]
+    return max(lasting, default=NOTHING)
 
 
 def _holds(world: World, rule: Rule, when: Condition | None, span: timedelta) -> bool:
     if isinstance(when, AnyOf):
-        return any(_holds(world, rule, each, span) for each in when.members)
+        return any(_holds(world, rule, member, span) for member in when.members)
     if isinstance(when, AllOf):
-        return all(_holds(world, rule, each, span) for each in when.members)
+        return all(_holds(world, rule, member, span) for member in when.members)
     if isinstance(when, Requester):
         return _is_one_of(when, world.request.requester.email)
     if isinstance(when, RequestedDuration):
@@ -136,9 +136,9 @@ def _named(names: tuple[str, ...] | None, duty: Duty, provider: str = "") -> boo
 
 
 def _carries(world: World, rule: Rule, duty: Duty) -> timedelta:
-    """Say how long a duty would carry access by a rule; nothing where it does not count."""
+    """Give how long a duty would grant access by a rule; zero if it doesn't count."""
     begun = duty.start is None or duty.start <= NOW
-    if not begun or (duty.end and duty.end <= NOW) or not _is_his_own(world, duty):
+    if not begun or (duty.end and duty.end <= NOW) or not _is_their_own(world, duty):
         return NOTHING
     if rule.shift_end is None:
         return rule.duration
@@ -151,8 +151,8 @@ def _carries(world: World, rule: Rule, duty: Duty) -> timedelta:
     return min(left, rule.duration)
 
 
-def _is_his_own(world: World, duty: Duty) -> bool:
-    """Say whether a duty is the requester's, and not one that he gave himself."""
+def _is_their_own(world: World, duty: Duty) -> bool:
+    """Check that a duty is the requester's, and isn't self-declared."""
     email, policy = world.request.requester.email, world.policy
     given = duty.self_declared or duty.declarers & _all_addresses(world)
     counts = policy.self_declared or not given
@@ -160,7 +160,7 @@ def _is_his_own(world: World, duty: Duty) -> bool:
 
 
 def wish(text: str) -> timedelta | None:
-    """Read what a label asks for: nothing is for as long as may be; None is left to humans."""
+    """Read a requested duration; zero means as long as possible, None that humans decide."""
     text = text.strip()
     if text.lower() in {"", "indefinite"}:
         return NOTHING
@@ -189,7 +189,7 @@ def _asked(world: World) -> timedelta | None:
 
 
 def _is_one_of(when: Requester, email: str) -> bool:
-    return email in when.emails or any(email.endswith(f"@{each}") for each in when.domains)
+    return email in when.emails or any(email.endswith(f"@{domain}") for domain in when.domains)
 
 
 def _all_addresses(world: World) -> set[str]:

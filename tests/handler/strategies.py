@@ -1,4 +1,4 @@
-"""What hypothesis draws for the handler: JSON, odd JSON, and calls that are almost right."""
+"""Hypothesis strategies for the handler: JSON, odd JSON, and calls that are almost valid."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from handler.callers import indent
 from handler.durations import format_instant
 
-# The same examples in every run: a red build has to be red again on the next machine. EXAMPLES=5000
-# takes a long look; where tests run a thousand times, few have to do.
+# The same examples in every run, so that a failure can be reproduced anywhere. EXAMPLES=5000 tries
+# more; a few must do where tests run a thousand times.
 EXAMPLES = int(os.environ.get("EXAMPLES", "100"))
 STEADY = settings(derandomize=True, deadline=None, max_examples=EXAMPLES)
 
@@ -21,7 +21,7 @@ NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 TIMESTAMP = "2026-03-04T12:00:00Z"
 UNKEYED = indent.sign("", TIMESTAMP, b"")
 
-# Lone surrogates, too: `json.loads` makes them of `\ud800`.
+# Including lone surrogates, which `json.loads` makes from `\ud800`.
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 HALF_A_PAIR = st.characters(categories=["Cs"])
 JSON = st.recursive(
@@ -68,7 +68,7 @@ LABELS = st.dictionaries(
 
 
 def rarely(wrong: st.SearchStrategy[Any], right: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Mostly the right thing, so that the code behind the first check is reached."""
+    """Draw mostly the usual value, so that code behind the first check is reached."""
     return st.integers(0, 19).flatmap(lambda draw: wrong if draw == 13 else right)
 
 

@@ -1,18 +1,18 @@
-"""Reads the decision tables in `decisions/`: a policy, who is on duty, and what has to come of it.
+"""Reads the decision tables in `decisions/`: policies, duties, and expected outcomes.
 
 A file holds one table or several, each a YAML document:
 
-    about:          what its rows show
-    policy:         as it is deployed; or `settings`, for the policy that settings make
-    self_declared:  whether duties in incidents count that the requester declared himself
-    duties:         by name, those that rows speak of
-    who, asks_for:  the requester and the resource, where a row names no other
-    odd:            `policy/` refuses such a policy: the handler has to do the right thing alone
-    rows:           each a sentence, what is asked by whom on what duties, and the outcome
+    about:          what the rows show
+    policy:         in its deployed form; or `settings`, for the default rule
+    self_declared:  whether self-declared incidents count (INCIDENTIO_APPROVE_SELF_DECLARED)
+    duties:         the duties that rows use, by name
+    who, asks_for:  the default requester and resource of rows
+    odd:            `policy/` refuses this policy, so only the handler guards against it
+    rows:           each has a title, a request, duties and the expected outcome
 
-Where nothing else is said, Jane asks for a database at 12:00, and shifts run from 08:00 to 20:00.
-A row may have an `action`; in place of `who`, `called` says what a caller calls the requester. A
-duty with the id of a `user` shows no e-mail unless it says `who`.
+By default Jane asks for a database at 12:00, and shifts run from 08:00 to 20:00.
+A row may have an `action`; `called`, instead of `who`, is a caller's name for the requester. A
+duty with a `user` id has no e-mail unless it also has `who`.
 An unknown key is an error.
 """
 
@@ -53,15 +53,15 @@ INCIDENT = ("incident", "severity", "type", "reporter", "declared_by", "self_dec
 
 
 class Expected(NamedTuple):
-    """What has to come of a request.
+    """The expected outcome of a request.
 
     Attributes:
-        duration: how long it is approved for; None means not at all.
-        rules: those that approve.
-        evidence: the duties that it rests on; None leaves that open.
-        why: what sets the duration ("" leaves it open), or why humans decide.
-        reason: what the claim says; "" leaves it open.
-        asks_on: whether more facts could change it; None where that follows from the rest.
+        duration: how long access is granted; None if it isn't.
+        rules: the approving rules.
+        evidence: the approving duties; None skips the check.
+        why: what limits the duration ("" skips the check), or why humans decide.
+        reason: the claim's reason; "" skips the check.
+        asks_on: whether more facts could change it; None if that follows from the rest.
     """
 
     duration: timedelta | None
@@ -73,7 +73,7 @@ class Expected(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One row: mostly one request, and what has to come of each."""
+    """One row: one or more requests, and the expected outcome of each."""
 
     name: str
     requests: tuple[Request, ...]
@@ -85,11 +85,11 @@ class Table(NamedTuple):
     """One table.
 
     Attributes:
-        name: the file's, with the number of the document.
-        body: the policy as it stands there; None where settings make it.
-        settings: those that do.
-        self_declared: whether duties in incidents count that the requester declared himself.
-        odd: whether it is a policy that `policy/` refuses, so that only the handler is in its way.
+        name: the file's name, with the number of the document.
+        body: the policy as written; None for the default rule.
+        settings: the settings that make the default rule.
+        self_declared: whether self-declared incidents count.
+        odd: whether `policy/` refuses this policy, so that only the handler guards against it.
     """
 
     name: str
@@ -100,14 +100,14 @@ class Table(NamedTuple):
     rows: tuple[Row, ...]
 
     def policy(self) -> Policy:
-        """Read it anew for each row: what it is read by is under test, too."""
+        """Read the policy anew for each row, since reading it is tested as well."""
         if self.body is None:
             return _from_settings(self.settings)
         return _policy_of(self.body, self_declared=self.self_declared)
 
 
 def _policy_of(body: Mapping[str, Any], *, self_declared: bool = False) -> Policy:
-    """Read a policy; names that are e-mails, which the function refuses, are put in behind that."""
+    """Read a policy; identities that are e-mails, which the codec refuses, are added after that."""
     fields = {"aliases": {}, **body}
     named = fields.get("identities", {})
     if not any("@" in name for names in named.values() for name in names):
@@ -125,7 +125,7 @@ def read_tables() -> Iterator[Table]:
     """Read every file."""
     for file in sorted(FOLDER.glob("*.yaml")):
         text = file.read_text(encoding="utf-8")
-        # Texts are texts (`12:30` is a time of day), but the policy's numbers and switches are not.
+        # Rows are read as texts (`12:30`), but the policy with its numbers and switches.
         texts = yaml.load_all(text, yaml.CBaseLoader)
         typed = yaml.load_all(text, yaml.CSafeLoader)
         for number, (fields, values) in enumerate(zip(texts, typed, strict=True), 1):
@@ -274,7 +274,7 @@ def _listed(value: Any) -> list[str]:  # noqa: ANN401 - a text or a list of them
 
 
 def _only(fields: Any, keys: tuple[str, ...]) -> Any:  # noqa: ANN401 - a mapping
-    """Refuse what nobody reads: a misspelt key would make a row that shows nothing."""
+    """Refuse unknown keys: a misspelt key would make a row that checks nothing."""
     assert isinstance(fields, dict), fields
     assert fields.keys() <= set(keys), f"{fields.keys() - set(keys)} is none of {keys}"
     return fields

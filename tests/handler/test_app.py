@@ -51,7 +51,7 @@ def request_of(email: str | None = JANE, **changes: object) -> dict[str, Any]:
 
 
 def with_labels(labels: Mapping[str, str], email: str = JANE) -> dict[str, Any]:
-    """The same with these labels besides the petition's."""
+    """The same request with these additional labels."""
     return request_of(email, meta={"labels": {"petition": "aec1b116", **labels}})
 
 
@@ -79,7 +79,7 @@ class Webhook:
         age: timedelta = timedelta(0),
         **event: object,
     ) -> tuple[int, dict[str, Any]]:
-        """Sign, send, and give the HTTP status and the body."""
+        """Sign and send a call, and give the HTTP status and the body."""
         raw = body if isinstance(body, str) else json.dumps(body)
         timestamp = format_instant(datetime.now(UTC) - age)
         headers = {
@@ -99,7 +99,7 @@ class Webhook:
         return answer["statusCode"], json.loads(answer["body"])
 
     def ask(self, *events: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Send request events and give the claims of the answer, which has to be a 200."""
+        """Send request events, expect a 200, and give the claims."""
         http, body = self.call({"events": list(events)})
         assert http == 200
         assert body["status"] == {"code": 0}
@@ -109,12 +109,12 @@ class Webhook:
     @property
     def decisions(self) -> list[dict[str, Any]]:
         """The decision lines of the log."""
-        return [each for each in self.log if each["message"] == "decision"]
+        return [line for line in self.log if line["message"] == "decision"]
 
 
 @pytest.fixture
 def double() -> Iterator[IncidentIO]:
-    """Jane leads what Rita declared, Omar is on shift, Dan leads what he declared himself."""
+    """Jane leads Rita's incident, Omar is on shift, Dan leads an incident that he declared."""
     with IncidentIO(API_KEY) as double:
         for email in (JANE, OMAR, DAN, RITA, "nora@example.com"):
             double.add_person(email.partition("@")[0].title(), email)
@@ -149,10 +149,10 @@ def hook(opened: Opener) -> Webhook:
 
 
 class TestClaim:
-    """What an approval says."""
+    """The content of an approval."""
 
     def test_whole(self, hook: Webhook) -> None:
-        """The claim names the bot, the evidence, requester and resources, and our time."""
+        """The claim has the bot, the evidence, requester and resources, and our times."""
         (claim,) = hook.ask(request_of())
         made = parse_instant(claim["timestamp"])
         assert made is not None
@@ -178,12 +178,12 @@ class TestClaim:
         }
 
     def test_never_an_incidents_title(self, hook: Webhook) -> None:
-        """Neither claim nor log repeats the title of an incident: it may be private."""
+        """Neither claim nor log has an incident's title, which may be private."""
         claims = hook.ask(request_of())
         assert "Payroll" not in json.dumps([claims, hook.log])
 
     def test_expiry_and_duration_agree(self, hook: Webhook) -> None:
-        """A shorter time that was asked for is in both labels."""
+        """If a shorter time is requested, both labels have it."""
         (claim,) = hook.ask(with_labels({"indent.com/petition/duration": "45m"}))
         labels = claim["meta"]["labels"]
         made = parse_instant(claim["timestamp"])
@@ -192,12 +192,12 @@ class TestClaim:
         assert labels["indent.com/time/expires"] == format_instant(made + timedelta(minutes=45))
 
     def test_shift(self, hook: Webhook) -> None:
-        """Someone on shift is approved by the schedule."""
+        """A person on shift is approved, with the schedule as the reason."""
         (claim,) = hook.ask(request_of(OMAR))
         assert claim["reason"].startswith("Approved: on call for DBA (incident.io) until ")
 
-    def test_old_timestamp_of_the_event_decides_nothing(self, hook: Webhook) -> None:
-        """Only the signature's timestamp is judged; the event's may be anything."""
+    def test_timestamp_of_the_event_is_ignored(self, hook: Webhook) -> None:
+        """Only the signature's timestamp is checked; the event's may be anything."""
         for timestamp in ("1999-01-01T00:00:00Z", "2999-01-01T00:00:00Z", "yesterday", None, 7):
             assert hook.ask(request_of(timestamp=timestamp))
 
@@ -215,7 +215,7 @@ SILENT = [
     ("off duty", [request_of("nora@example.com")]),
     ("unknown at the provider", [request_of("eve@example.com")]),
     ("the reporter", [request_of(RITA)]),
-    ("declared it himself", [request_of(DAN)]),
+    ("a self-declared incident", [request_of(DAN)]),
     ("another person", [request_of(resources=[{"kind": "u", "id": "2", "email": RITA}])]),
     ("two of one petition, one off duty", [request_of(), request_of("nora@example.com")]),
 ]
@@ -223,38 +223,38 @@ SILENT = [
 
 @pytest.mark.parametrize("events", [row[1] for row in SILENT], ids=[row[0] for row in SILENT])
 def test_no_claim(hook: Webhook, events: list[dict[str, Any]]) -> None:
-    """Whoever is not on duty, and whatever is no request, gets HTTP 200 without a claim."""
+    """People who aren't on duty, and other events, get HTTP 200 without a claim."""
     assert hook.call({"events": events}) == (200, NOTHING)
 
 
 def test_request_without_meta_is_approved(hook: Webhook) -> None:
-    """Missing meta is no crash: the claim just carries no petition."""
+    """A request without `meta` is approved; its claim has no petition label."""
     (claim,) = hook.ask(request_of(meta=None))
     assert set(claim["meta"]["labels"]) == {"indent.com/time/duration", "indent.com/time/expires"}
 
 
 def test_every_request_of_a_call_is_decided(hook: Webhook) -> None:
-    """Not only the first event counts, and the provider is asked once for all."""
+    """All requests of a call are decided, and the provider is queried once for all."""
     events = [
         request_of(each, meta={"labels": {"petition": each}})
         for each in ("nora@example.com", JANE, OMAR)
     ]
     claims = hook.ask({"event": "access/approve"}, *events)
-    assert [each["meta"]["labels"]["petition"] for each in claims] == [JANE, OMAR]
+    assert [claim["meta"]["labels"]["petition"] for claim in claims] == [JANE, OMAR]
     assert sorted(hook.double.calls.paths()) == ["/v2/incidents", "/v2/schedules"]
 
 
 def test_hopeless_request_asks_nobody(hook: Webhook) -> None:
-    """A request that no duty can open costs no call."""
+    """No provider is queried for a request that no duty can approve."""
     hook.ask(request_of(resources=[]))
     assert not hook.double.calls
 
 
 class TestErrors:
-    """What is an HTTP error, and how little it says."""
+    """HTTP errors, which reveal little."""
 
     def test_size(self, hook: Webhook) -> None:
-        """A body over 1 MiB is a 413, before anything else is looked at."""
+        """A body over 1 MiB gets a 413 before the signature is checked."""
         http, body = hook.call(" " * (2**20 + 1), secret="x" * 16)
         assert (http, body["status"]["code"]) == (413, 3)
 
@@ -262,7 +262,7 @@ class TestErrors:
     def test_more_resources_than_can_be_decided(
         self, hook: Webhook, of_first: int, of_others: int
     ) -> None:
-        """200 of all requests of a call are decided, one more is a 413 before anybody is asked."""
+        """A call for more than 200 resources gets a 413, and nothing is decided."""
         group = {"kind": "okta.v1.Group", "id": "prod"}
         first = request_of(OMAR, resources=[group] * of_first)
         others = [request_of(OMAR, resources=[group])] * of_others
@@ -275,7 +275,7 @@ class TestErrors:
 
     @pytest.mark.parametrize("holds", ["the request", "its requester", "a resource", "resources"])
     def test_more_labels_than_can_be_decided(self, hook: Webhook, holds: str) -> None:
-        """2000 in all, wherever they are: each is held against each rule."""
+        """A call with more than 2000 labels in all gets a 413: every rule compares each."""
 
         def call(count: int) -> tuple[int, dict[str, Any]]:
             labels = {f"L {each}": "x" for each in range(count)}
@@ -298,7 +298,7 @@ class TestErrors:
 
     @pytest.mark.parametrize("field", ["kind", "id", "labels"])
     def test_longer_names_than_can_be_decided(self, hook: Webhook, field: str) -> None:
-        """50,000 characters in all: each text is folded for each rule."""
+        """A call with more than 50,000 characters of names gets a 413: every rule folds each."""
         own = len("T1/U1slack/user") + len(OMAR)
         others = len("petition" + "aec1b116" + "indent.com/workflow/origin/id" + "wf-1")
 
@@ -323,17 +323,17 @@ class TestErrors:
             ('"id"', r'"i\u0064": "staging", "id"'),
         ],
     )
-    def test_a_name_that_is_there_twice(self, hook: Webhook, name: str, twice: str) -> None:
-        """Another reader of the same bytes may see the other value: a 400, and humans decide."""
+    def test_a_duplicate_name(self, hook: Webhook, name: str, twice: str) -> None:
+        """A duplicate JSON name gets a 400: another reader may use the other value."""
         text = json.dumps({"events": [request_of()]}).replace(name, twice, 1)
         http, body = hook.call(text)
         assert (http, body["status"]["message"]) == (400, "an object in the body has a name twice")
-        assert [each["message"] for each in hook.log] == ["refused"]
+        assert [line["message"] for line in hook.log] == ["refused"]
 
     @pytest.mark.parametrize("half", [r"\ud800", r"\udFFF", r"\udc00\ud800", "\U0001f389\\uDBFF"])
     @pytest.mark.parametrize("place", ["reason", "id", "label", "name", "unread"])
     def test_half_a_surrogate_pair(self, hook: Webhook, half: str, place: str) -> None:
-        """What cannot be logged as it is, is not decided, wherever it stands: a 400."""
+        """A lone surrogate anywhere gets a 400, since it can't be logged faithfully."""
         event = {
             "reason": request_of(reason=half),
             "id": request_of(resources=[{**DATABASE, "id": half}]),
@@ -344,16 +344,16 @@ class TestErrors:
         text = json.dumps({"events": [event]}, ensure_ascii=False)
         http, body = hook.call(text.replace("\\\\u", "\\u"))
         assert (http, body["status"]["message"]) == (400, "a text in the body is not Unicode")
-        assert [each["message"] for each in hook.log] == ["refused"]
+        assert [line["message"] for line in hook.log] == ["refused"]
 
     def test_a_whole_pair_is_text(self, hook: Webhook) -> None:
-        """It may be escaped as two, or come after a backslash that is meant."""
+        """A full surrogate pair is text, and so is an escaped backslash before `ud800`."""
         reason = "\N{PARTY POPPER} \\ud800"
         http, body = hook.call(json.dumps({"events": [request_of(reason=reason)]}))
         assert (http, len(body["claims"])) == (200, 1)
 
     def test_unauthenticated_is_one_sentence(self, hook: Webhook) -> None:
-        """Wrong, stale and missing signatures answer alike; the log tells them apart."""
+        """Wrong, stale and missing signatures get the same answer; the log has the reason."""
         answers = [
             hook.call({"info": True}, secret="another-secret-of-mine"),
             hook.call({"info": True}, age=timedelta(seconds=302)),
@@ -365,7 +365,7 @@ class TestErrors:
         assert [http for http, _ in answers] == [401] * 6
         assert len({json.dumps(body) for _, body in answers}) == 1
         assert answers[0][1]["status"]["code"] == 16
-        assert [each["why"] for each in hook.log] == [
+        assert [line["why"] for line in hook.log] == [
             "the signature is wrong",
             "the timestamp is 302 s old",
             "the timestamp is -302 s old",
@@ -375,15 +375,15 @@ class TestErrors:
         ]
 
     def test_wrong_shape_names_the_field(self, hook: Webhook) -> None:
-        """The caller learns which field is wrong, and nothing of it is in the log."""
+        """The error names the field of a wrong type; the log doesn't have its value."""
         event = request_of(actor={"email": ["hunter3"]})
         http, answer = hook.call({"events": [event]})
         assert (http, answer["status"]["code"]) == (400, 3)
         assert answer["status"]["message"] == "events[0].actor.email is not a string"
         assert "hunter3" not in json.dumps(hook.log)
 
-    def test_unforeseen(self, opened: Opener) -> None:
-        """What nobody thought of is a 500 that tells nothing; the log has type and place."""
+    def test_an_unexpected_error(self, opened: Opener) -> None:
+        """An unexpected error is a 500 without details; the log has type and place."""
         hook = opened()
         http, answer = hook.call({"info": True}, requestContext=None)
         assert (http, answer["status"]["code"]) == (500, 13)
@@ -391,7 +391,7 @@ class TestErrors:
         assert hook.log[-1]["why"].startswith("TypeError at app.py:")
 
     def test_wrong_settings(self, opened: Opener) -> None:
-        """All that are wrong are named first in one line of the log, and answer nobody."""
+        """Wrong settings give a 500; one log line names all of them first."""
         long = "x" * 3000
         hook = opened(AUTO_APPROVAL_DURATION=long, AUTO_APPROVAL_DRY_RUN="perhaps")
         http, answer = hook.call({"info": True})
@@ -400,14 +400,14 @@ class TestErrors:
         assert line["why"].startswith("AUTO_APPROVAL_DURATION, AUTO_APPROVAL_DRY_RUN are wrong: ")
         assert "AUTO_APPROVAL_DURATION" not in json.dumps(answer)
 
-    def test_unsigned_call_costs_no_secret(self, opened: Opener) -> None:
-        """Without a recent signature's headers it is a 401, whatever state the secret is in."""
+    def test_unsigned_call_causes_no_fetch(self, opened: Opener) -> None:
+        """A call without recent signature headers gets a 401 without fetching the secret."""
         hook = opened(HANDLER_SECRET_ARN="arn:aws:s3:::bucket", HANDLER_CALLERS="indent")
         assert hook.call({"info": True}, headers={})[0] == 401
         assert hook.call({"info": True}, age=timedelta(hours=1))[0] == 401
 
     def test_secret_cannot_be_read(self, opened: Opener) -> None:
-        """Without its secret the webhook is unavailable, and says so."""
+        """If the secret can't be read, the answer is a 503, and the log has the reason."""
         hook = opened(HANDLER_SECRET_ARN="arn:aws:s3:::bucket")
         http, answer = hook.call({"info": True})
         assert (http, answer["status"]["code"]) == (503, 14)
@@ -415,10 +415,10 @@ class TestErrors:
 
 
 class TestOtherCalls:
-    """GetInfo, PullUpdate and the two secrets."""
+    """GetInfo, PullUpdate, and the two secrets."""
 
     def test_info(self, hook: Webhook) -> None:
-        """GetInfo tells name, version and capabilities as JSON text in a DebugInfo."""
+        """GetInfo gives name, version and capabilities as JSON text in a DebugInfo."""
         http, answer = hook.call({"info": {}})
         (detail,) = answer["status"]["details"]
         assert (http, answer["status"]["code"]) == (200, 0)
@@ -443,13 +443,13 @@ class TestOtherCalls:
         ],
     )
     def test_bots(self, hook: Webhook, kinds: list[str], count: int) -> None:
-        """The bot comes when exactly its kind is asked for."""
+        """PullUpdate gives the bot only for exactly its kind."""
         _, answer = hook.call({"kinds": kinds})
         assert answer["status"] == {"code": 0}
         assert [each["id"] for each in answer["resources"]] == ["incidentio-approval-bot"] * count
 
     def test_both_secrets(self, opened: Opener) -> None:
-        """While the previous secret is set, both are accepted; else only the current one."""
+        """The previous secret is accepted only while it is set."""
         both = opened(INDENT_WEBHOOK_SECRET_PREVIOUS=PREVIOUS)
         assert [both.call({"info": 1}, secret=each)[0] for each in (SECRET, PREVIOUS)] == [200, 200]
         one = opened()
@@ -458,7 +458,7 @@ class TestOtherCalls:
     def test_secrets_come_from_the_secret(
         self, opened: Opener, serve: Callable[..., Scripted]
     ) -> None:
-        """With an ARN they are fetched, once; the environment's own are not looked at."""
+        """With an ARN, secrets are fetched once, and those in the environment are ignored."""
         values = {"INDENT_WEBHOOK_SECRET": PREVIOUS, "INCIDENTIO_API_KEY": API_KEY}
         answer = json.dumps({"SecretString": json.dumps(values)})
         server = serve(reply(answer.encode()))
@@ -474,9 +474,9 @@ class TestOtherCalls:
     @pytest.mark.parametrize(
         ("secret", "version", "http", "fetches"),
         [
-            # Not readable at first, then right.
+            # Unreadable at first, then right.
             (None, "v-1", 503, [1, 1, 2, 2]),
-            # Read, but wrong: what has a version stays so, and what has none may be mended.
+            # Readable but wrong: a fixed version stays wrong, but the newest one may be corrected.
             ({"INDENT_WEBHOOK_SECRET": "short"}, "v-1", 500, [1, 1, 1, 1]),
             ({"INDENT_WEBHOOK_SECRET": "short"}, "", 500, [1, 1, 2, 2]),
         ],
@@ -491,7 +491,7 @@ class TestOtherCalls:
         http: int,
         fetches: list[int],
     ) -> None:
-        """A stranger's calls do not fetch a bad secret again and again; a mended one counts."""
+        """A bad secret isn't fetched again with each call, but after a while."""
 
         def answer_of(values: object) -> Any:  # noqa: ANN401 - as scripts are
             return reply(json.dumps({"SecretString": json.dumps(values)}).encode())
@@ -527,7 +527,7 @@ class TestOtherCalls:
         ("budget", "share", "is_remembered"),
         [(0.9, 1, False), (0.1, 1, False), (1, 1, True), (6, 1, True), (0.1, 0.5, True)],
     )
-    def test_a_late_call_says_nothing_about_the_secret(
+    def test_a_failure_for_lack_of_time_is_not_remembered(
         self,
         serve: Callable[..., Scripted],
         double: IncidentIO,
@@ -537,7 +537,7 @@ class TestOtherCalls:
         share: float,
         is_remembered: bool,
     ) -> None:
-        """If it runs out of time, the next call fetches; not so after 1 s, or after a failure."""
+        """A fetch with less than 1 s left isn't remembered as failed if time ran out."""
         right = {"INDENT_WEBHOOK_SECRET": SECRET, "INCIDENTIO_API_KEY": API_KEY}
         server = serve(reply(json.dumps({"SecretString": json.dumps(right)}).encode()))
         hook = Webhook(
@@ -552,7 +552,7 @@ class TestOtherCalls:
         clock = Clock(lambda: datetime.now(UTC), lambda: seconds, lambda _: None)
         hook.app = App(hook.environment, clock, lambda line: hook.log.append(dict(line)), budget)
 
-        def fail(*arguments: Any) -> None:  # noqa: ANN401 - as of what it stands for
+        def fail(*arguments: Any) -> None:  # noqa: ANN401 - as in `fetch`
             nonlocal seconds
             seconds += arguments[-1].left() * share
             raise SecretError("Secrets Manager: no complete answer in time")
@@ -577,12 +577,12 @@ class TestOtherCalls:
 
 
 class TestParticipants:
-    """Having posted an update, where that is a duty."""
+    """Approval for having posted an update, if that is switched on."""
 
     def test_asked_only_when_nothing_else_approves(
         self, double: IncidentIO, opened: Opener
     ) -> None:
-        """The lead costs none; somebody without a duty, one for each incident."""
+        """Updates are read only if no other duty approves, one call per incident."""
         updates = "/v2/incident_updates"
         hook = opened(INCIDENTIO_APPROVE_PARTICIPANTS="true")
         assert hook.ask(request_of())
@@ -592,7 +592,7 @@ class TestParticipants:
         assert double.calls.paths().count(updates) == 2
 
     def test_approved(self, double: IncidentIO, opened: Opener) -> None:
-        """Who posted an update to a live incident is approved by it."""
+        """A person who posted an update to a live incident is approved."""
         double.post_update("INC-1", by="nora@example.com")
         double.post_update("INC-1", by=None)
         hook = opened(INCIDENTIO_APPROVE_PARTICIPANTS="true")
@@ -601,10 +601,10 @@ class TestParticipants:
 
 
 class TestSettings:
-    """What the settings change."""
+    """Effects of settings."""
 
     def test_dry_run(self, opened: Opener) -> None:
-        """Dry run decides and logs, but claims nothing."""
+        """In dry run, decisions are logged, but nothing is claimed."""
         hook = opened(AUTO_APPROVAL_DRY_RUN="true")
         assert not hook.ask(request_of())
         (line,) = hook.decisions
@@ -631,12 +631,12 @@ BAD_DAYS = [
 
 @pytest.mark.parametrize("fault", BAD_DAYS, ids=lambda fault: repr(fault)[:40])
 class TestProviderDown:
-    """Whatever a provider does: HTTP 200, no approval by it, and the log says so."""
+    """Whatever a provider does, the answer is HTTP 200, without an approval by it."""
 
     def test_nobody_is_approved_by_it(
         self, double: IncidentIO, opened: Opener, fault: Fault
     ) -> None:
-        """With everything failing there is no claim, and each question's failure is logged."""
+        """If everything fails, there is no claim, and each failure is logged."""
         double.fail("/", fault)
         hook = opened(budget=0.5)
         assert hook.call({"events": [request_of()]}) == (200, NOTHING)
@@ -647,7 +647,7 @@ class TestProviderDown:
     def test_other_answer_still_counts(
         self, double: IncidentIO, opened: Opener, fault: Fault
     ) -> None:
-        """One list failing never hides a duty that the other proves."""
+        """If one list fails, a duty in the other still approves."""
         double.fail("/v2/schedules", fault)
         hook = opened(budget=0.5)
         assert len(hook.ask(request_of())) == 1
@@ -655,10 +655,10 @@ class TestProviderDown:
 
 
 class TestLog:
-    """One JSON line a request, and nothing in it that does not belong there."""
+    """One JSON line for each request, without secrets."""
 
     def test_line(self, hook: Webhook) -> None:
-        """The line says who, what, why, for how long, by which policy and code."""
+        """The line has who, what, why, for how long, and by which policy."""
         hook.ask(request_of())
         (line,) = hook.decisions
         milliseconds = line.pop("milliseconds")
@@ -679,7 +679,7 @@ class TestLog:
         assert line["failing"] == {"incidentio": 0}
 
     def test_no_secret_body_signature_or_other_peoples_mail(self, hook: Webhook) -> None:
-        """Neither approvals nor refusals nor failures leak."""
+        """Approvals, refusals and failures log no secret, body, or other person's e-mail."""
         other = {"kind": "u", "id": "Eve@example.com", "email": "eve@example.com"}
         hook.ask(request_of())
         hook.ask(request_of(resources=[other]))
@@ -694,7 +694,7 @@ class TestLog:
 def test_lambda_entry_writes_json_lines(
     double: IncidentIO, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`handler.app.handle` reads the process environment and prints one JSON line a record."""
+    """`handler.app.handle` reads the process environment, and prints one JSON line per record."""
     environment = {
         "INDENT_WEBHOOK_SECRET": SECRET,
         "INCIDENTIO_API_KEY": API_KEY,

@@ -1,4 +1,4 @@
-"""Asking several questions at once: every answer counts, and a name that two bear means neither."""
+"""Asking several questions at once: all answers count; a name of two schedules matches neither."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_no_questions(set_clock: SetClock) -> None:
-    """Nothing asked, nothing found."""
+    """Without questions, the snapshot is empty."""
     assert ask((), set_clock.deadline()) == ProviderSnapshot()
 
 
 def test_all_pages_of_all_questions(set_clock: SetClock) -> None:
-    """Duties, incidents and problems of every page are found."""
+    """Duties, incidents and problems of all pages of all questions are merged."""
     first, second, third = make_duty("A"), make_duty("B"), make_duty("C")
     incidents = tuple(Incident(f"0{n}", f"INC-{n}", ()) for n in (3, 2, 1))
     snapshot = ask(
@@ -72,7 +72,7 @@ def test_all_pages_of_all_questions(set_clock: SetClock) -> None:
 
 
 def test_answers_that_came_together_are_read_together(set_clock: SetClock) -> None:
-    """One wait covers every answer that is there, so one decision is enough."""
+    """One wait collects all answers that are there, so one decision is enough."""
     runner = QuestionRunner(set_clock.deadline())
     runner.start([make_question(name, fetching(make_page())) for name in "abc"], at_once=1)
     while runner._answered.qsize() < 3:
@@ -84,7 +84,7 @@ def test_answers_that_came_together_are_read_together(set_clock: SetClock) -> No
 
 @pytest.mark.parametrize("at_once", [1, 3])
 def test_only_so_many_at_once(at_once: int, set_clock: SetClock) -> None:
-    """Exactly as many as allowed are asked together, until all are."""
+    """Exactly as many questions as allowed run at once, until all have run."""
     meet, lock = threading.Barrier(at_once), threading.Lock()
     one_more = threading.Event()
     running: set[int] = set()
@@ -125,7 +125,7 @@ def test_only_so_many_at_once(at_once: int, set_clock: SetClock) -> None:
     ],
 )
 def test_a_failure_hides_nothing(error: Exception, problem: str, set_clock: SetClock) -> None:
-    """A question that fails keeps its early pages and the other answers; only its kind is told."""
+    """A failing question keeps its earlier pages; the failure never repeats content."""
     early, other = make_duty("early"), make_duty("other", kind=INCIDENT_ROLE)
     snapshot = ask(
         [
@@ -139,7 +139,7 @@ def test_a_failure_hides_nothing(error: Exception, problem: str, set_clock: SetC
 
 
 def test_a_question_that_fails_before_its_first_page(set_clock: SetClock) -> None:
-    """What cannot even be asked is a failure like others."""
+    """A question that fails before its first page is a failure like any other."""
 
     def unable(_deadline: Deadline) -> Iterator[Page]:
         raise OSError
@@ -153,7 +153,7 @@ def test_a_question_that_fails_before_its_first_page(set_clock: SetClock) -> Non
 def test_a_hanging_question_is_given_up(
     real_deadline: InSeconds, released: threading.Event
 ) -> None:
-    """The caller gets its early pages and the other answers; the thread goes on for nobody."""
+    """At the deadline, a hanging question is given up; its earlier pages and others count."""
     early, other, late = (
         make_duty("early"),
         make_duty("other", kind=INCIDENT_ROLE),
@@ -185,7 +185,7 @@ def test_a_hanging_question_is_given_up(
 def test_what_waits_behind_a_hanging_question_is_not_asked(
     real_deadline: InSeconds, released: threading.Event
 ) -> None:
-    """After the deadline nothing is begun; what was never asked is said to be given up, too."""
+    """After the deadline no question starts; those that never ran are reported as given up."""
     asked, ended = threading.Event(), threading.Event()
 
     def hanging(_deadline: Deadline) -> Iterator[Page]:
@@ -209,7 +209,7 @@ def test_what_waits_behind_a_hanging_question_is_not_asked(
 
 
 def test_a_hanging_question_lets_the_process_end() -> None:
-    """A thread that was given up keeps no process alive."""
+    """A thread that hangs doesn't keep the process alive."""
     program = """
 import threading
 from datetime import UTC, datetime
@@ -220,8 +220,8 @@ from handler.providers.runner import QuestionRunner, ask
 
 clock = Clock(lambda: datetime.now(UTC), monotonic, sleep)
 never = threading.Event().wait
-found = ask([Question("P", "hanging", "", lambda deadline: never())], Deadline(clock, 0.1))
-print(found.failures[0])
+snapshot = ask([Question("P", "hanging", "", lambda deadline: never())], Deadline(clock, 0.1))
+print(snapshot.failures[0])
 """
     ran = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=True, timeout=60
@@ -230,10 +230,8 @@ print(found.failures[0])
     assert ran.stderr == b""
 
 
-def test_a_question_that_never_comes_to_an_end(
-    set_clock: SetClock, released: threading.Event
-) -> None:
-    """A source with always one more page at hand is given up at the deadline like a silent one."""
+def test_an_endless_question_is_given_up(set_clock: SetClock, released: threading.Event) -> None:
+    """A question with always another page is given up at the deadline."""
     wanted, there, returned = threading.Semaphore(0), threading.Semaphore(0), threading.Event()
     snapshot: list[ProviderSnapshot] = []
 
@@ -263,27 +261,27 @@ LEAD, OPS = make_duty("Lead", "1", shortform="ops"), make_duty("ops", "2", short
 SHARED_NAMES: dict[str, tuple[list[Duty], dict[str, set[str]]]] = {
     "different names": ([DBA, make_duty("API", "2")], {}),
     "one name of two": ([DBA, make_duty("DBA", "2")], {"1": {"DBA"}, "2": {"DBA"}}),
-    "case tells apart": ([DBA, make_duty("dba", "2")], {}),
+    "names that differ in case": ([DBA, make_duty("dba", "2")], {}),
     "two people of one": ([DBA, DBA._replace(holder="bo@example.com")], {}),
     "a schedule and a role": ([DBA, make_duty("DBA", "2", kind=INCIDENT_ROLE)], {}),
     "two providers": ([DBA, make_duty("DBA", "2")._replace(provider="Q")], {}),
     "a shortform and a name": ([LEAD, OPS], {"1": {"ops"}, "2": {"ops"}}),
-    "no shortform is no name": ([make_duty("Lead", "1"), make_duty("Comms", "2")], {}),
-    "no name is no name": ([make_duty("", "1"), make_duty("", "2")], {}),
+    "missing shortforms": ([make_duty("Lead", "1"), make_duty("Comms", "2")], {}),
+    "missing names": ([make_duty("", "1"), make_duty("", "2")], {}),
 }
 
 
 @pytest.mark.parametrize(("duties", "shared"), SHARED_NAMES.values(), ids=SHARED_NAMES)
 def test_shared_names(duties: list[Duty], shared: dict[str, set[str]], set_clock: SetClock) -> None:
-    """A name that two schedules, or two roles, of a provider bear is marked in both."""
+    """A name of two schedules, or of two roles, at one provider is marked in both duties."""
     questions = [make_question("all", fetching(*(make_page(duty) for duty in duties)))]
     all_duties = ask(questions, set_clock.deadline()).duties
     assert {each.id: set(each.shared_names) for each in all_duties if each.shared_names} == shared
     assert len(all_duties) == len(duties)
 
 
-def test_a_name_is_shared_with_what_nobody_holds(set_clock: SetClock) -> None:
-    """A schedule without anybody on shift counts among the bearers of its name."""
+def test_a_name_shared_with_an_empty_schedule(set_clock: SetClock) -> None:
+    """A schedule with nobody on shift also makes a name shared."""
     empty = Page(schedules_and_roles=(ScheduleOrRole("P", ON_CALL, "2", ("DBA",)),))
     questions = [make_question("all", fetching(empty, make_page(make_duty("DBA", "1"))))]
     (duty,) = ask(questions, set_clock.deadline()).duties
@@ -302,14 +300,14 @@ def test_a_name_is_shared_with_what_nobody_holds(set_clock: SetClock) -> None:
         ("", "P", "DBA", False),
     ],
 )
-def test_a_list_not_read_to_its_end_makes_its_names_doubtful(
+def test_names_of_an_incomplete_list_do_not_count(
     lists: str,
     provider: str,
     name: str,
     doubted: bool,  # noqa: FBT001 - a column of the table
     set_clock: SetClock,
 ) -> None:
-    """Who bears the name on the pages that were not read? The id still says which one it is."""
+    """If a list is incomplete, another schedule may have the name: only ids count."""
     (duty,) = ask(
         [
             make_question("good", fetching(make_page(make_duty(name, "1")))),
@@ -322,10 +320,10 @@ def test_a_list_not_read_to_its_end_makes_its_names_doubtful(
     assert duty.is_named("1")
 
 
-def test_a_list_that_was_given_up_makes_its_names_doubtful(
+def test_names_of_a_list_that_hangs_do_not_count(
     real_deadline: InSeconds, released: threading.Event
 ) -> None:
-    """A list that hangs after its first page is not read to its end, either."""
+    """A list that hangs after its first page is incomplete as well."""
 
     def hanging(_deadline: Deadline) -> Iterator[Page]:
         yield make_page(make_duty("DBA", "1"))
@@ -336,7 +334,7 @@ def test_a_list_that_was_given_up_makes_its_names_doubtful(
 
 
 def test_a_name_that_is_another_ones_id(set_clock: SetClock) -> None:
-    """Who may name a schedule may name it after the id of one that counts: it means that one."""
+    """A name that equals another schedule's id matches only the schedule with that id."""
     true, false = make_duty("DBA", "S1"), make_duty("S1", "S2")
     snapshot = ask(
         [make_question("schedules", fetching(make_page(true, false)))], set_clock.deadline()
@@ -370,7 +368,7 @@ def _of(provider: str, name: str, id_: str, *, kind: str = ON_CALL) -> Duty:
 def test_names_that_are_ids_elsewhere(
     duties: list[Duty], elsewhere: dict[str, set[str]], set_clock: SetClock
 ) -> None:
-    """Who may name a schedule at one provider may name it after the id of another's."""
+    """A name that equals an id at another provider is marked, and matches only the id."""
     questions = [
         make_question(duty.id, fetching(make_page(duty)), ON_CALL, duty.provider) for duty in duties
     ]
@@ -414,26 +412,26 @@ def test_names_that_are_ids_elsewhere(
         ("unheard of", "P1DBA", False),
     ],
 )
-def test_a_name_that_looks_like_an_id_of_who_could_not_be_asked(
+def test_a_name_that_may_be_an_id_of_a_failed_provider(
     provider: str,
     name: str,
     may_be: bool,  # noqa: FBT001 - a column of the table
     set_clock: SetClock,
 ) -> None:
-    """An outage turns no id into a name, and ordinary names count on."""
+    """If a provider fails, names that look like its ids don't count; others do."""
     fine = _of("another", name, "A1")
     other = make_question("fine", fetching(make_page(fine)), ON_CALL, "another")
     failing = make_question("down", fetching(then=CutShort("down")), ON_CALL, provider)
     (duty,) = ask([other, failing], set_clock.deadline()).duties
     assert duty.ids_elsewhere == ({name} if may_be else frozenset())
-    # A list of another kind says nothing of it.
+    # A failed list of another kind doesn't matter.
     roles = make_question("down", fetching(then=CutShort("down")), INCIDENT_ROLE, provider)
     (duty,) = ask([other, roles], set_clock.deadline()).duties
     assert not duty.ids_elsewhere
 
 
-def test_what_comes_later_lifts_the_doubt(set_clock: SetClock) -> None:
-    """What was read in two parts is put together: an id may come before the name or behind it."""
+def test_ids_and_names_from_two_rounds(set_clock: SetClock) -> None:
+    """Names are checked against ids from earlier and later rounds."""
     deadline = set_clock.deadline()
     name = make_question(
         "name", fetching(make_page(_of(OPSGENIE, "P1DBA", "O1"))), ON_CALL, OPSGENIE

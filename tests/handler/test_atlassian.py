@@ -1,4 +1,4 @@
-"""Opsgenie and its successor alike: who is on call, for which schedule, and until when."""
+"""Opsgenie and JSM Operations alike: who is on call, for which schedule, and until when."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 def account(
     request: pytest.FixtureRequest, client: Client, set_clock: SetClock
 ) -> Iterator[Account]:
-    """Either provider."""
+    """An account at one of the two providers."""
     with open_atlassian(request.param, client, set_clock) as one:
         yield one
 
 
 def test_who_is_on_shift(account: Account) -> None:
-    """A duty has the schedule's id and name, the holder's e-mail, and an end yet unread."""
+    """A duty has the schedule's id and name, the holder's e-mail, and no end yet."""
     account.double.put_on_shift("Payments", BO)
     snapshot = account.find()
     assert snapshot.duties == (
@@ -67,7 +67,7 @@ def test_who_is_on_shift(account: Account) -> None:
 
 
 def test_nobody_on_shift(account: Account) -> None:
-    """Nobody's shift, one that is over, one to come: no duty, and no failure."""
+    """An empty, past or future shift gives no duty and no failure."""
     account.double.put_on_shift("Payments", None)
     account.double.put_on_shift("Payments", ANA, NOW - 2 * HOUR, NOW)
     account.double.put_on_shift("Payments", BO, NOW + HOUR, NOW + 2 * HOUR)
@@ -78,7 +78,7 @@ def test_nobody_on_shift(account: Account) -> None:
 
 
 def test_several_people(account: Account) -> None:
-    """Everybody in every rotation of every schedule counts; somebody in two of one, once."""
+    """Everybody in each rotation of each schedule is on call, once per schedule."""
     account.double.put_on_shift("Payments", ANA)
     account.double.put_on_shift("Payments", BO, rotation="Nights")
     account.double.put_on_shift("Payments", ANA, rotation="Nights")
@@ -93,7 +93,7 @@ def test_several_people(account: Account) -> None:
 
 
 def test_a_disabled_schedule(account: Account) -> None:
-    """Nobody is on call by it, though the provider tells people; its name is known all the same."""
+    """Nobody is on call for a disabled schedule, but its name is still listed."""
     off = account.double.add_schedule("Old", enabled=False)
     account.double.put_on_shift(off, ANA)
     snapshot = account.find(DutyQuery(any_schedule=True, schedules=("Old", off.id)))
@@ -107,8 +107,8 @@ def test_a_disabled_schedule(account: Account) -> None:
 
 
 @pytest.mark.parametrize("enabled", [True, False])
-def test_a_name_that_two_schedules_bear(enabled: bool, account: Account) -> None:  # noqa: FBT001 - a parameter of the test
-    """It names neither, be the other one switched off; ids still do."""
+def test_a_name_that_two_schedules_have(enabled: bool, account: Account) -> None:  # noqa: FBT001 - a parameter of the test
+    """A name of two schedules matches neither, even if one is disabled; ids still match."""
     account.double.add_schedule("Payments", enabled=enabled)
     account.double.put_on_shift(PAYMENTS, ANA)
     (duty,) = account.find().duties
@@ -120,7 +120,7 @@ def test_a_name_that_two_schedules_bear(enabled: bool, account: Account) -> None
 
 
 def test_a_name_that_is_another_ones_id(account: Account) -> None:
-    """Whoever calls a schedule like another's id is not on call for that one."""
+    """A schedule whose name equals another's id isn't that schedule."""
     account.double.put_on_shift(account.double.add_schedule(PAYMENTS), BO)
     (duty,) = account.find(DutyQuery(schedules=(PAYMENTS,))).duties
     assert not duty.is_named(PAYMENTS)
@@ -128,7 +128,7 @@ def test_a_name_that_is_another_ones_id(account: Account) -> None:
 
 
 def test_a_name_is_unique_among_what_the_key_sees(account: Account) -> None:
-    """A namesake that a team's key does not see cannot be told from none."""
+    """A name must be unique among the schedules that the key can see."""
     team = account.double.add_team("Core")
     mine = account.double.add_schedule("Payments", team=team)
     account.double.put_on_shift(mine, BO)
@@ -141,12 +141,12 @@ def test_a_name_is_unique_among_what_the_key_sees(account: Account) -> None:
 
 
 def test_without_a_rule_on_being_on_call_nothing_is_asked(account: Account) -> None:
-    """Roles and updates are not known here."""
+    """These providers know on-call duties only, and aren't queried for roles or updates."""
     assert list(account.client.questions(DutyQuery(roles=True, updates=True), account.find())) == []
 
 
-def test_an_entry_that_is_odd_hides_no_other(account: Account) -> None:
-    """A schedule without an id is left out and said; the others count, by id only."""
+def test_a_schedule_without_an_id(account: Account) -> None:
+    """A schedule without an id is skipped and reported; others count by id only."""
     account.double.put_on_shift(account.double.add_schedule("Search"), ANA)
     first = ("values", 0, "id") if account.provider == "jsm" else ("data", 0, "_parent", "id")
     listed = account.schedules if account.provider == "jsm" else f"{account.schedules}/on-calls"
@@ -160,14 +160,14 @@ def test_an_entry_that_is_odd_hides_no_other(account: Account) -> None:
 
 
 @pytest.mark.parametrize("bad", ["../x", "a/b", "a?b", "a b", "é", "%2e", "", "x" * 101])
-def test_an_id_that_cannot_be_part_of_an_address(bad: str, account: Account) -> None:
-    """Such a schedule is left out, said, and never asked for."""
+def test_an_id_that_is_not_safe_in_a_url(bad: str, account: Account) -> None:
+    """A schedule with an id that isn't safe in a URL is skipped, reported and never queried."""
     account.double.put_on_shift("Payments", ANA)
     jsm = account.provider == "jsm"
 
     def edit(body: dict[str, list[dict[str, dict[str, str]]]]) -> None:
         entry = body["values"][0] if jsm else body["data"][0]["_parent"]
-        entry["id"] = bad  # type: ignore[assignment]  # an entry of the one has what the other's parent has
+        entry["id"] = bad  # type: ignore[assignment]  # any JSON
 
     account.double.fail(account.schedules, Edited(edit))
     snapshot = account.find(ANY_SCHEDULE)
@@ -179,7 +179,7 @@ def test_an_id_that_cannot_be_part_of_an_address(bad: str, account: Account) -> 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MIDNIGHT = NOW.replace(hour=0)
 UNREAD = "its end could not be read"
-# Of the doubles' wrong types, those that only say that something is not there.
+# Wrong types that only mean that a value is missing.
 HARMLESS = {
     "data.finalTimeline.rotations.*.periods.*.recipient: null",
     "finalTimeline.rotations.*.periods.*.responder: null",
@@ -192,7 +192,7 @@ def _end(snapshot: ProviderSnapshot) -> datetime | None:
 
 
 def test_the_end_of_a_shift(account: Account) -> None:
-    """It is the duty's, and takes the place of what was known before."""
+    """A duty gets its shift's end from the timeline, in place of the unknown end."""
     account.double.put_on_shift("Payments", ANA, NOW - HOUR, NOW + 2 * HOUR)
     account.double.put_on_shift("Payments", BO, NOW - HOUR, NOW + HOUR, rotation="Nights")
     for people in (None, frozenset({ANA})):
@@ -215,8 +215,8 @@ def test_the_end_of_a_shift(account: Account) -> None:
     ],
     ids=["no rule needs it", "somebody else's", "of another schedule"],
 )
-def test_an_end_that_nobody_needs_is_not_asked_for(wants: DutyQuery, account: Account) -> None:
-    """It costs a call, so it is asked for where a rule rests on it."""
+def test_the_end_is_not_read_unless_needed(wants: DutyQuery, account: Account) -> None:
+    """A timeline costs a call, so it's read only for duties that a rule relies on."""
     account.double.add_schedule("Search")
     account.double.put_on_shift("Payments", ANA)
     account.find(wants)
@@ -243,7 +243,7 @@ def test_a_call_for_each_schedule(account: Account) -> None:
 def test_ends_of_the_first_schedules_only(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Beyond a limit they stay unread."""
+    """Beyond a limit of timelines, ends stay unknown."""
     monkeypatch.setattr(atlassian, "MOST_TIMELINES", 1)
     account.double.put_on_shift("Payments", ANA)
     account.double.put_on_shift(account.double.add_schedule("Search"), ANA)
@@ -277,7 +277,7 @@ def test_ends_of_the_first_schedules_only(
 def test_shifts_that_touch_are_one(
     shifts: list[tuple[float, float]], hours: float, account: Account
 ) -> None:
-    """Somebody is on call until nobody's handing over to himself: the end of the last in a row."""
+    """Adjacent and overlapping shifts of one person are one shift, until the last end."""
     for number, (start, end) in enumerate(shifts):
         rotation = f"R{number}"
         account.double.put_on_shift(
@@ -287,14 +287,14 @@ def test_shifts_that_touch_are_one(
 
 
 def test_the_end_of_another_provider_s_duty_is_not_asked_for(account: Account) -> None:
-    """Each looks up its own."""
+    """A client doesn't look up the ends of another provider's duties."""
     other = Duty("another", ON_CALL, PAYMENTS, "Payments", ANA)
     questions = account.client.questions(ANAS_END, ProviderSnapshot(duties=(other,)))
-    assert [each.name for each in questions if each.name.startswith("timeline")] == []
+    assert [question.name for question in questions if question.name.startswith("timeline")] == []
 
 
-def test_shifts_of_others_are_not_his(account: Account) -> None:
-    """Neither who is on shift beside him nor who comes next makes his longer."""
+def test_shifts_of_others_change_no_end(account: Account) -> None:
+    """Other people's parallel or following shifts don't lengthen a person's shift."""
     account.double.put_on_shift("Payments", ANA, end=NOW + HOUR)
     account.double.put_on_shift("Payments", BO, NOW + HOUR, NOW + 9 * HOUR)
     account.double.put_on_shift("Payments", CY, end=NOW + 9 * HOUR, rotation="Nights")
@@ -303,7 +303,7 @@ def test_shifts_of_others_are_not_his(account: Account) -> None:
 
 @pytest.mark.parametrize("now", [MIDNIGHT, NOW, MIDNIGHT + DAY - timedelta(microseconds=1)])
 def test_a_shift_that_is_longer_than_the_timeline(now: datetime, account: Account) -> None:
-    """It ends, as far as anybody has read, with the timeline: later than any access could."""
+    """A shift longer than the timeline ends with it, which is beyond the longest approval."""
     account.clock.now = now
     account.double.put_on_shift("Payments", ANA, NOW - 30 * DAY, NOW + 30 * DAY)
     end = _end(account.find(ANAS_END))
@@ -316,7 +316,7 @@ def test_a_shift_that_is_longer_than_the_timeline(now: datetime, account: Accoun
 
 
 def test_the_provider_s_clock_is_ahead(account: Account) -> None:
-    """A shift that it has cut in two, with the cut to come by our clock, is still one."""
+    """A shift that the provider splits at its own time, ahead of our clock, is still one."""
     account.double.put_on_shift("Payments", ANA, NOW - HOUR, NOW + HOUR)
     second = timedelta(seconds=1)
 
@@ -344,7 +344,7 @@ def _period(fields: dict[str, object]) -> Edited:
 
 
 def test_access_ends_with_the_shift(account: Account) -> None:
-    """The rule's time, or the shift's if that is less; the claim tells until when."""
+    """Access lasts until the rule's or the shift's end, whichever is first."""
     account.double.put_on_shift("Payments", ANA, end=NOW + 2 * HOUR)
     decision = account.decide(end_with_shift={})
     assert decision.duration == 2 * HOUR
@@ -357,7 +357,7 @@ def test_access_ends_with_the_shift(account: Account) -> None:
 
 
 def test_an_approval_says_when_its_shift_ends(account: Account) -> None:
-    """It is asked for even if access doesn't end with it, of that schedule alone."""
+    """The reason has the shift's end, read for the approving schedule only."""
     account.double.put_on_shift("Payments", ANA, end=NOW + 2 * HOUR)
     account.double.put_on_shift(account.double.add_schedule("Search"), ANA)
     decision = account.decide()
@@ -372,7 +372,7 @@ def test_an_approval_says_when_its_shift_ends(account: Account) -> None:
     "fault", [faults.Status(404), faults.Status(403), faults.Garbage(), faults.HangUp()], ids=repr
 )
 def test_an_end_that_cannot_be_read_changes_nothing(fault: Fault, account: Account) -> None:
-    """The approval says nothing of an end."""
+    """If the end can't be read, the approval stays, and its reason has no end."""
     account.double.put_on_shift("Payments", ANA, end=NOW + 2 * HOUR)
     account.double.fail(account.timeline, fault)
     decision = account.decide()
@@ -381,7 +381,7 @@ def test_an_end_that_cannot_be_read_changes_nothing(fault: Fault, account: Accou
 
 
 def test_an_end_that_may_be_the_timeline_s(account: Account) -> None:
-    """The reason doesn't say that a shift ends where the timeline does."""
+    """If the shift ends with the timeline, the reason has no end."""
     account.double.put_on_shift("Payments", ANA, NOW - 30 * DAY, NOW + 30 * DAY)
     assert account.decide().reason == f'Rule "Payments": on call for Payments ({account.name})'
 
@@ -391,14 +391,14 @@ def test_an_end_that_may_be_the_timeline_s(account: Account) -> None:
     [("+02:00", "16:00"), ("-05:00", "09:00"), ("+05:45", "19:45"), ("+00:00", "14:00")],
 )
 def test_an_end_in_another_time_zone(offset: str, end: str, account: Account) -> None:
-    """The reason has it in UTC."""
+    """The reason shows the end in UTC."""
     account.double.put_on_shift("Payments", ANA, end=NOW + 2 * HOUR)
     account.double.fail(account.timeline, _period({"endDate": f"2026-03-04T{end}:00{offset}"}))
     assert account.decide().reason.endswith(" until 14:00 UTC")
 
 
 def test_the_end_is_asked_for_once(account: Account) -> None:
-    """An end that stays unread is not asked for in the next round."""
+    """An end that couldn't be read isn't requested again."""
     account.double.put_on_shift("Payments", ANA)
     account.double.fail(account.timeline, faults.Status(404))
     decision = account.decide(end_with_shift={})
@@ -407,10 +407,10 @@ def test_the_end_is_asked_for_once(account: Account) -> None:
     assert account.count_calls("/timeline") == 1
 
 
-def test_nobody_who_is_not_on_call_gets_by_on_a_timeline(account: Account) -> None:
-    """It adds an end to a duty, never a duty."""
+def test_a_timeline_adds_no_duty(account: Account) -> None:
+    """A timeline can add an end to a duty, but never adds a duty."""
     account.double.put_on_shift("Payments", ANA)
-    cy = next(each for each in account.double.people if each.email == CY)
+    cy = next(person for person in account.double.people if person.email == CY)
     who = {"id": cy.id, "name": CY, "type": "user"}
     account.double.fail(account.timeline, _period({account.person: who}))
     snapshot = account.find(ANAS_END._replace(holders=frozenset({ANA, CY})))
@@ -430,13 +430,13 @@ def test_nobody_who_is_not_on_call_gets_by_on_a_timeline(account: Account) -> No
         (faults.TooManyRequests(60, retry_after=None), "answered 429"),
     ],
 )
-def test_a_timeline_that_cannot_be_had(
+def test_a_timeline_that_fails(
     fault: Fault,
     problem: str,
     account: Account,
     real_deadline: Callable[[float], Deadline],
 ) -> None:
-    """The duty stays, without an end: rules that need none hold, others do not."""
+    """If the timeline fails, the duty has no end, and only rules that need none approve."""
     account.double.put_on_shift("Payments", ANA)
     account.double.fail(account.timeline, fault)
     slow = takes_time(fault)
@@ -453,7 +453,7 @@ def test_a_timeline_that_cannot_be_had(
 _WRONG = [
     pytest.param("opsgenie", what, fault, id=f"opsgenie: {what}")
     for what, fault in faults.OPSGENIE["timeline"].items()
-    if not fault.field.endswith("recipient.name")  # nobody looks at it beside the id
+    if not fault.field.endswith("recipient.name")  # not read if there is an id
 ] + [
     pytest.param("jsm", what, fault, id=f"jsm: {what}")
     for what, fault in faults.JSM["timeline"].items()
@@ -464,7 +464,7 @@ _WRONG = [
 def test_a_timeline_of_wrong_types(
     provider: str, what: str, fault: faults.WrongValue, client: Client, set_clock: SetClock
 ) -> None:
-    """The end is not read, and that is said; nobody is approved where it matters."""
+    """With a wrong type the end stays unknown, and rules that need it don't approve."""
     with open_atlassian(provider, client, set_clock) as account:
         account.double.put_on_shift("Payments", ANA)
         account.double.fail(account.timeline, fault)
@@ -475,8 +475,8 @@ def test_a_timeline_of_wrong_types(
         assert account.decide().approved
 
 
-def test_a_period_that_is_odd_hides_no_other(account: Account) -> None:
-    """The end is of those that can be read; what is left out can only make it earlier."""
+def test_an_unreadable_period(account: Account) -> None:
+    """An unreadable period is skipped and reported, which can only make the end earlier."""
     account.double.put_on_shift("Payments", ANA, end=NOW + HOUR)
     account.double.put_on_shift("Payments", ANA, NOW + HOUR, NOW + 2 * HOUR)
     at = ("data", "finalTimeline") if account.provider == "opsgenie" else ("finalTimeline",)
@@ -487,8 +487,8 @@ def test_a_period_that_is_odd_hides_no_other(account: Account) -> None:
     assert problems(snapshot) == ["1 entries could not be read"]
 
 
-def test_a_rotation_that_is_odd_hides_no_other(account: Account) -> None:
-    """The same of a whole rotation."""
+def test_an_unreadable_rotation(account: Account) -> None:
+    """An unreadable rotation is skipped and reported; the others still count."""
     account.double.put_on_shift("Payments", ANA, end=NOW + HOUR, rotation="Days")
     account.double.put_on_shift("Payments", ANA, end=NOW + 2 * HOUR, rotation="Nights")
     at = ("data", "finalTimeline") if account.provider == "opsgenie" else ("finalTimeline",)
@@ -498,8 +498,8 @@ def test_a_rotation_that_is_odd_hides_no_other(account: Account) -> None:
     assert problems(snapshot) == ["1 entries could not be read"]
 
 
-def test_an_end_long_before_any_clock(account: Account) -> None:
-    """Periods that end before they begin, or at the ends of time, are no shifts."""
+def test_impossible_periods(account: Account) -> None:
+    """A period that ends before it begins, or doesn't include now, gives no end."""
     account.double.put_on_shift("Payments", ANA)
     for start, end in (
         ("2026-03-04T13:00:00Z", "2026-03-04T11:00:00Z"),

@@ -1,4 +1,4 @@
-"""The decision's log line: the audit trail, without anybody else's e-mail."""
+"""The decision's log line: the audit trail, without other people's e-mails."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ HOUR = timedelta(hours=1)
 
 
 def by(*names: str) -> Policy:
-    """Make a policy whose rules bear these names."""
+    """A policy with rules of these names."""
     return POLICY._replace(rules=tuple(POLICY.rules[0]._replace(name=each) for each in names))
 
 
@@ -46,7 +46,7 @@ def record_of(
     dry_run: bool = False,
     milliseconds: int = 7,
 ) -> dict[str, Any]:
-    """The record, as it is read back from the log."""
+    """The record, as read back from the log."""
     record = decision_record(
         decision,
         snapshot=ProviderSnapshot(failures=failures),
@@ -61,7 +61,7 @@ def record_of(
 
 
 def test_how_long_the_evidence_lasts() -> None:
-    """In words for each duty, beside its end, if that is known."""
+    """Each duty has a text for how long it lasts, and its end if known."""
     evidence = (
         SHIFT._replace(end=NOW + HOUR),
         SHIFT._replace(end=None),
@@ -80,7 +80,7 @@ def test_how_long_the_evidence_lasts() -> None:
 
 
 def test_nobody_else_is_named_anywhere() -> None:
-    """An e-mail of somebody else is left out wherever it may stand."""
+    """Other people's e-mails are redacted in all fields."""
     request = Request(
         Resource(email="jane@example.com"),
         (
@@ -112,11 +112,11 @@ def test_nobody_else_is_named_anywhere() -> None:
 
 
 def test_the_trace_is_cut_to_size() -> None:
-    """Thousands of duties of one person are counted, and the first told."""
+    """Of thousands of duties and rules, only the first are logged."""
     duties = tuple(SHIFT._replace(id=f"{number:01000}") for number in range(5000))
     long = RuleResult("x" * 1000, "no", duties=((duties[0], "x" * 1000),))
     names = [f"rule {number}" for number in range(5000)]
-    judged = (long, *(RuleResult(each, "no") for each in names))
+    judged = (long, *(RuleResult(name, "no") for name in names))
     decision = Decision(REQUEST, "no", duties=duties, rule_results=judged)
     record = record_of(decision, policy=by(long.rule, *names))
     trace = record["trace"]
@@ -127,8 +127,8 @@ def test_the_trace_is_cut_to_size() -> None:
     assert record["whole"] is False
 
 
-def test_what_was_wanted_and_whose_address_it_is() -> None:
-    """It tells what the rules needed to know, and what an alias holds, without the address."""
+def test_queries_and_aliases() -> None:
+    """The trace has the queries, and marks duties under an alias without its address."""
     wants = DutyQuery(
         schedules=("DBA", "of ann@x.io"), ends=True, holders=frozenset({"j@corp.example"})
     )
@@ -159,13 +159,13 @@ def test_what_was_wanted_and_whose_address_it_is() -> None:
         REQUEST._replace(requester=Resource(email=f"{'j' * 200}@example.com")),
     ],
 )
-def test_what_decides_is_whole_or_said_not_to_be(request_: Request) -> None:
-    """A petition's or a requester's name that is cut could be another's."""
+def test_cut_names_are_not_whole(request_: Request) -> None:
+    """If the petition or requester is cut, the line is marked as not whole."""
     assert record_of(Decision(request_, "no duty"))["whole"] is False
 
 
 def test_the_callers_own_id_names_nobody() -> None:
-    """It may hold anything, and cutting it takes nothing from what can be decided again."""
+    """An e-mail in the caller's own id is redacted, and the line stays replayable."""
     decision = Decision(Request(Resource(email="jane@example.com"), ()), now=NOW)
     record = decision_record(
         decision,
@@ -196,7 +196,7 @@ def test_the_callers_own_id_names_nobody() -> None:
     ],
 )
 def test_the_callers_name_for_the_requester(id_: str, caller: str, logged: str | None) -> None:
-    """What to map shows in the log, but nobody else's e-mail; nothing is decided from it."""
+    """The caller's name for the requester is logged for mapping, without others' e-mails."""
     decision = Decision(Request(JANE._replace(id=id_), ()), now=NOW)
     record = decision_record(
         decision,
@@ -213,7 +213,7 @@ def test_the_callers_name_for_the_requester(id_: str, caller: str, logged: str |
 
 
 def test_an_abstention() -> None:
-    """No duty, no duration, but the reason, and which provider could not be asked."""
+    """An abstention has no duty or duration, but the reason and the failures."""
     failure = Failure("incident.io", "schedules", "answered 500")
     record = record_of(Decision(REQUEST, "no duty"), failure, dry_run=True)
     assert record["outcome"] == "abstain"
@@ -226,7 +226,7 @@ def test_an_abstention() -> None:
 
 
 def test_which_provider_fails() -> None:
-    """1 for whoever failed to answer, 0 for whoever answered, nothing for who was not asked."""
+    """`failing` is 1 for a failed provider, 0 for one that answered, else absent."""
     record = decision_record(
         Decision(REQUEST, "no duty"),
         snapshot=ProviderSnapshot(failures=(Failure("PagerDuty", "oncalls", "answered 500"),) * 2),
@@ -249,17 +249,17 @@ def test_which_provider_fails() -> None:
         (SHIFT._replace(kind=INCIDENT_UPDATE), True),
     ],
 )
-def test_a_duty_that_one_can_give_oneself(duty: Duty, self_made: bool) -> None:  # noqa: FBT001 - the column of a table
-    """Declaring an incident, under whatever address, and posting an update; no other duty."""
+def test_self_made_duties(duty: Duty, self_made: bool) -> None:  # noqa: FBT001 - the column of a table
+    """Self-declared incidents and posted updates are logged as self-made."""
     policy = POLICY._replace(aliases={"jane@example.com": ("j@corp.example",)})
     decision = Decision(REQUEST, "Approved", (SHIFT, duty), duties=(SHIFT, duty))
     assert record_of(decision, policy=policy)["self_made"] is self_made
-    # What was held, and did not count, says nothing.
+    # A duty that isn't evidence doesn't count.
     assert record_of(decision._replace(evidence=()), policy=policy)["self_made"] is False
 
 
 def test_a_duty_without_end() -> None:
-    """A role in an incident has no end; the incident is there by reference."""
+    """A role in an incident has no end, and its incident's reference."""
     role = Duty("incident.io", INCIDENT_ROLE, "R1", "Lead", "jane@example.com", incident="INC-42")
     (duty,) = record_of(Decision(REQUEST, "", (role,)))["evidence"]
     assert "end" not in duty
@@ -278,7 +278,7 @@ def test_a_duty_without_end() -> None:
     ],
 )
 def test_nobody_elses_address(id_: str, named: str) -> None:
-    """A resource whose id is another person's e-mail is named without it, the requester's with."""
+    """A resource with another person's e-mail as its id is redacted; the requester's isn't."""
     request = Request(JANE, (Resource("user", id_, "mary@example.com"),))
     record = record_of(Decision(request, ""))
     assert record["resources"] == [named]
@@ -286,13 +286,13 @@ def test_nobody_elses_address(id_: str, named: str) -> None:
 
 
 def test_a_missing_requester() -> None:
-    """An event without an actor is logged, too."""
+    """A request without a requester is logged as well."""
     record = record_of(Decision(Request(Resource(), ()), "the requester's e-mail is missing"))
     assert (record["requester"], record["petition"], record["resources"]) == ("", "", [])
 
 
-def test_however_much_is_asked_for() -> None:
-    """The line stays far below the 256 KB of CloudWatch Logs, and tells how many there were."""
+def test_a_huge_request() -> None:
+    """For a huge request the line stays far below 256 KB, and has the number of resources."""
     long = "\u2705" * 1000
     many = (Resource(long, long),) * 5000
     record = record_of(Decision(Request(Resource(email=long), many, groups=(long,)), ""))

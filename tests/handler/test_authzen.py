@@ -1,4 +1,4 @@
-"""AuthZEN's API: calls in, answers and log lines out; and that no failure lets anybody in."""
+"""AuthZEN's API: calls, answers and log lines; no failure approves anybody."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ SUBJECT = {"type": "user", "id": JANE}
 RESOURCE = {"type": "db", "id": "1"}
 ACTION = {"name": "access"}
 QUESTION = {"subject": SUBJECT, "resource": RESOURCE, "action": ACTION}
-# What the specification (6.2) says of an answer, and what we add in its context.
+# An answer by the specification (6.2), with our additions in its context.
 ANSWER = {
     "type": "object",
     "required": ["decision", "context"],
@@ -137,7 +137,7 @@ class Pdp:
         method: str = "POST",
         **event: object,
     ) -> tuple[int, dict[str, Any]]:
-        """Send, and give the HTTP status and the body; a header that is None is left out."""
+        """Send a call, and give the HTTP status and the body; a header of None is left out."""
         sent = {"authorization": f"Bearer {TOKEN}", "content-type": "application/json"}
         all_headers = {**sent, **(headers or {})}
         answer = self.app.handle(
@@ -162,7 +162,7 @@ class Pdp:
         return answer["statusCode"], json.loads(answer["body"])
 
     def ask(self, **changes: object) -> dict[str, Any]:
-        """Ask one question with these changes and give the answer, as the schema has it."""
+        """Ask one question with these changes, and validate the answer against the schema."""
         http, answer = self.call({**QUESTION, **changes})
         assert http == 200
         jsonschema.validate(answer, ANSWER)
@@ -183,7 +183,7 @@ class Pdp:
 
 @pytest.fixture(scope="module")
 def double() -> Iterator[IncidentIO]:
-    """Jane is on shift."""
+    """incident.io with Jane on shift."""
     with IncidentIO(API_KEY) as double:
         for email in (JANE, JOAN):
             double.add_person(email.partition("@")[0].title(), email)
@@ -194,7 +194,7 @@ def double() -> Iterator[IncidentIO]:
 
 @pytest.fixture(scope="module")
 def policy_file(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The policy, where the zip has it."""
+    """The policy file, as it is in the zip."""
     file = tmp_path_factory.mktemp("zip") / "policy.json"
     file.write_text(json.dumps(POLICY))
     return str(file)
@@ -205,7 +205,7 @@ Opener = Callable[..., Pdp]
 
 @pytest.fixture(scope="module")
 def opened(double: IncidentIO, policy_file: str) -> Iterator[Opener]:
-    """Make Apps with these settings."""
+    """Make Apps with these settings; they are closed at the end."""
     apps: list[Pdp] = []
 
     def open_one(**settings: str) -> Pdp:
@@ -225,13 +225,13 @@ def shared(opened: Opener) -> Pdp:
 
 @pytest.fixture
 def pdp(shared: Pdp) -> Pdp:
-    """The same, with an empty log."""
+    """The shared App, with an empty log."""
     shared.log.clear()
     return shared
 
 
 def test_approved(pdp: Pdp) -> None:
-    """The answer says for how long, why, and under which id it is in the log."""
+    """An approval has its end, its reason and the id of its log line."""
     answer = pdp.ask()
     context = answer["context"]
     (line,) = pdp.decisions
@@ -316,7 +316,7 @@ LASTS = [
 
 @pytest.mark.parametrize(("duty", "expected"), LASTS)
 def test_what_an_approval_rests_on(duty: Duty, expected: dict[str, str]) -> None:
-    """Each duty, and how long it lasts: nothing that isn't certain, no markup, no e-mail."""
+    """`rests_on` lists duties and certain ends, without markup or e-mails."""
     decision = Decision(
         Request(Resource(email=JANE), ()),
         "why",
@@ -343,7 +343,7 @@ def test_what_an_approval_rests_on(duty: Duty, expected: dict[str, str]) -> None
         ({"resource": {"type": "db", "id": "x", "properties": {"a": 1, "b": "c"}}}, True),
         ({"resource": {"type": "secret", "id": "1"}}, False),
         ({"resource": {"type": "DB", "id": "1"}}, False),
-        # Access for somebody else.
+        # Access for somebody else isn't approved.
         ({"resource": {"type": "user", "id": "joan"}}, False),
         ({"action": {"name": "deploy"}}, False),
         ({"action": {"name": "Access"}}, False),
@@ -373,7 +373,7 @@ def test_what_an_approval_rests_on(duty: Duty, expected: dict[str, str]) -> None
     ],
 )
 def test_decisions(pdp: Pdp, changes: dict[str, Any], approved: bool) -> None:  # noqa: FBT001 - a column of a table
-    """Who, what, which action: what isn't exactly so is left to humans."""
+    """A request is approved only if requester, resource and action match exactly."""
     assert pdp.ask(**changes)["decision"] is approved
 
 
@@ -386,8 +386,8 @@ def test_decisions(pdp: Pdp, changes: dict[str, Any], approved: bool) -> None:  
         (f"PT{'0' * 62}1H", 3600),
     ],
 )
-def test_wishes(pdp: Pdp, duration: str, seconds: int) -> None:
-    """Go's or ISO 8601's, and never longer than the policy allows."""
+def test_requested_durations(pdp: Pdp, duration: str, seconds: int) -> None:
+    """A duration may be Go's or ISO 8601's; access never exceeds the policy."""
     answer = pdp.ask(context={"duration": duration})
     assert answer["context"]["duration_seconds"] == seconds
 
@@ -400,8 +400,8 @@ def test_wishes(pdp: Pdp, duration: str, seconds: int) -> None:
         *("PT1H ", "indefinite", "PT99999999H" * 9, JOAN, 'a"b'),
     ],
 )
-def test_wishes_that_nobody_can_grant(pdp: Pdp, duration: str) -> None:
-    """To ignore one would make access longer than was asked for."""
+def test_invalid_requested_durations(pdp: Pdp, duration: str) -> None:
+    """An invalid duration is left to humans: ignoring it could grant longer access."""
     answer = pdp.ask(context={"duration": duration})
     assert answer["decision"] is False
     assert "isn't valid" in answer["context"]["reason"]
@@ -451,7 +451,7 @@ def test_wishes_that_nobody_can_grant(pdp: Pdp, duration: str) -> None:
 )
 @pytest.mark.parametrize("path", [EVALUATION, EVALUATIONS])
 def test_malformed(pdp: Pdp, path: str, body: object, message: str) -> None:
-    """A 400, in which there is no decision; the same where a batch without items is asked."""
+    """A malformed request gets a 400 without a decision, at both paths."""
     assert pdp.call(body, path) == (400, {"error": {"status": 400, "message": message}})
     assert not pdp.decisions
 
@@ -460,19 +460,19 @@ def test_malformed(pdp: Pdp, path: str, body: object, message: str) -> None:
     "media_type", [None, "", "text/plain", "application/jsonx", "application/x-www-form-urlencoded"]
 )
 def test_wrong_content_type(pdp: Pdp, media_type: str | None) -> None:
-    """A 400 by the specification, and no 415."""
+    """Another content type gets a 400, as the specification requires, not a 415."""
     http, answer = pdp.call(headers={"content-type": media_type})
     assert (http, answer["error"]["message"]) == (400, "Content-Type is not application/json")
 
 
 @pytest.mark.parametrize("media_type", ["Application/JSON", "application/json; charset=utf-8"])
 def test_content_type(pdp: Pdp, media_type: str) -> None:
-    """In any case, with any parameters."""
+    """The content type may be in any case, with parameters."""
     assert pdp.call(headers={"content-type": media_type})[1]["decision"] is True
 
 
 def basic(text: str) -> str:
-    """Basic's credentials."""
+    """Encode credentials for Basic authentication."""
     return base64.b64encode(text.encode()).decode()
 
 
@@ -484,7 +484,7 @@ def basic(text: str) -> str:
     ],
 )
 def test_authenticated(pdp: Pdp, authorization: str) -> None:
-    """By either token, as a bearer's or as a password."""
+    """Both tokens are accepted, as a bearer token or as Basic's password."""
     assert pdp.call(headers={"authorization": authorization})[1]["decision"] is True
 
 
@@ -499,8 +499,8 @@ def test_authenticated(pdp: Pdp, authorization: str) -> None:
     ],
 )
 @pytest.mark.parametrize("path", [EVALUATION, EVALUATIONS])
-def test_strangers(pdp: Pdp, path: str, authorization: str | None) -> None:
-    """One and the same answer whatever is wrong, before the body is read."""
+def test_unauthenticated_calls(pdp: Pdp, path: str, authorization: str | None) -> None:
+    """Whatever is wrong with the token, the answer is the same 401, before the body is read."""
     answer = pdp.call("{", path, {"authorization": authorization})
     assert answer == (401, STRANGER)
     assert pdp.headers["WWW-Authenticate"] == "Bearer"
@@ -527,7 +527,7 @@ def test_strangers(pdp: Pdp, path: str, authorization: str | None) -> None:
 def test_the_log_says_what_is_wrong_with_a_token(
     pdp: Pdp, authorization: str | None, why: str
 ) -> None:
-    """Whoever runs the function can tell a wrong token from a missing one."""
+    """The log distinguishes missing, malformed and wrong tokens."""
     assert pdp.call(headers={"authorization": authorization})[0] == 401
     assert pdp.log[0]["why"] == why
 
@@ -544,14 +544,14 @@ def test_the_log_says_what_is_wrong_with_a_token(
         *((f"Bearer {'x' * 32}", 503), (f"Basic {basic('a:' + '!' * 32)}", 503)),
     ],
 )
-def test_no_token_costs_no_secret(opened: Opener, authorization: str, http: int) -> None:
-    """What can't be the token is refused, whatever state the secret is in."""
+def test_impossible_tokens_cause_no_fetch(opened: Opener, authorization: str, http: int) -> None:
+    """A text that can't be a token is refused without fetching the secret."""
     pdp = opened(HANDLER_SECRET_ARN="arn:aws:s3:::bucket", HANDLER_CALLERS="authzen")
     assert pdp.call(headers={"authorization": authorization})[0] == http
 
 
 def test_rotation(opened: Opener) -> None:
-    """Without a previous token, only the current one counts; an empty one never does."""
+    """Without a previous token, only the current one is accepted, and never an empty one."""
     pdp = opened(AUTHZEN_TOKEN_PREVIOUS="")
     assert pdp.call(headers={"authorization": f"Bearer {PREVIOUS}"})[0] == 401
     assert pdp.call(headers={"authorization": "Bearer "})[0] == 401
@@ -569,7 +569,7 @@ def test_rotation(opened: Opener) -> None:
     ],
 )
 def test_other_methods(pdp: Pdp, path: str, method: str, used: str) -> None:
-    """A 405."""
+    """Other methods get a 405."""
     http, answer = pdp.call(path=path, method=method)
     message = f"{method} isn't supported here: use {used}"
     assert (http, answer) == (405, {"error": {"status": 405, "message": message}})
@@ -589,15 +589,15 @@ def test_other_methods(pdp: Pdp, path: str, method: str, used: str) -> None:
     ],
 )
 def test_their_id_is_sent_back(pdp: Pdp, id_: str, change: dict[str, Any], http: int) -> None:
-    """With every answer, and it is in the log of a decision."""
+    """The caller's request id is in every answer, and in the log of decisions."""
     headers = {**change.get("headers", {}), "x-request-id": id_}
     assert pdp.call(**{**change, "headers": headers})[0] == http
     assert pdp.headers["X-Request-ID"] == id_
     assert all(line["caller_request"] == id_ for line in pdp.decisions)
 
 
-def test_no_id_of_theirs(pdp: Pdp) -> None:
-    """None is made up."""
+def test_no_request_id(pdp: Pdp) -> None:
+    """If the caller sends no request id, none is made up."""
     assert pdp.call()[0] == 200
     assert "X-Request-ID" not in pdp.headers
     assert "caller_request" not in pdp.decisions[0]
@@ -605,7 +605,7 @@ def test_no_id_of_theirs(pdp: Pdp) -> None:
 
 @pytest.mark.parametrize("id_", ["", "x" * 201, "a\r\nSet-Cookie: b", "a\x00", "é", "\ud800", "\t"])
 def test_ids_that_are_not_sent_back(pdp: Pdp, id_: str) -> None:
-    """What is too long, or could be another header."""
+    """An id that is too long, or could inject a header, isn't sent back or logged."""
     assert pdp.call(headers={"x-request-id": id_})[0] == 200
     assert "X-Request-ID" not in pdp.headers
     assert "caller_request" not in pdp.decisions[0]
@@ -624,8 +624,8 @@ def test_ids_that_are_not_sent_back(pdp: Pdp, id_: str) -> None:
         ({"path": METADATA, "method": "GET"}, 200),
     ],
 )
-def test_a_token_as_their_id(pdp: Pdp, token: str, change: dict[str, Any], http: int) -> None:
-    """Neither the token of the call nor the other one is logged or sent back."""
+def test_a_token_as_request_id(pdp: Pdp, token: str, change: dict[str, Any], http: int) -> None:
+    """A request id with a token in it is neither logged nor sent back."""
     pdp.call()
     headers = {**change.get("headers", {}), "x-request-id": f"a {token} b"}
     assert pdp.call(**{**change, "headers": headers})[0] == http
@@ -650,10 +650,10 @@ def test_a_token_as_their_id(pdp: Pdp, token: str, change: dict[str, Any], http:
         ({"path": METADATA, "method": "GET"}, 200),
     ],
 )
-def test_their_id_before_the_settings_are_loaded(
+def test_request_id_before_the_settings_are_loaded(
     opened: Opener, id_: str, change: dict[str, Any], http: int, *, is_sent_back: bool
 ) -> None:
-    """The tokens aren't known yet, so nothing is sent back that is long enough to hold one."""
+    """Before the tokens are known, an id long enough to hold one isn't sent back."""
     pdp = opened(HANDLER_SECRET_ARN="arn:aws:s3:::bucket", HANDLER_CALLERS="authzen")
     headers = {**change.get("headers", {}), "x-request-id": id_}
     assert pdp.call(**{**change, "headers": headers})[0] == http
@@ -662,7 +662,7 @@ def test_their_id_before_the_settings_are_loaded(
 
 
 def test_batch(pdp: Pdp) -> None:
-    """Items in order, each a request of its own; whole objects replace the defaults."""
+    """Items are decided in order, each on its own; an item's objects replace the defaults."""
     answers = pdp.ask_all(
         {},
         {"subject": {"type": "user", "id": JOAN}},
@@ -686,7 +686,7 @@ def test_batch(pdp: Pdp) -> None:
 
 
 def test_a_reason_with_an_email_is_not_sent() -> None:
-    """It may be somebody else's, in the name of a schedule: the answer says where to look."""
+    """A reason with an e-mail isn't sent; the answer points to the log."""
     request = Request(Resource(), ())
     named = Duty("incident.io", ON_CALL, "S1", "for ann@x.io", JANE)
     reason = "Approved: on call for ann@x.io"
@@ -702,7 +702,7 @@ def test_a_reason_with_an_email_is_not_sent() -> None:
 
 
 def test_an_item_that_cannot_be_read_is_logged(pdp: Pdp) -> None:
-    """As left to humans, with what is wrong: it is an answer like any other."""
+    """An unreadable item is logged as left to humans, with the error."""
     pdp.ask_all(BAD, "x", YES)
     assert [(line["outcome"], line["reason"]) for line in pdp.decisions[:2]] == [
         ("abstain", "the item can't be read: action is not an object"),
@@ -712,7 +712,7 @@ def test_an_item_that_cannot_be_read_is_logged(pdp: Pdp) -> None:
 
 
 def test_a_name_that_is_not_mapped_is_logged(pdp: Pdp) -> None:
-    """So that somebody can map it; what is mapped or an e-mail needs no second name."""
+    """A subject that isn't mapped is logged, so that somebody can map it."""
     names = ["nobody", "n" * 1000, "jane", JANE, JANE.upper()]
     pdp.ask_all(*({"subject": {"type": "user", "id": name}} for name in names), **QUESTION)
     lines = [(line["requester"], line.get("requester_id")) for line in pdp.decisions]
@@ -746,7 +746,7 @@ YES, NO, BAD = (
 def test_semantics(
     pdp: Pdp, semantic: str | None, items: list[object], decisions: list[bool]
 ) -> None:
-    """The answer ends with the item that decides, and so does the log."""
+    """Answer and log end with the item that decides."""
     answers = pdp.ask_all(*items, options={"evaluations_semantic": semantic})
     assert [answer["decision"] for answer in answers] == decisions
     assert [line["outcome"] == "approve" for line in pdp.decisions] == decisions
@@ -754,7 +754,7 @@ def test_semantics(
 
 
 def test_a_dry_run_denies_first(opened: Opener) -> None:
-    """The answer ends with what the caller is told, not with what would be approved."""
+    """In dry run, the answer ends as if each item were denied."""
     pdp = opened(AUTO_APPROVAL_DRY_RUN="true")
     options = {"evaluations_semantic": "deny_on_first_deny"}
     assert [one["decision"] for one in pdp.ask_all(YES, YES, options=options)] == [False]
@@ -779,21 +779,21 @@ def test_a_dry_run_denies_first(opened: Opener) -> None:
     ],
 )
 def test_malformed_batch(pdp: Pdp, fields: dict[str, Any], message: str) -> None:
-    """The whole of it is a 400."""
+    """A malformed batch gets a 400 as a whole."""
     body = {"evaluations": [QUESTION], **fields}
     assert pdp.call(body, EVALUATIONS) == (400, {"error": {"status": 400, "message": message}})
 
 
 @pytest.mark.parametrize("items", [{}, {"evaluations": []}, {"evaluations": None}])
 def test_batch_of_none(pdp: Pdp, items: dict[str, Any]) -> None:
-    """It is a single question, with a single answer."""
+    """A batch without items is a single question, with a single answer."""
     http, answer = pdp.call({**QUESTION, **items}, EVALUATIONS)
     jsonschema.validate(answer, ANSWER)
     assert (http, answer["decision"]) == (200, True)
 
 
 def test_two_hundred_at_most(pdp: Pdp) -> None:
-    """More are refused whole."""
+    """A batch of more than 200 items is refused as a whole."""
     assert [one["decision"] for one in pdp.ask_all(*[{}] * 200, **QUESTION)] == [True] * 200
     pdp.log.clear()
     http, answer = pdp.call({**QUESTION, "evaluations": [{}] * 201}, EVALUATIONS)
@@ -813,15 +813,15 @@ def test_two_hundred_at_most(pdp: Pdp) -> None:
     ],
 )
 def test_size_counts_what_items_inherit(pdp: Pdp, properties: dict[str, str], count: int) -> None:
-    """A default is small in the body, and large for all items together."""
+    """Defaults count once for each item that inherits them."""
     resource = {**RESOURCE, "properties": properties}
     body = {**QUESTION, "resource": resource, "evaluations": [{}] * count}
     assert pdp.call(body, EVALUATIONS)[0] == (413 if properties else 200)
 
 
 @pytest.mark.parametrize("path", [EVALUATION, EVALUATIONS])
-def test_properties_that_are_no_texts_count_as_well(pdp: Pdp, path: str) -> None:
-    """They are not labels, but each item of a batch would go through all of them."""
+def test_properties_of_other_types_count_as_well(pdp: Pdp, path: str) -> None:
+    """Properties that aren't texts count for the limit, though they aren't labels."""
 
     def call(count: int) -> tuple[int, dict[str, Any]]:
         properties = {str(number): number for number in range(count)}
@@ -834,7 +834,7 @@ def test_properties_that_are_no_texts_count_as_well(pdp: Pdp, path: str) -> None
 
 
 def test_an_action_that_is_too_long(pdp: Pdp) -> None:
-    """200 characters are compared, one more is the item's error: nobody gets in by it."""
+    """An action of more than 200 characters is an error of its item, and isn't approved."""
     longest = pdp.ask(action={"name": "x" * 200})
     assert longest["decision"] is False
     too_long = {"name": "x" * 201}
@@ -846,7 +846,7 @@ def test_an_action_that_is_too_long(pdp: Pdp) -> None:
 
 
 def test_actions_count_for_the_size_of_a_call(pdp: Pdp) -> None:
-    """Of all its requests, beside the texts of their entities."""
+    """The actions of all items count for the size of the call."""
 
     def call(length: int) -> int:
         body = {
@@ -867,7 +867,7 @@ def test_actions_count_for_the_size_of_a_call(pdp: Pdp) -> None:
 def test_size_is_checked_before_a_text_is_scanned(
     pdp: Pdp, monkeypatch: pytest.MonkeyPatch, items: int, length: int, entity: str
 ) -> None:
-    """A long text costs no search for an e-mail, nor does one that many items inherit."""
+    """A text that is too long is refused before it's searched for an e-mail."""
 
     def scan(text: str) -> bool:
         assert len(text) < 100, "a long text is scanned"
@@ -887,7 +887,7 @@ def test_size_is_checked_before_a_text_is_scanned(
     [({}, f"https://{HOST}"), ({"PUBLIC_URL": "https://a.test/"}, "https://a.test")],
 )
 def test_metadata(opened: Opener, settings: dict[str, str], url: str) -> None:
-    """For everybody, by the address that people set, or AWS's."""
+    """The metadata is public, and has PUBLIC_URL or AWS's address."""
     headers = {"authorization": None, "content-type": None, "host": "evil.test"}
     assert opened(**settings).call("", METADATA, headers, "GET") == (
         200,
@@ -899,8 +899,8 @@ def test_metadata(opened: Opener, settings: dict[str, str], url: str) -> None:
     )
 
 
-def test_metadata_costs_no_secret(opened: Opener) -> None:
-    """Strangers may ask for it, whatever state the secret is in."""
+def test_metadata_causes_no_fetch(opened: Opener) -> None:
+    """The metadata is answered without fetching the secret."""
     pdp = opened(HANDLER_SECRET_ARN="arn:aws:s3:::bucket", HANDLER_CALLERS="authzen")
     assert pdp.call("", METADATA, {"authorization": None}, "GET")[0] == 200
 
@@ -908,19 +908,19 @@ def test_metadata_costs_no_secret(opened: Opener) -> None:
 @pytest.mark.parametrize("path", [EVALUATION, EVALUATIONS, METADATA])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_switched_off(opened: Opener, path: str, method: str) -> None:
-    """Nothing is there without a token, be it the previous one."""
+    """Without AUTHZEN_TOKEN all paths answer 404, even if the previous token is set."""
     pdp = opened(AUTHZEN_TOKEN="", INDENT_WEBHOOK_SECRET="a-signing-secret")
     headers = {"authorization": f"Bearer {PREVIOUS}"}
     assert pdp.call(path=path, headers=headers, method=method)[0] == 404
 
 
 def test_indent_switched_off(pdp: Pdp) -> None:
-    """Its paths have nothing, then."""
+    """If Indent is off, its paths answer 404."""
     assert pdp.call(path="/")[0] == pdp.call(path="/indent")[0] == 404
 
 
 def test_dry_run(opened: Opener) -> None:
-    """Humans decide; the log says what would be approved."""
+    """In dry run nobody is approved; the log has what would be approved."""
     pdp = opened(AUTO_APPROVAL_DRY_RUN="true")
     answer = pdp.ask()
     assert answer["decision"] is False
@@ -929,7 +929,7 @@ def test_dry_run(opened: Opener) -> None:
 
 
 def test_a_provider_that_fails(opened: Opener, double: IncidentIO) -> None:
-    """A no with its reason, and no HTTP error: the caller goes on to its humans."""
+    """If a provider fails, the answer is a denial with the reason, not an HTTP error."""
     pdp = opened()
     double.fail("/", faults.Status(500))
     try:
@@ -944,7 +944,7 @@ def test_a_provider_that_fails(opened: Opener, double: IncidentIO) -> None:
 def test_its_deadline(
     opened: Opener, monkeypatch: pytest.MonkeyPatch, setting: str, ago: float, most: float
 ) -> None:
-    """The setting gives it, and it counts from when AWS took the call."""
+    """The deadline is a setting, and counts from when AWS received the call."""
     left: list[float] = []
 
     def decide(*arguments: Any) -> Outcome:  # noqa: ANN401 - passed on as they are
@@ -965,7 +965,7 @@ def test_its_deadline(
     [{"AUTHZEN_DEADLINE": "soon"}, {"AUTO_APPROVAL_DURATION": "ever"}, {"AUTHZEN_TOKEN": "short"}],
 )
 def test_wrong_settings(opened: Opener, settings: dict[str, str]) -> None:
-    """An error that says nothing of them; the log names them."""
+    """Wrong settings give an error that doesn't name them; the log does."""
     pdp = opened(**settings)
     http, answer = pdp.call()
     assert (http, [*answer]) == (500, ["error"])
@@ -975,7 +975,7 @@ def test_wrong_settings(opened: Opener, settings: dict[str, str]) -> None:
 
 
 def test_secret_that_cannot_be_read(opened: Opener) -> None:
-    """A 503, in which there is no decision."""
+    """If the secret can't be read, the answer is a 503 without a decision."""
     pdp = opened(HANDLER_SECRET_ARN="arn:aws:s3:::bucket", HANDLER_CALLERS="authzen")
     http, answer = pdp.call()
     assert (http, [*answer]) == (503, ["error"])
@@ -1002,8 +1002,8 @@ QUESTIONS = st.fixed_dictionaries(
 
 
 @given(body=QUESTIONS | JSON, path=st.sampled_from([EVALUATION, EVALUATIONS]))
-def test_no_body_raises_or_lets_joan_in(shared: Pdp, body: object, path: str) -> None:
-    """Whatever is sent: an answer or a 4xx, and no yes for who has no duty."""
+def test_no_body_raises_or_approves_joan(shared: Pdp, body: object, path: str) -> None:
+    """No body causes a 5xx, or approves a person without a duty."""
     shared.log.clear()
     http, answer = shared.call(body, path)
     assert http in {200, 400, 413}
@@ -1016,7 +1016,7 @@ def test_no_body_raises_or_lets_joan_in(shared: Pdp, body: object, path: str) ->
         st.sampled_from(["authorization", "content-type", "x-request-id"]), st.text() | st.none()
     )
 )
-def test_no_header_raises_or_lets_anybody_in(shared: Pdp, headers: dict[str, Any]) -> None:
-    """Without the token, whatever else is sent."""
+def test_no_header_raises_or_approves(shared: Pdp, headers: dict[str, Any]) -> None:
+    """Without the token, no headers cause anything but a 401."""
     http, _ = shared.call(headers={"authorization": None, **headers})
     assert http == 401

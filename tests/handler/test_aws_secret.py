@@ -1,4 +1,4 @@
-"""The secret from Secrets Manager: who is asked, for what, and what is made of the answer."""
+"""Reading the secret from Secrets Manager: the request, the answer, and errors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Fetch = Callable[[Mapping[str, str]], dict[str, str]]
 
 @pytest.fixture
 def fetch_secret(client: Client, set_clock: SetClock) -> Fetch:
-    """Fetch with this environment, besides the ARN and the credentials."""
+    """Fetch with this environment, in addition to ARN and credentials."""
 
     def fetch_secret(environment: Mapping[str, str]) -> dict[str, str]:
         whole = {"HANDLER_SECRET_ARN": ARN, **KEYS, **environment}
@@ -42,12 +42,12 @@ def fetch_secret(client: Client, set_clock: SetClock) -> Fetch:
 
 
 def holding(secret: object) -> Answer:
-    """Secrets Manager's answer for a secret whose text is this JSON."""
+    """Secrets Manager's answer for a secret with this JSON."""
     return reply(json.dumps({"ARN": ARN, "SecretString": json.dumps(secret)}).encode())
 
 
 def fetch_error(fetch_secret: Fetch, environment: Mapping[str, str]) -> str:
-    """What the fetch fails with; nothing secret is in it, however it is printed."""
+    """Give the error of a fetch, checked for secrets in any printed form."""
     with pytest.raises(SecretError) as caught:
         fetch_secret(environment)
     printed = "".join(traceback.format_exception(caught.value))
@@ -56,10 +56,10 @@ def fetch_error(fetch_secret: Fetch, environment: Mapping[str, str]) -> str:
 
 
 class TestAsking:
-    """One signed POST of `GetSecretValue`."""
+    """The signed `GetSecretValue` request."""
 
     def test_the_request(self, serve: Serve, fetch_secret: Fetch) -> None:
-        """Target, type and body of the JSON protocol; the newest version without a word on it."""
+        """The request has the JSON protocol's headers, and no version by default."""
         server = serve(holding({"INDENT_WEBHOOK_SECRET": VALUE}))
         assert fetch_secret({"AWS_ENDPOINT_URL": server.url}) == {"INDENT_WEBHOOK_SECRET": VALUE}
         (asked,) = server.requests
@@ -77,19 +77,19 @@ class TestAsking:
         )
 
     def test_a_version(self, serve: Serve, fetch_secret: Fetch) -> None:
-        """By its id, so that a changed secret is never mixed up with the one before."""
+        """A version is requested by id, so that a changed secret isn't mixed with the old one."""
         server = serve(holding({}))
         fetch_secret({"AWS_ENDPOINT_URL": server.url, "HANDLER_SECRET_VERSION": "v-1"})
         assert json.loads(server.requests[0].body) == {"SecretId": ARN, "VersionId": "v-1"}
 
-    def test_an_empty_version_is_none(self, serve: Serve, fetch_secret: Fetch) -> None:
-        """Empty means unset."""
+    def test_an_empty_version_is_unset(self, serve: Serve, fetch_secret: Fetch) -> None:
+        """An empty version is the same as none."""
         server = serve(holding({}))
         fetch_secret({"AWS_ENDPOINT_URL": server.url, "HANDLER_SECRET_VERSION": ""})
         assert json.loads(server.requests[0].body) == {"SecretId": ARN}
 
     def test_a_key_without_token(self, serve: Serve, fetch_secret: Fetch) -> None:
-        """A long-lived key has none: no header is sent, and none is signed."""
+        """Without a session token, its header is neither sent nor signed."""
         server = serve(holding({}))
         fetch_secret({"AWS_ENDPOINT_URL": server.url, "AWS_SESSION_TOKEN": ""})
         headers = server.requests[0].headers
@@ -99,14 +99,14 @@ class TestAsking:
     def test_the_endpoint_of_the_service_comes_first(
         self, serve: Serve, fetch_secret: Fetch
     ) -> None:
-        """As in the SDKs, the service's own variable beats that of all services."""
+        """The service's own endpoint variable takes precedence, as in the SDKs."""
         own, general = serve(holding({"from": "own"})), serve(holding({"from": "general"}))
         both = {"AWS_ENDPOINT_URL_SECRETS_MANAGER": own.url, "AWS_ENDPOINT_URL": general.url}
         assert fetch_secret(both) == {"from": "own"}
         assert fetch_secret({**both, "AWS_ENDPOINT_URL_SECRETS_MANAGER": ""}) == {"from": "general"}
 
     def test_a_slash_at_the_end_of_the_endpoint(self, serve: Serve, fetch_secret: Fetch) -> None:
-        """It makes no second one."""
+        """A final slash of the endpoint isn't doubled."""
         server = serve(holding({}))
         fetch_secret({"AWS_ENDPOINT_URL": f"{server.url}/"})
         assert server.requests[0].target == "/"
@@ -123,7 +123,7 @@ class TestAsking:
     def test_the_default_endpoint(
         self, set_clock: SetClock, partition: str, region: str, host: str
     ) -> None:
-        """The service's host in the secret's own region, over HTTPS; it is signed as well."""
+        """The default endpoint is the secret's region over HTTPS, and its host is signed."""
         client = Noting(set_clock)
         arn = f"arn:{partition}:secretsmanager:{region}:123456789012:secret:x-AbCdEf"
         environment = {**KEYS, "HANDLER_SECRET_ARN": arn, "AWS_REGION": "elsewhere-1"}
@@ -131,13 +131,13 @@ class TestAsking:
         assert client.requests == [(f"https://{host}/", host)]
 
     def test_plain_http_stays_on_this_machine(self, fetch_secret: Fetch) -> None:
-        """The session token is among the headers."""
+        """Plain HTTP to other machines is refused, since the session token is sent."""
         error = fetch_error(fetch_secret, {"AWS_ENDPOINT_URL": "http://secretsmanager.evil.test"})
         assert error == "Secrets Manager: plain HTTP is only allowed to this machine; use https://"
 
 
 class TestAnswers:
-    """Anything but a JSON object of strings is an error that tells no secret."""
+    """Any answer but a JSON object of strings is an error without secrets."""
 
     @pytest.mark.parametrize(
         "secret", [{}, {"INDENT_WEBHOOK_SECRET": VALUE, "INCIDENTIO_API_KEY": "", "other": "é ✅"}]
@@ -145,7 +145,7 @@ class TestAnswers:
     def test_an_object_of_strings(
         self, serve: Serve, fetch_secret: Fetch, secret: dict[str, str]
     ) -> None:
-        """It is returned as it is."""
+        """An object of strings is returned unchanged."""
         assert fetch_secret({"AWS_ENDPOINT_URL": serve(holding(secret)).url}) == secret
 
     @pytest.mark.parametrize(
@@ -168,13 +168,13 @@ class TestAnswers:
         ],
     )
     def test_no_json_object(self, serve: Serve, fetch_secret: Fetch, body: bytes) -> None:
-        """Missing, binary, or no JSON in it: one sentence for all."""
+        """A missing or binary secret, or one that isn't a JSON object, is the same error."""
         error = fetch_error(fetch_secret, {"AWS_ENDPOINT_URL": serve(reply(body)).url})
         assert error == "the secret is not a JSON object"
 
     @pytest.mark.parametrize("answer", [reply(b"[" * 100_000), reply(DEEP)], ids=["all", "text"])
     def test_nested_absurdly_deep(self, serve: Serve, fetch_secret: Fetch, answer: Answer) -> None:
-        """Python's parser gives up with an error that is no ValueError."""
+        """JSON that is nested too deep for Python's parser is the same error."""
         error = fetch_error(fetch_secret, {"AWS_ENDPOINT_URL": serve(answer).url})
         assert error == "the secret is not a JSON object"
 
@@ -182,7 +182,7 @@ class TestAnswers:
         "secret", ["qjz", 7, None, True, ["qjz"], {"a": 1}, {"a": "qjz", "b": None}, {"a": ["qjz"]}]
     )
     def test_no_object_of_strings(self, serve: Serve, fetch_secret: Fetch, secret: object) -> None:
-        """A number would be a secret that was written without its quotes."""
+        """Values that aren't strings are an error, such as a number without quotes."""
         error = fetch_error(fetch_secret, {"AWS_ENDPOINT_URL": serve(holding(secret)).url})
         assert error == "the secret is not a JSON object of strings"
 
@@ -203,37 +203,37 @@ class TestAnswers:
     def test_an_error_of_aws(
         self, serve: Serve, fetch_secret: Fetch, status: int, body: bytes, expected: str
     ) -> None:
-        """The status and AWS's own name for it; nothing else of the body."""
+        """An AWS error has the status and AWS's error code, and nothing else of the body."""
         server = serve(reply(body, status))
         error = fetch_error(fetch_secret, {"AWS_ENDPOINT_URL": server.url})
         assert error == f"Secrets Manager: answered {status}{expected}"
         assert len(server.requests) == 1
 
     def test_a_firewall(self, serve: Serve, fetch_secret: Fetch) -> None:
-        """Its page is not taken for an answer of AWS."""
+        """A firewall's page isn't reported as an AWS error."""
         error = fetch_error(fetch_secret, {"AWS_ENDPOINT_URL": serve(reply(b"<html>", 403)).url})
         assert error == (
             "Secrets Manager: a firewall or proxy in front of 127.0.0.1 refused the request (403)"
         )
 
-    def test_an_error_that_passes(self, serve: Serve, fetch_secret: Fetch) -> None:
-        """5xx and 429 are asked again, with the same signature."""
+    def test_transient_errors(self, serve: Serve, fetch_secret: Fetch) -> None:
+        """5xx and 429 are retried, with the same signature."""
         server = serve(reply(status=500), reply(status=429), holding({"a": "b"}))
         assert fetch_secret({"AWS_ENDPOINT_URL": server.url}) == {"a": "b"}
         assert len({asked.headers["authorization"] for asked in server.requests}) == 1
 
-    def test_nobody_there(self, serve: Serve, fetch_secret: Fetch) -> None:
+    def test_a_lost_connection(self, serve: Serve, fetch_secret: Fetch) -> None:
         """A lost connection is an error like any other."""
         error = fetch_error(fetch_secret, {"AWS_ENDPOINT_URL": serve().url})
         assert error == "Secrets Manager: connection failed (RemoteDisconnected)"
 
 
 class TestEnvironment:
-    """What Lambda has to give."""
+    """The environment that Lambda must provide."""
 
     @pytest.mark.parametrize("key", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
     def test_no_credentials(self, client: Client, set_clock: SetClock, key: str) -> None:
-        """The missing variable is named."""
+        """Missing credentials are an error that names the variable."""
         environment = {"HANDLER_SECRET_ARN": ARN, **KEYS}
         del environment[key]
         with pytest.raises(SecretError) as caught:
@@ -250,13 +250,13 @@ class TestEnvironment:
             f"{ARN}:key:AWSCURRENT:",
         ],
     )
-    def test_no_secrets_arn(self, fetch_secret: Fetch, arn: str) -> None:
-        """It is quoted: an ARN is no secret."""
+    def test_a_wrong_arn(self, fetch_secret: Fetch, arn: str) -> None:
+        """An ARN of something else is refused, and quoted, as it isn't secret."""
         error = fetch_error(fetch_secret, {"HANDLER_SECRET_ARN": arn})
         assert error == f"HANDLER_SECRET_ARN is {arn!r}, which isn't a secret's ARN"
 
     def test_credentials_do_not_print(self) -> None:
-        """Neither by themselves nor within anything else."""
+        """Credentials aren't shown when printed."""
         credentials = Credentials("AKIDEXAMPLE", "qjz-secret-key", "qjz-session-token")
         for printed in (repr(credentials), str(credentials), f"{credentials}", f"{[credentials]}"):
             assert "Credentials(...)" in printed
@@ -264,7 +264,7 @@ class TestEnvironment:
 
 
 class Noting(Client):
-    """A client that sends nothing, and notes where it should have."""
+    """A client that sends nothing, and records URLs and hosts."""
 
     def __init__(self, set_clock: SetClock) -> None:
         super().__init__(set_clock.clock)
@@ -280,7 +280,7 @@ class Noting(Client):
         *,
         once: bool = False,
     ) -> bytes:
-        """Answer an empty secret."""
+        """Answer with an empty secret."""
         del method, body, deadline, once
         self.requests.append((url, headers["Host"]))
         return b'{"SecretString": "{}"}'

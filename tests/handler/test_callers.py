@@ -1,4 +1,4 @@
-"""What is done once for all callers, shown by a caller that is made up."""
+"""What the App does for every caller, shown with a made-up caller."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Log = list[Mapping[str, Any]]
 
 
 class Fake:
-    """A caller that is a person's e-mail in the body, and is answered by yes or no."""
+    """A caller that sends people's e-mails, and gets yes or no for each."""
 
     methods = ("PUT", "GET")
     request_id = "their-id"
@@ -42,16 +42,16 @@ class Fake:
 
     @staticmethod
     def budget(environment: Mapping[str, str]) -> float:
-        """As the environment says."""
+        """Read the time limit from the environment."""
         return float(environment["FAKE_SECONDS"])
 
     def authenticate(self) -> None:
-        """By a password."""
+        """Check a password."""
         if self.call.headers.get("password") != "open sesame":
             raise unauthenticated("a wrong password")
 
     def requests(self) -> Sequence[Request]:
-        """One for each line; the settings can be read, which happens once."""
+        """Make one request per e-mail; check that the settings are loaded once."""
         self.seconds.append(self.services.deadline.left())
         assert self.services.settings() is self.services.loaded_settings()
         if self.failing == "requests":
@@ -60,17 +60,17 @@ class Fake:
         return [Request(Resource(email=each), (Resource("db", "1"),)) for each in emails]
 
     def answer(self, decisions: Sequence[Decision]) -> dict[str, Any]:
-        """Whether each is approved."""
+        """Answer whether each request is approved."""
         if self.failing == "answer":
             raise RuntimeError("the vendor is gone, key=hunter2")
         self.reasons.extend(decision.reason for decision in decisions)
-        return response(200, {"yes": [each.approved for each in decisions]})
+        return response(200, {"yes": [decision.approved for decision in decisions]})
 
     @staticmethod
     def failure(
         http: int, message: str, _headers: Mapping[str, str], settings: Settings | None
     ) -> dict[str, Any]:
-        """In its own form."""
+        """Answer in this caller's own form."""
         Fake.loaded.append(settings is not None)
         return response(http, {"no": message})
 
@@ -87,9 +87,9 @@ CallFake = Callable[..., tuple[int, str]]
 def open_fake(
     monkeypatch: pytest.MonkeyPatch, incidentio: IncidentIO
 ) -> Iterator[Callable[..., tuple[CallFake, Log]]]:
-    """An App whose list of callers is that one, on a path of its own, and Indent."""
+    """Open an App with two callers: the made-up one, and Indent."""
     module = ModuleType("handler.callers.fake")
-    module.CALLER = Fake  # type: ignore[attr-defined]  # as a caller's file has it
+    module.CALLER = Fake  # type: ignore[attr-defined]  # as in a caller's module
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(app, "CALLERS", LISTED)
     monkeypatch.setattr(Fake, "failing", "")
@@ -132,17 +132,17 @@ def open_fake(
 
 
 def test_it_is_found_by_its_path(open_fake: Callable[..., tuple[CallFake, Log]]) -> None:
-    """Each of its requests is decided and logged once; other paths are another caller's."""
+    """A caller is found by its path; each of its requests is decided and logged once."""
     call, log = open_fake()
     assert call(f"{CY} joan@example.com") == (200, '{"yes": [true, false]}')
-    assert [each["outcome"] for each in log] == ["approve", "abstain"]
+    assert [line["outcome"] for line in log] == ["approve", "abstain"]
     assert call("") == (200, '{"yes": []}')
     assert len(log) == 2
     assert '{"status": {"code": 3' in call(rawPath="/")[1]
 
 
 def test_dry_run_reaches_every_caller(open_fake: Callable[..., tuple[CallFake, Log]]) -> None:
-    """The log says what would be approved; the caller is given no approval to pass on."""
+    """In dry run no caller gets an approval; the log has what would be approved."""
     call, log = open_fake(AUTO_APPROVAL_DRY_RUN="true")
     assert call() == (200, '{"yes": [false]}')
     assert (log[0]["outcome"], log[0]["dry_run"]) == ("approve", True)
@@ -167,7 +167,7 @@ def test_an_answer_that_ends_early(
     answer: list[bool],
     outcomes: list[str],
 ) -> None:
-    """What is decided after its end reaches nobody, and isn't in the log."""
+    """Requests after the answer's end are neither answered nor logged."""
     monkeypatch.setattr(Fake, "ends_with", ends_with)
     call, log = open_fake(AUTO_APPROVAL_DRY_RUN=dry_run)
     assert json.loads(call(f"{CY} joan@example.com {CY}")[1]) == {"yes": answer}
@@ -180,7 +180,7 @@ def test_an_answer_that_ends_early(
 def test_a_failure_knows_the_settings_once_they_are_loaded(
     open_fake: Callable[..., tuple[CallFake, Log]],
 ) -> None:
-    """Before, nothing is fetched for it."""
+    """A failure gets the settings only if they are loaded already."""
     call, _ = open_fake()
     for password in ("x", "open sesame", "x"):
         call(password=password)
@@ -188,7 +188,7 @@ def test_a_failure_knows_the_settings_once_they_are_loaded(
 
 
 def test_its_own_time(open_fake: Callable[..., tuple[CallFake, Log]]) -> None:
-    """Each step is within the deadline that the caller gives."""
+    """The caller's own time limit is the deadline."""
     call, _ = open_fake()
     call()
     assert 2 < Fake.seconds[0] <= 2.5
@@ -219,7 +219,7 @@ def test_it_answers_failures_in_its_own_form(
     message: str,
     level: str,
 ) -> None:
-    """Whatever fails, before and after the decision; the log names no more than type and place."""
+    """All failures have the caller's own form; the log has no details of exceptions."""
     monkeypatch.setattr(Fake, "failing", change.get("failing", ""))
     call, log = open_fake()
     changes = {name: value for name, value in change.items() if name != "failing"}
@@ -229,8 +229,8 @@ def test_it_answers_failures_in_its_own_form(
 
 
 @pytest.mark.parametrize("path", ["/fake/", "//fake", "/FAKE", "/other", "/../fake", "/%66ake"])
-def test_other_paths_are_nobodys(open_fake: Callable[..., tuple[CallFake, Log]], path: str) -> None:
-    """The answer does not say what there is elsewhere; no setting is read for it."""
+def test_unknown_paths(open_fake: Callable[..., tuple[CallFake, Log]], path: str) -> None:
+    """Unknown paths get a 404 without reading settings."""
     call, log = open_fake(AUTO_APPROVAL_DURATION="ever")
     assert call(rawPath=path) == NOT_FOUND
     assert [(line["level"], line["http"]) for line in log] == [("WARN", 404)]
@@ -244,9 +244,9 @@ def test_other_paths_are_nobodys(open_fake: Callable[..., tuple[CallFake, Log]],
 def test_a_caller_that_is_off(
     open_fake: Callable[..., tuple[CallFake, Log]], names: str, change: dict[str, Any]
 ) -> None:
-    """A stranger can't tell its path from one that there isn't; the log says what is not set.
+    """A caller that is off is answered like an unknown path; the log names what is missing.
 
-    Without the program's variable, the settings say which callers are on.
+    Without HANDLER_CALLERS, the settings decide which callers are on.
     """
     call, log = open_fake(HANDLER_CALLERS=names)
     assert call(**change) == NOT_FOUND
@@ -259,7 +259,7 @@ def test_a_caller_that_is_off(
 def test_nothing_of_a_caller_that_is_off_is_read(
     open_fake: Callable[..., tuple[CallFake, Log]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither a wrong setting of its own nor its file makes the answer another one."""
+    """For a caller that is off, neither its settings nor its module are read."""
     call, log = open_fake(HANDLER_CALLERS="indent", FAKE_SECONDS="soon")
     assert call() == NOT_FOUND
     monkeypatch.setitem(sys.modules, "handler.callers.fake", None)
@@ -268,7 +268,7 @@ def test_nothing_of_a_caller_that_is_off_is_read(
 
 
 def test_the_log_says_who_asked(open_fake: Callable[..., tuple[CallFake, Log]]) -> None:
-    """By the caller's name, its own id of the call, and an id that an answer may hold."""
+    """The log has the caller, its own id of the call, and the decision's id."""
     call, log = open_fake()
     call(f"{CY} {CY}", requestContext={"http": {"method": "PUT"}, "requestId": "r-1"})
     ids = [(line["caller"], line["caller_request"], line["decision_id"]) for line in log]
@@ -290,17 +290,17 @@ def test_the_log_says_who_asked(open_fake: Callable[..., tuple[CallFake, Log]]) 
 def test_the_log_says_who_was_refused(
     open_fake: Callable[..., tuple[CallFake, Log]], change: dict[str, Any], known: dict[str, str]
 ) -> None:
-    """As far as that is known: whose path it is, and AWS's id of the call."""
+    """A refused call's log line has the caller and AWS's request id, if known."""
     call, log = open_fake()
     call(**{"requestContext": {"http": {"method": "PUT"}, "requestId": "r-1"}, **change})
     assert {name: log[0][name] for name in ("caller", "call") if name in log[0]} == known
 
 
 @pytest.mark.parametrize(("ago", "left"), [(0, 2.5), (1.5, 1), (60, 0), (-60, 2.5)])
-def test_a_cold_start_is_in_its_time(
+def test_a_cold_start_counts_for_the_deadline(
     open_fake: Callable[..., tuple[CallFake, Log]], ago: float, left: float
 ) -> None:
-    """It counts from when AWS took the call; a clock that is behind lengthens nothing."""
+    """The deadline counts from when AWS received the call, and is never lengthened."""
     call, _ = open_fake()
     taken = int((time.time() - ago) * 1000)
     call(requestContext={"http": {"method": "PUT"}, "timeEpoch": taken})
@@ -310,7 +310,7 @@ def test_a_cold_start_is_in_its_time(
 def test_a_provider_that_fails_is_in_the_reason(
     open_fake: Callable[..., tuple[CallFake, Log]], incidentio: IncidentIO
 ) -> None:
-    """By its name, for the caller; whoever is proven on duty is approved all the same."""
+    """The reason names a failed provider, unless the requester is approved anyway."""
     incidentio.fail("/v2/incidents", faults.Status(500))
     call, log = open_fake(FAKE_SECONDS="5")
     call(f"{CY} joan@example.com")
@@ -321,8 +321,8 @@ def test_a_provider_that_fails_is_in_the_reason(
     assert "whole answer" not in str([line["reason"] for line in log])
 
 
-def test_wrong_settings_let_nobody_in(open_fake: Callable[..., tuple[CallFake, Log]]) -> None:
-    """They are named in the log only."""
+def test_wrong_settings(open_fake: Callable[..., tuple[CallFake, Log]]) -> None:
+    """Wrong settings approve nobody, and only the log names them."""
     call, log = open_fake(AUTO_APPROVAL_DURATION="ever")
     http, body = call()
     assert (http, "DURATION" in body) == (500, False)

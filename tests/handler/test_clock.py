@@ -5,8 +5,8 @@ from __future__ import annotations
 from tests.handler.conftest import SetClock
 
 
-def test_a_deadline_counts_down_to_nothing(set_clock: SetClock) -> None:
-    """What is left shrinks with time, whatever the wall clock does, and is never negative."""
+def test_a_deadline_counts_down_to_zero(set_clock: SetClock) -> None:
+    """A deadline counts down to zero, independently of the wall clock."""
     set_clock.advance(1000)
     deadline = set_clock.deadline(6)
     assert deadline.left() == 6
@@ -21,7 +21,7 @@ def test_a_deadline_counts_down_to_nothing(set_clock: SetClock) -> None:
 
 
 def test_a_part_of_a_deadline(set_clock: SetClock) -> None:
-    """It is over sooner, and takes nothing from the whole."""
+    """A part of a deadline ends sooner, and doesn't shorten the whole."""
     deadline = set_clock.deadline(6)
     set_clock.advance(1)
     part = deadline.part(0.6)

@@ -1,4 +1,4 @@
-"""The deployed form of a policy file: read whole, or not at all."""
+"""The deployed form of a policy file is read whole, or refused."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ WHOLE: Mapping[str, Any] = {
 }
 
 
-def test_all_that_a_policy_may_say() -> None:
-    """Each key is read, and what is left out is as narrow as can be."""
+def test_whole_policy() -> None:
+    """Every key is read; omitted keys have the narrowest meaning."""
     third = AllOf(
         (
             OnCall(ANY),
@@ -133,24 +133,24 @@ def test_all_that_a_policy_may_say() -> None:
     )
 
 
-def test_whether_own_incidents_count_is_a_setting() -> None:
-    """The file does not say so."""
+def test_self_declared_is_a_setting() -> None:
+    """Whether self-declared incidents count is a setting, not part of the file."""
     assert not read_policy(json.dumps(WHOLE)).self_declared
     assert read_policy(json.dumps(WHOLE), self_declared=True).self_declared
 
 
 def rule(**changes: object) -> dict[str, Any]:
-    """Change an approving rule."""
+    """An approving rule with these changes."""
     return {**APPROVES, **changes}
 
 
 def when(**condition: object) -> dict[str, Any]:
-    """Give an approving rule another condition."""
+    """An approving rule with another condition."""
     return rule(when=condition)
 
 
 def without(key: str) -> dict[str, Any]:
-    """Leave a key of an approving rule out."""
+    """An approving rule without this key."""
     return {name: value for name, value in APPROVES.items() if name != key}
 
 
@@ -263,7 +263,7 @@ def test_one_wrong_rule_refuses_all(
     problem: str,
     first: bool,  # noqa: FBT001 - a parameter of the table
 ) -> None:
-    """Nobody is approved by the rest of a policy that cannot be read."""
+    """One wrong rule refuses the whole policy, so no other rule approves anybody."""
     rules = [wrong, APPROVES] if first else [APPROVES, wrong]
     pattern = rf"^the policy cannot be read \(.*{re.escape(problem)}.*\)$"
     with pytest.raises(ShapeError, match=pattern):
@@ -300,14 +300,14 @@ def test_one_wrong_rule_refuses_all(
         ("policy", "AttributeError"),
     ],
 )
-def test_the_whole_of_it_is_wrong(body: Any, problem: str) -> None:  # noqa: ANN401 - any JSON
-    """Whatever stands in the place of a policy is an error that says so."""
+def test_malformed_policies(body: Any, problem: str) -> None:  # noqa: ANN401 - any JSON
+    """Any other JSON instead of a policy is refused with a clear error."""
     with pytest.raises(ShapeError, match=re.escape(problem)):
         read_policy(json.dumps(body))
 
 
 def _spots(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-    """Give the place of everything within a JSON value."""
+    """Give the paths of all values within a JSON value."""
     if isinstance(value, list):
         inner: list[tuple[str | int, object]] = list(enumerate(value))
     else:
@@ -318,7 +318,7 @@ def _spots(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | 
 @STEADY
 @given(spot=st.sampled_from(_spots(WHOLE)), value=JSON)
 def test_any_json_in_any_place(spot: tuple[str | int, ...], value: object) -> None:
-    """It is read, or a ShapeError: nothing else is raised, so that the error is always told."""
+    """Any JSON in any place is read, or raises ShapeError and nothing else."""
     changed: Any = {"body": copy.deepcopy(WHOLE)}
     place, key = changed, "body"
     for step in spot:
@@ -332,7 +332,7 @@ def test_any_json_in_any_place(spot: tuple[str | int, ...], value: object) -> No
 
 
 def test_fingerprint_is_of_what_was_read() -> None:
-    """The same text gives the same one; another rule, or the switch, another."""
+    """The fingerprint depends on the text and on the self-declared setting."""
     other = {**WHOLE, "rules": WHOLE["rules"][1:]}
     switched = read_policy(json.dumps(WHOLE), self_declared=True)
     result = [read_policy(json.dumps(WHOLE)), read_policy(json.dumps(other)), switched]

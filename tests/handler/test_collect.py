@@ -1,4 +1,4 @@
-"""Who is asked for what, and when: what the rules for a request need, while it can matter."""
+"""Which provider is asked for what, and when: what rules need, while it can change a decision."""
 
 from __future__ import annotations
 
@@ -59,22 +59,22 @@ InSeconds = Callable[[float], Deadline]
 
 
 class FakeClient(NamedTuple):
-    """A provider's client that asks what a test says."""
+    """A provider's client whose questions a test defines."""
 
     ask: Callable[[DutyQuery, ProviderSnapshot], Sequence[Question]]
 
     def questions(self, query: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
-        """Fetch it."""
+        """Give the test's questions."""
         return self.ask(query, snapshot)
 
 
 def client_asking(*questions: Question) -> FakeClient:
-    """Give a source that asks the same in every round."""
+    """Give a client with the same questions in every round."""
     return FakeClient(lambda _query, _snapshot: questions)
 
 
 def question(name: str, ask: Fetch, provider: str = "PagerDuty") -> Question:
-    """Fetch PagerDuty, if not said otherwise."""
+    """Make a question, to PagerDuty by default."""
     return Question(provider, name, "", ask)
 
 
@@ -85,7 +85,7 @@ def with_duties(*duties: Duty) -> Fetch:
 
 @pytest.fixture
 def decide(set_clock: SetClock) -> Decide:
-    """Decide requests by what these clients find: `decide(policy, requests, PagerDuty=client)`."""
+    """Decide requests with these clients: `decide(policy, requests, PagerDuty=client)`."""
 
     def decided(
         by: Policy, requests: Sequence[Request] = (make_request(),), **clients: FakeClient
@@ -104,12 +104,16 @@ UNASKED = [
     ("the requester's e-mail is missing", make_policy(DBA), [make_request(email="")]),
     ("the time is over", make_policy(DBA), [make_request(**PAST)]),
     (
-        "one of the petition is hopeless",
+        "one request of the petition is hopeless",
         make_policy(DBA),
         [make_request(petition="p"), make_request("x", petition="p")],
     ),
     ("the rule is for somebody else", make_policy({"all": [DBA, FOR_JOAN]}), [make_request()]),
-    ("he asks for too long", make_policy({"all": [BRIEFLY, DBA]}), [make_request(**TWO_HOURS)]),
+    (
+        "the request asks for too long",
+        make_policy({"all": [BRIEFLY, DBA]}),
+        [make_request(**TWO_HOURS)],
+    ),
     (
         "another provider is meant",
         make_policy({"on_call": {**DBA["on_call"], "provider": "jsm"}}),
@@ -121,15 +125,15 @@ UNASKED = [
 @pytest.mark.parametrize(
     ("by", "requests"), [row[1:] for row in UNASKED], ids=[row[0] for row in UNASKED]
 )
-def test_nothing_is_asked(by: Policy, requests: list[Request], decide: Decide) -> None:
-    """Where no duty of this provider could help, it hears nothing."""
+def test_nothing_is_asked_in_vain(by: Policy, requests: list[Request], decide: Decide) -> None:
+    """A provider isn't queried if none of its duties could approve a request."""
     outcome = decide(by, requests, PagerDuty=FakeClient(lambda *_: pytest.fail("it was asked")))
     assert not any(decision.approved for decision in outcome.decisions)
     assert (outcome.snapshot, outcome.providers, outcome.queries) == (ProviderSnapshot(), (), {})
 
 
 def test_a_duty_that_is_found(decide: Decide) -> None:
-    """The first round finds it, and there is no second one."""
+    """If the first round finds a duty that approves, there is no second round."""
     outcome = decide(
         make_policy(DBA), PagerDuty=client_asking(question("on-calls", with_duties(SHIFT)))
     )
@@ -140,7 +144,7 @@ def test_a_duty_that_is_found(decide: Decide) -> None:
 
 
 def test_only_those_that_the_rules_need(decide: Decide) -> None:
-    """Of two providers that are on, the one is asked that the rule means."""
+    """Of two providers that are on, only the one that the rule names is queried."""
     unasked = FakeClient(lambda *_: pytest.fail("it was asked"))
     outcome = decide(
         make_policy(AT_PAGERDUTY),
@@ -151,8 +155,8 @@ def test_only_those_that_the_rules_need(decide: Decide) -> None:
     assert list(outcome.queries) == ["PagerDuty"]
 
 
-def test_who_is_wanted_is_who_is_undecided(decide: Decide) -> None:
-    """A request that is decided is asked about no more."""
+def test_decided_requesters_are_not_asked_about_again(decide: Decide) -> None:
+    """The next round asks only about requesters who aren't decided yet."""
     queries: list[DutyQuery] = []
 
     def questions(query: DutyQuery, _snapshot: ProviderSnapshot) -> Sequence[Question]:
@@ -170,7 +174,7 @@ def test_who_is_wanted_is_who_is_undecided(decide: Decide) -> None:
 
 
 def test_one_that_fails_hides_no_other(decide: Decide) -> None:
-    """The other one's duty opens what was asked for, and the failure is told."""
+    """If one provider fails, the other's duty still approves, and the failure is reported."""
     outcome = decide(
         make_policy({"any": [DBA, LEADS]}),
         PagerDuty=client_asking(question("on-calls", fetching(then=ShapeError("x is no list")))),
@@ -183,7 +187,7 @@ def test_one_that_fails_hides_no_other(decide: Decide) -> None:
 
 
 def test_an_end_is_looked_up_in_a_second_round(decide: Decide) -> None:
-    """What the first answer leaves open is asked for, and then nothing more."""
+    """A shift's end is read in a second round, and nothing after it."""
     end = question("end of S1", with_duties(ENDED))
 
     def questions(query: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
@@ -197,7 +201,7 @@ def test_an_end_is_looked_up_in_a_second_round(decide: Decide) -> None:
 
 
 def test_nothing_is_asked_twice(decide: Decide) -> None:
-    """A provider that has nothing new to ask ends the collection, also where nobody is approved."""
+    """A provider without new questions ends the collection, even if nobody is approved."""
     calls: list[Deadline] = []
 
     def pages(deadline: Deadline) -> Iterator[Page]:
@@ -210,7 +214,7 @@ def test_nothing_is_asked_twice(decide: Decide) -> None:
 
 
 def test_no_more_than_three_rounds(decide: Decide) -> None:
-    """A provider that always has something new to ask is heard three times."""
+    """A provider that always has new questions gets three rounds."""
     rounds: list[ProviderSnapshot] = []
 
     def questions(_query: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
@@ -225,7 +229,7 @@ def test_no_more_than_three_rounds(decide: Decide) -> None:
 
 
 def test_every_provider_has_the_whole_time(decide: Decide, set_clock: SetClock) -> None:
-    """Who has long answered, and is asked on, shortens nobody else's time."""
+    """Follow-up questions to one provider don't shorten another's time."""
     ended, asked_on = threading.Event(), threading.Event()
 
     def slow(deadline: Deadline) -> Iterator[Page]:
@@ -258,7 +262,7 @@ def test_every_provider_has_the_whole_time(decide: Decide, set_clock: SetClock) 
 
 @pytest.fixture
 def decide_in(set_clock: SetClock, real_deadline: InSeconds) -> DecideIn:
-    """Decide requests for a database, Jane's if nobody is named, in so many real seconds."""
+    """Decide requests for a database, Jane's by default, within so many real seconds."""
 
     def decided(seconds: float, by: Policy, *people: str, **clients: FakeClient) -> Outcome:
         requests = [make_request(email=email) for email in people or (JANE,)]
@@ -268,7 +272,7 @@ def decide_in(set_clock: SetClock, real_deadline: InSeconds) -> DecideIn:
 
 
 def hanging(released: threading.Event, *duties: Duty) -> Fetch:
-    """Answer with a page of these duties, and never with the next."""
+    """Answer with a page of these duties, and hang before the next."""
 
     def pages(_deadline: Deadline) -> Iterator[Page]:
         yield Page(duties)
@@ -277,10 +281,10 @@ def hanging(released: threading.Event, *duties: Duty) -> Fetch:
     return pages
 
 
-def test_who_hangs_leaves_time_for_every_round(
+def test_a_hanging_question_leaves_time_for_every_round(
     decide_in: DecideIn, released: threading.Event
 ) -> None:
-    """What is asked in the meantime may leave something open in turn: whose end, for example."""
+    """While one question hangs, others get their follow-up rounds."""
     schedules = question("schedules", hanging(released, SHIFT._replace(holder="", user="U1")))
     on_calls, end = (
         question("on-calls of S1", with_duties(SHIFT)),
@@ -296,10 +300,10 @@ def test_who_hangs_leaves_time_for_every_round(
     assert [failure.question for failure in outcome.snapshot.failures] == [schedules.name]
 
 
-def test_who_hangs_leaves_time_for_every_round_of_everybody(
+def test_a_hanging_question_leaves_time_for_all_follow_ups(
     decide_in: DecideIn, released: threading.Event
 ) -> None:
-    """One answer that leaves something open takes no round from the others of its round."""
+    """While one question hangs, each of the other answers gets its follow-ups."""
     asked = threading.Event()
     shifts = {"S1": SHIFT, "S2": SHIFT._replace(id="S2", holder=JOAN)}
 
@@ -340,7 +344,7 @@ LONGER = {"name": "long", "resources": "any", "when": LEADS, "duration": "8h"}
 def test_longer_access_is_waited_for(
     seconds: float, decide: Decide, set_clock: SetClock, released: threading.Event
 ) -> None:
-    """While another provider could lengthen it, an approval waits for a part of the time."""
+    """An approval waits for part of the time if another provider could lengthen access."""
     asked = threading.Event()
 
     def at_once(_deadline: Deadline) -> Iterator[Page]:
@@ -365,7 +369,7 @@ def test_longer_access_is_waited_for(
 def test_longer_access_is_not_waited_for_long(
     decide: Decide, set_clock: SetClock, released: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a part of the time, what is known is enough for those whom it approves."""
+    """After part of the time, an approval no longer waits for longer access."""
     waits: list[float] = []
     wait = QuestionRunner.wait
 
@@ -403,10 +407,10 @@ NO_LONGER = [
 @pytest.mark.parametrize(
     ("policy", "labels"), [row[1:] for row in NO_LONGER], ids=[row[0] for row in NO_LONGER]
 )
-def test_a_proof_ends_the_waiting(
+def test_no_waiting_for_answers_that_change_nothing(
     policy: Policy, labels: dict[str, str], decide: Decide, released: threading.Event
 ) -> None:
-    """Nobody waits for an answer that can change nothing, and none of those is a failure."""
+    """Answers that can't change the decision are neither waited for nor failures."""
     outcome = decide(
         policy,
         [make_request(**labels)],
@@ -419,13 +423,13 @@ def test_a_proof_ends_the_waiting(
     assert outcome.decisions[0].duration == timedelta(hours=6)
     assert outcome.snapshot.failures == ()
     assert {"PagerDuty", "Opsgenie"} <= set(outcome.providers)
-    # A replay with another policy must not take what did not come for what is not there.
+    # A replay with another policy must not read missing answers as empty ones.
     assert set(outcome.queries) == set(outcome.providers)
     assert all(query.is_empty for query in outcome.queries.values())
 
 
-def test_what_need_not_be_asked_is_not_answered(decide: Decide) -> None:
-    """By the log, a provider has told only what it was asked in full."""
+def test_only_complete_queries_are_logged(decide: Decide) -> None:
+    """A query is logged only if the provider answered all of its questions."""
 
     def questions(_query: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
         names = ["first", "second"] if snapshot.duties else ["first"]
@@ -442,7 +446,7 @@ def test_what_need_not_be_asked_is_not_answered(decide: Decide) -> None:
 def test_the_shorter_of_two_resources_is_what_counts(
     decide: Decide, released: threading.Event
 ) -> None:
-    """Where one resource is open for as long as any rule opens it, nothing lengthens access."""
+    """The resource with the shortest access decides: longer access to others isn't awaited."""
     request = make_request()
     both = request._replace(resources=(*request.resources, Resource("app", "1")))
     brief = {"name": "b", "resources": {"kinds": ["app"]}, "when": DBA, "duration": "1h"}
@@ -456,8 +460,8 @@ def test_the_shorter_of_two_resources_is_what_counts(
     assert outcome.snapshot.failures == ()
 
 
-def test_another_provider_is_asked_on_beside_one_that_is_slow(decide: Decide) -> None:
-    """Each provider's answers lead to its next questions at once."""
+def test_follow_ups_do_not_wait_for_a_slow_provider(decide: Decide) -> None:
+    """A provider's follow-ups start while another provider is still answering."""
     asked_on = threading.Event()
 
     def slow(_deadline: Deadline) -> Iterator[Page]:
@@ -481,8 +485,8 @@ def test_another_provider_is_asked_on_beside_one_that_is_slow(decide: Decide) ->
     assert outcome.snapshot.failures == ()
 
 
-def test_nobody_is_approved_by_who_hangs(decide_in: DecideIn, released: threading.Event) -> None:
-    """At the deadline what came so far is all there is."""
+def test_a_hanging_provider_approves_nobody(decide_in: DecideIn, released: threading.Event) -> None:
+    """At the deadline a hanging provider is given up, and nobody is approved by it."""
     outcome = decide_in(
         0.3, make_policy(DBA), PagerDuty=client_asking(question("on-calls", hanging(released)))
     )
@@ -491,7 +495,7 @@ def test_nobody_is_approved_by_who_hangs(decide_in: DecideIn, released: threadin
 
 
 def asking_for_ends(end: Fetch) -> FakeClient:
-    """A client that says when shifts end only if ends matter, as Opsgenie's does."""
+    """A client that reads ends of shifts only if the query needs them, as Opsgenie's does."""
 
     def questions(query: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
         ids = {duty.id for duty in snapshot.duties if duty.provider == "PagerDuty"}
@@ -505,7 +509,7 @@ OTHER_SHIFT = SHIFT._replace(id="S2", name="API")
 
 
 def test_an_approval_says_when_its_shift_ends(decide: Decide) -> None:
-    """The end is asked for of the shift on which the approval is based, and of no other."""
+    """Only the end of the approving shift is read, and the reason has it."""
     asked: list[Deadline] = []
 
     def end(deadline: Deadline) -> Iterator[Page]:
@@ -548,7 +552,7 @@ def test_only_ends_are_asked_for(decide: Decide) -> None:
 
 
 def test_an_end_is_for_approvals_only(decide: Decide) -> None:
-    """Whoever is left to humans costs no further call."""
+    """No end is read for a request that is left to humans."""
 
     def end(_deadline: Deadline) -> Iterator[Page]:
         raise AssertionError
@@ -566,14 +570,14 @@ def test_an_end_is_for_approvals_only(decide: Decide) -> None:
         fetching(then=ShapeError("no timeline")),
         fetching(Page(problems=("1 entries could not be read",))),
         fetching(),
-        # None of these can be true of somebody who was just on call.
+        # These contradict the shift that was just current, and are ignored.
         with_duties(SHIFT._replace(end=NOW)),
         with_duties(SHIFT._replace(end=NOW - timedelta(days=1))),
         with_duties(SHIFT._replace(level=2, end=NOW + timedelta(hours=1))),
     ],
 )
-def test_no_end_takes_an_approval_back(end: Fetch, decide: Decide) -> None:
-    """Whatever is answered, or isn't: the decision stays, and nothing has failed."""
+def test_no_end_revokes_an_approval(end: Fetch, decide: Decide) -> None:
+    """Whatever the answer about the end, the approval stays, without a failure."""
     outcome = decide(make_policy(DBA), PagerDuty=asking_for_ends(end))
     (decision,) = outcome.decisions
     assert decision.evidence == (SHIFT,)
@@ -585,7 +589,7 @@ def test_no_end_takes_an_approval_back(end: Fetch, decide: Decide) -> None:
 def test_an_end_is_waited_for_only_while_there_is_time(
     decide: Decide, set_clock: SetClock, released: threading.Event
 ) -> None:
-    """It hangs until nobody is patient any more; then the approval goes out as it is."""
+    """An end that hangs is awaited for part of the time; then the approval goes out without."""
 
     def end(_deadline: Deadline) -> Iterator[Page]:
         set_clock.advance(PATIENCE * 6)
@@ -598,7 +602,7 @@ def test_an_end_is_waited_for_only_while_there_is_time(
 
 
 def test_no_end_is_asked_for_late(decide: Decide, set_clock: SetClock) -> None:
-    """Where the answer itself took that long, nothing more is asked."""
+    """If the duty arrived late, its end isn't read."""
     asked: list[str] = []
 
     def late(_deadline: Deadline) -> Iterator[Page]:
@@ -615,7 +619,7 @@ def test_no_end_is_asked_for_late(decide: Decide, set_clock: SetClock) -> None:
 
 
 def test_an_end_that_failed_is_not_asked_for_again(decide: Decide) -> None:
-    """The rule that needs it has asked already; another rule approves without."""
+    """An end that already failed for one rule isn't read again for another's approval."""
     calls: list[str] = []
 
     def end(_deadline: Deadline) -> Iterator[Page]:
@@ -631,7 +635,7 @@ def test_an_end_that_failed_is_not_asked_for_again(decide: Decide) -> None:
 
 
 def test_a_decision_holds_for_its_moment(decide: Decide, set_clock: SetClock) -> None:
-    """A shift that ends while providers are asked approves nobody."""
+    """A shift that ends while providers are queried approves nobody."""
 
     def slow(_deadline: Deadline) -> Iterator[Page]:
         set_clock.advance(2)
@@ -643,8 +647,8 @@ def test_a_decision_holds_for_its_moment(decide: Decide, set_clock: SetClock) ->
     assert outcome.decisions[0].now == NOW + timedelta(seconds=2)
 
 
-def test_all_at_once_and_then_a_few(decide: Decide) -> None:
-    """The first round asks all there is at once; follow-ups, of which there may be many, a few."""
+def test_concurrency_of_rounds(decide: Decide) -> None:
+    """The first round's questions run all at once; follow-ups run a few at a time."""
     first, then = threading.Barrier(9), threading.Barrier(FOLLOW_UPS_AT_ONCE)
     lock = threading.Lock()
     running, most = 0, 0
@@ -675,12 +679,12 @@ def test_all_at_once_and_then_a_few(decide: Decide) -> None:
 
 
 def test_follow_ups_beside_many_that_hang(decide_in: DecideIn, released: threading.Event) -> None:
-    """As many answers as hang take the memory of as many follow-ups: these come one by one."""
+    """While many questions hang, follow-ups run one by one, to save memory."""
     lock = threading.Lock()
 
     def alone(_deadline: Deadline) -> Iterator[Page]:
         with lock:
-            released.wait(0.005)  # for longer than it takes another thread to start
+            released.wait(0.005)  # long enough for another thread to start
             yield Page((SHIFT._replace(id="S3", name="other"),))
 
     def follow_up(deadline: Deadline) -> Iterator[Page]:
@@ -721,22 +725,22 @@ QUERIES = [
         DutyQuery(("DBA", "API"), any_schedule=True, holders=HERS),
     ),
     (
-        "what all of several conditions need",
+        "all that several conditions need",
         make_policy({"all": [LEADS, DBA, {"any": [AT_PAGERDUTY, FOR_JOAN]}]}),
         DutyQuery(("DBA", "API"), roles=True, holders=HERS),
     ),
     (
-        "what all within all need, where the requester is right",
+        "all that nested conditions need, if the requester matches",
         make_policy({"all": [LEADS, {"all": [DBA, {"requester": {"emails": [JANE]}}]}]}),
         DutyQuery(("DBA",), roles=True, holders=HERS),
     ),
     (
-        "nothing, where he is not",
+        "nothing, if the requester doesn't match",
         make_policy({"all": [LEADS, {"all": [DBA, FOR_JOAN]}]}),
         DutyQuery(),
     ),
     (
-        "of several ways only those that this requester can go",
+        "only the alternatives that this requester can satisfy",
         make_policy({"any": [DBA, {"all": [LEADS, FOR_JOAN]}]}),
         DutyQuery(("DBA",), holders=HERS),
     ),
@@ -748,17 +752,17 @@ QUERIES = [
     ("not for other resources", make_policy(DBA, APPS), DutyQuery(("DBA",), holders=HERS)),
     ("not for a denial", make_policy(DBA, NEVER), DutyQuery(("DBA",), holders=HERS)),
     (
-        "for a rule in dry run, too",
+        "for a rule in dry run as well",
         make_policy(DBA, DRY),
         DutyQuery(("DBA",), roles=True, holders=HERS),
     ),
     (
-        "under an alias, too",
+        "under an alias as well",
         make_policy(DBA)._replace(aliases={JANE: ("jd@corp.example",), JOAN: ("jr@corp.example",)}),
         DutyQuery(("DBA",), holders=frozenset({JANE, "jd@corp.example"})),
     ),
     (
-        "an update, where settings say so",
+        "an update, if a setting allows it",
         policy_from_settings(timedelta(hours=1), participants=True),
         DutyQuery(any_schedule=True, roles=True, updates=True, holders=HERS),
     ),
@@ -769,12 +773,12 @@ QUERIES = [
     ("policy", "query"), [row[1:] for row in QUERIES], ids=[row[0] for row in QUERIES]
 )
 def test_what_a_provider_is_asked_for(policy: Policy, query: DutyQuery) -> None:
-    """A provider is asked for what the rules for these resources need, and of whom."""
+    """A query has what the rules for these resources need, and the people it's about."""
     assert duty_query("PagerDuty", dependencies([make_request()], policy, NOW)) == query
 
 
 def test_one_query_for_two_requests() -> None:
-    """One question serves all requests of a call."""
+    """All requests of a call share one query."""
     requests = [make_request(), make_request("app", JOAN)]
     result = dependencies(requests, make_policy(DBA, APPS, end_with_shift={}), NOW)
     assert duty_query("PagerDuty", result) == DutyQuery(

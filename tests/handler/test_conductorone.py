@@ -1,4 +1,4 @@
-"""ConductorOne's policy step: who gets in without a human, and all that makes a human decide."""
+"""ConductorOne's policy step: which requests are accepted, and which are left to humans."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ NOBODY = "the requester has no shift or incident role that the policy accepts"
 
 
 class Endpoint:
-    """An App that the tenant `acme` calls, whose keys are at a server of ours."""
+    """An App that the tenant `acme` calls; a local server has the tenant's keys."""
 
     def __init__(self, double: IncidentIO, clock: SetClock, tenant: Scripted) -> None:
         self.double = double
@@ -67,7 +67,7 @@ class Endpoint:
         self.app = App(self.environment, clock.clock, self._write)
 
     def new_app(self, **changes: str) -> None:
-        """A new environment, with other settings."""
+        """Start a new environment with changed settings."""
         self.app.client.close()
         self.environment |= changes
         self.app = App(
@@ -80,7 +80,7 @@ class Endpoint:
     def call(
         self, body: bytes, token: str | None = None, *, host: str = c1.HOST, **changes: object
     ) -> tuple[int, dict[str, Any]]:
-        """Sign and send; `changes` are to the token's claims."""
+        """Sign and send; `changes` are changes to the token's claims."""
         token = token or c1.sign(c1.claims_for(body, self.clock.now, **changes))
         answer = self.app.handle(c1.event_of(body, f"bearer {token}", host=host))
         assert answer["headers"] == {"Content-Type": "application/json"}
@@ -88,13 +88,13 @@ class Endpoint:
         return answer["statusCode"], json.loads(answer["body"])
 
     def outcome(self, body: bytes, **changes: Any) -> str:  # noqa: ANN401 - as `call`
-        """The answer to a call that is answered, read by the vendor's types."""
+        """Send a step, expect 200, and read the answer with the vendor's types."""
         http, answer = self.call(body, **changes)
         assert http == 200
         return c1.outcome_of(json.dumps(answer))
 
     def refused(self, **call: Any) -> str:  # noqa: ANN401 - as `call`
-        """Why a call is refused; a stranger is told the same each time, and nobody is asked."""
+        """Expect the same 401 as for any refusal, and no decision; return the logged reason."""
         http, answer = self.call(c1.step(), **call)
         assert (http, answer) == (401, UNAUTHENTICATED)
         assert not [line for line in self.log if line["message"] == "decision"]
@@ -103,13 +103,13 @@ class Endpoint:
 
 @pytest.fixture
 def tenant(serve: Callable[..., Scripted]) -> Scripted:
-    """It has one key."""
+    """A tenant with one key."""
     return serve(reply(c1.key_set(k1=0)))
 
 
 @pytest.fixture
 def endpoint(double: IncidentIO, set_clock: SetClock, tenant: Scripted) -> Iterator[Endpoint]:
-    """Ana is on call for DBA; Bo is not."""
+    """An endpoint where Ana is on call for DBA, and Bo is not on call."""
     double.add_schedule("DBA")
     double.put_on_shift("DBA", ANA)
     made = Endpoint(double, set_clock, tenant)
@@ -118,7 +118,7 @@ def endpoint(double: IncidentIO, set_clock: SetClock, tenant: Scripted) -> Itera
 
 
 def test_on_duty(endpoint: Endpoint) -> None:
-    """What is left of the policy is replaced by accept; the log has the decision."""
+    """A requester on duty is accepted: that replaces the policy's other steps, and is logged."""
     assert endpoint.outcome(c1.step()) == "accept"
     (line,) = endpoint.log
     assert (line["caller"], line["caller_request"]) == ("conductorone", "2fTask01")
@@ -128,7 +128,7 @@ def test_on_duty(endpoint: Endpoint) -> None:
 
 
 def test_a_replay(endpoint: Endpoint) -> None:
-    """ConductorOne may send a call again, with its token: it gets the same answer."""
+    """ConductorOne may resend a call with the same token: it gets the same answer."""
     token = c1.sign(c1.claims_for(c1.step(), endpoint.clock.now))
     assert endpoint.call(c1.step(), token) == endpoint.call(c1.step(), token)
 
@@ -165,7 +165,7 @@ CLOSED = shared.TaskState.TASK_STATE_CLOSED
         ({"task": {"user_id": None}}, "accept"),
         ({"task": {"user_id": ""}}, "accept"),
         ({"user": {"email": "ANA@acme.example"}}, "accept"),
-        # Longer, or without an end.
+        # Longer than the policy allows, or without an end.
         (
             {"grant": {"grant_duration": "21600.000000001s"}},
             "access for 6 hours 1 second is requested, but the policy allows 6 hours",
@@ -181,7 +181,7 @@ CLOSED = shared.TaskState.TASK_STATE_CLOSED
                 *("+1s", "1.s", ".5s", "1s ", "\u0663s", "inf", "1.0000000001s", "9999999999s"),
             )
         ),
-        # For somebody else, or by nobody knows whom.
+        # For somebody else, or by an unknown user.
         ({"task": {"created_by_user_id": c1.OTHER}}, OTHERS),
         ({"task": {"created_by_user_id": None}}, OTHERS),
         ({"task": {"created_by_user_id": ""}}, OTHERS),
@@ -200,7 +200,7 @@ CLOSED = shared.TaskState.TASK_STATE_CLOSED
             )
             for nobody in (None, "")
         ),
-        # Somebody who is no user any more, or shows no e-mail.
+        # A user who is disabled or deleted, isn't a person, or has no e-mail.
         *(
             ({"user": {"status": status}}, "the user is not enabled")
             for status in (*(each for each in shared.UserStatus if each != "ENABLED"), None)
@@ -219,7 +219,7 @@ CLOSED = shared.TaskState.TASK_STATE_CLOSED
         ({"user": {"deleted_at": LONG_AGO}}, "the user is deleted"),
         ({"user": {"email": None}}, "the requester's e-mail is missing"),
         ({"user": {"email": ""}}, "the requester's e-mail is missing"),
-        # An account in the app that is somebody else's, or nobody knows whose.
+        # An account in the app that isn't known to be the user's.
         (
             {
                 "grant": {"app_user_id": "2fAcc01"},
@@ -251,7 +251,7 @@ CLOSED = shared.TaskState.TASK_STATE_CLOSED
                 {**ACCOUNT, "id": "2fAcc02"},
             )
         ),
-        # A task that is no open request for something.
+        # A task that isn't an open request for an entitlement.
         ({"task": {"state": CLOSED}}, "it is not open"),
         ({"task": {"state": None}}, "it is not open"),
         ({"task": {"deleted_at": LONG_AGO}}, "it is not open"),
@@ -263,7 +263,7 @@ CLOSED = shared.TaskState.TASK_STATE_CLOSED
         ),
         ({"grant": {"app_id": None}}, "it doesn't name an entitlement of an app"),
         ({"grant": {"app_entitlement_id": ""}}, "it doesn't name an entitlement of an app"),
-        # Each rule compares it.
+        # Every rule would compare this long id.
         ({"grant": {"app_entitlement_id": "2f" * 25_001}}, TOO_LONG),
         *(({"task_type": kind}, "it is not a request for access") for kind in OTHER_TASKS),
         # Not on duty.
@@ -273,7 +273,7 @@ CLOSED = shared.TaskState.TASK_STATE_CLOSED
     ],
 )
 def test_decisions(endpoint: Endpoint, changes: dict[str, Any], expected: str) -> None:
-    """Each is answered, and logged as it was answered."""
+    """Each step gets the expected answer, and the log line agrees with the answer."""
     body = c1.step(c1.grant_payload(**changes))
     expected = expected if expected == "accept" else f"{HUMANS}{expected}"
     assert endpoint.outcome(body) == expected
@@ -308,7 +308,7 @@ def test_decisions(endpoint: Endpoint, changes: dict[str, Any], expected: str) -
     ],
 )
 def test_odd_shapes(endpoint: Endpoint, path: str, value: object, why: str) -> None:
-    """Whatever is odd is for humans to read; the comment names the field only."""
+    """A malformed field leaves the step to humans; the comment names the field, not its value."""
     payload = c1.grant_payload()
     at: Any = payload
     *parents, last = path.split(".")
@@ -319,20 +319,20 @@ def test_odd_shapes(endpoint: Endpoint, path: str, value: object, why: str) -> N
 
 
 def test_an_odd_payload(endpoint: Endpoint) -> None:
-    """It is a policy step all the same."""
+    """A policy step whose payload isn't an object is left to humans."""
     body = b'{"version":"v1","event":"c1.webhooks.v1.PayloadPolicyApprovalStep","payload":7}'
     assert endpoint.outcome(body) == f"{HUMANS}it cannot be read: payload is not an object"
 
 
-def test_two_users_of_one_id(endpoint: Endpoint) -> None:
-    """Whichever is right: nobody is taken for somebody."""
+def test_two_users_with_one_id(endpoint: Endpoint) -> None:
+    """If two different users have the requested id, neither is the requester."""
     payload = c1.grant_payload()
     payload["expanded"].append({**payload["expanded"][1], "email": BO})
     assert endpoint.outcome(c1.step(payload)) == f"{HUMANS}{NO_USER}"
 
 
 def test_the_same_user_twice(endpoint: Endpoint) -> None:
-    """Nothing is unclear then."""
+    """A user who is listed twice counts, unless the two entries differ."""
     payload = c1.grant_payload()
     payload["expanded"].append({**payload["expanded"][1]})
     assert endpoint.outcome(c1.step(payload)) == "accept"
@@ -341,13 +341,13 @@ def test_the_same_user_twice(endpoint: Endpoint) -> None:
 
 
 def test_an_objection_asks_nobody(endpoint: Endpoint) -> None:
-    """The providers have nothing to say to it."""
+    """If the step itself is left to humans, no provider is queried."""
     endpoint.outcome(c1.step(c1.grant_payload(task={"state": CLOSED})))
     assert endpoint.log[0]["trace"]["providers"] == []
 
 
 def _later(**approval: object) -> dict[str, Any]:
-    """A later step, as the vendor's types write it."""
+    """A later policy step, serialized by the vendor's types."""
     step = shared.PolicyStep(approval=shared.Approval.model_validate(approval))
     written: dict[str, Any] = json.loads(step.model_dump_json(by_alias=True, exclude_none=True))
     assert {*written["approval"]} >= {*approval}
@@ -361,7 +361,7 @@ MACHINES = [
     *({kind: {}} for kind in ("accept", "reject", "wait", "form", "action")),
     PROVISION,
 ]
-# What nobody knows to be a human's is none.
+# A step that isn't known to be a human's is not counted as one.
 ODD_APPROVALS: list[object] = [7, {}, {"users": None}, {"users": 7}, {"x": {}}, {"assigned": True}]
 ODD_STEPS: list[object] = [None, [], "users", [7], [None]]
 WITHOUT_HUMANS: list[object] = [
@@ -370,7 +370,7 @@ WITHOUT_HUMANS: list[object] = [
     {"current": CURRENT, "next": MACHINES},
     *({"current": CURRENT, "next": steps} for steps in ODD_STEPS),
     *({"next": [{"approval": approval}]} for approval in ODD_APPROVALS),
-    # Whoever has decided already decides nothing more.
+    # A human step that is already completed doesn't count.
     {"current": CURRENT, "history": [_later(users={})]},
     *({}, [], 7),
 ]
@@ -384,8 +384,8 @@ def _step_of(policy: object, **changes: Any) -> bytes:  # noqa: ANN401 - as `gra
 
 
 @pytest.mark.parametrize("policy", WITHOUT_HUMANS)
-def test_no_human_behind(endpoint: Endpoint, policy: object) -> None:
-    """To pass it on may mean access: it is denied, and the log says why."""
+def test_no_human_step_follows(endpoint: Endpoint, policy: object) -> None:
+    """Without a later human step, passing on could grant access: the step is denied instead."""
     assert endpoint.outcome(_step_of(policy, user={"email": BO})) == f"deny: {HUMANS}{NOBODY}"
     decision, warning = endpoint.log
     assert decision["outcome"] == "abstain"
@@ -397,8 +397,8 @@ def test_no_human_behind(endpoint: Endpoint, policy: object) -> None:
 
 
 @pytest.mark.parametrize("kind", PEOPLE)
-def test_a_human_behind(endpoint: Endpoint, kind: str) -> None:
-    """It is passed on to them, wherever they come."""
+def test_a_human_step_follows(endpoint: Endpoint, kind: str) -> None:
+    """If any later step is a human's, the request is passed on to it."""
     policy = {"current": CURRENT, "next": [*MACHINES, _later(**{kind: {}}), PROVISION]}
     assert endpoint.outcome(_step_of(policy, user={"email": BO})) == f"{HUMANS}{NOBODY}"
     assert [line["message"] for line in endpoint.log] == ["decision"]
@@ -406,28 +406,28 @@ def test_a_human_behind(endpoint: Endpoint, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", OTHER_TASKS)
-def test_no_human_behind_what_is_not_read(endpoint: Endpoint, kind: dict[str, Any]) -> None:
-    """Nor is anything else passed on to nobody."""
+def test_no_human_step_follows_another_task(endpoint: Endpoint, kind: dict[str, Any]) -> None:
+    """A task of another type is also denied if no human step follows."""
     outcome = endpoint.outcome(_step_of({"current": CURRENT}, task_type=kind))
     assert outcome == f"deny: {HUMANS}it is not a request for access"
 
 
-def test_no_human_behind_a_dry_run(endpoint: Endpoint) -> None:
-    """The same."""
+def test_no_human_step_follows_in_dry_run(endpoint: Endpoint) -> None:
+    """In dry run, a step that no human step follows is denied."""
     endpoint.new_app(AUTO_APPROVAL_DRY_RUN="true")
     outcome = endpoint.outcome(_step_of({"current": CURRENT}))
     assert outcome == f"deny: {HUMANS}in dry run, humans decide"
 
 
 def test_dry_run(endpoint: Endpoint) -> None:
-    """The log says what would be approved; humans decide."""
+    """In dry run, the log has the approval, but the request is left to humans."""
     endpoint.new_app(AUTO_APPROVAL_DRY_RUN="true")
     assert endpoint.outcome(c1.step()) == f"{HUMANS}in dry run, humans decide"
     assert (endpoint.log[0]["outcome"], endpoint.log[0]["dry_run"]) == ("approve", True)
 
 
 def test_a_provider_that_is_down(endpoint: Endpoint) -> None:
-    """The step is passed on to the humans, at once."""
+    """If the provider is down, the step is left to humans, and the comment names the provider."""
     endpoint.double.close()
     expected = f"{HUMANS}{NOBODY}; no complete answer came from incident.io"
     assert endpoint.outcome(c1.step()) == expected
@@ -435,7 +435,7 @@ def test_a_provider_that_is_down(endpoint: Endpoint) -> None:
 
 
 def test_a_policy_names_entitlements_by_their_ids(endpoint: Endpoint, tmp_path: Path) -> None:
-    """Their names are for admins to change; an app is a label."""
+    """Policies name entitlements by id, since admins can change names; the app is a label."""
     resources: dict[str, Any] = {
         "kinds": ["c1.api.app.v1.AppEntitlement"],
         "ids": [c1.ENTITLEMENT],
@@ -456,7 +456,7 @@ def test_a_policy_names_entitlements_by_their_ids(endpoint: Endpoint, tmp_path: 
 
 
 def test_the_test_event(endpoint: Endpoint) -> None:
-    """It is answered, and nothing is decided."""
+    """The test event is answered with 200, and nothing is decided or logged."""
     assert endpoint.call(c1.test_event()) == (200, {"version": "v1"})
     assert endpoint.log == []
 
@@ -477,7 +477,7 @@ def test_the_test_event(endpoint: Endpoint) -> None:
     ],
 )
 def test_other_events(endpoint: Endpoint, body: bytes) -> None:
-    """410 ends ConductorOne's retries."""
+    """Other events get 410, which stops ConductorOne's retries."""
     http, answer = endpoint.call(body)
     assert (http, {*answer}) == (410, {"message"})
     assert endpoint.log[-1]["level"] == "WARN"
@@ -498,12 +498,12 @@ def test_other_events(endpoint: Endpoint, body: bytes) -> None:
     ],
 )
 def test_why_an_event_is_not_answered(endpoint: Endpoint, body: bytes, why: str) -> None:
-    """ConductorOne shows it in the webhook's history."""
+    """The 410 says what isn't supported; ConductorOne shows it in the webhook's history."""
     assert endpoint.call(body) == (410, {"message": f"This isn't supported here: {why}."})
 
 
 def test_what_is_requested() -> None:
-    """By the ids of the user, the entitlement and the app; a task that can't be read has no id."""
+    """Requests use the ids of user, entitlement and app; an unreadable task has no id."""
     request, id_ = read_step(json.loads(c1.step()))
     assert id_ == "2fTask01"
     assert request == Request(
@@ -520,7 +520,7 @@ def test_what_is_requested() -> None:
 
 
 def test_an_approval() -> None:
-    """The step of the policy that is left has the same comment."""
+    """An approval replaces the policy with one accept step that has the same comment."""
     duty = Duty("incident.io", ON_CALL, "S1", "DBA", ANA)
     approved = Decision(Request(Resource(), ()), "Approved: on call for DBA", (duty,))
     comment = "Approved: on call for DBA"
@@ -568,8 +568,8 @@ UNREADABLE = "the bearer token cannot be read: a part of it is malformed"
         ({"nbf": float("-inf")}, UNREADABLE),
     ],
 )
-def test_each_claim_spoilt(endpoint: Endpoint, changes: dict[str, Any], why: str) -> None:
-    """Signed as it is, it lets nobody in; and the keys are not fetched for it."""
+def test_wrong_claims(endpoint: Endpoint, changes: dict[str, Any], why: str) -> None:
+    """One wrong claim refuses a correctly signed token, before any key is fetched."""
     claims = {**c1.claims_for(c1.step(), endpoint.clock.now), **changes}
     token = c1.sign({name: value for name, value in claims.items() if value is not None})
     assert endpoint.refused(token=token).startswith(why)
@@ -580,8 +580,10 @@ def test_each_claim_spoilt(endpoint: Endpoint, changes: dict[str, Any], why: str
     ("seconds", "accepted"),
     [(-61, False), (-60, True), (0, True), (119, True), (119.9, True), (120, False), (180, False)],
 )
-def test_its_time(endpoint: Endpoint, seconds: float, *, accepted: bool) -> None:
-    """From `nbf` on, until before `exp`."""
+def test_token_is_valid_from_nbf_until_exp(
+    endpoint: Endpoint, seconds: float, *, accepted: bool
+) -> None:
+    """A token is valid from `nbf` until just before `exp`."""
     token = c1.sign(c1.claims_for(c1.step(), endpoint.clock.now))
     endpoint.clock.advance(seconds)
     assert (endpoint.call(c1.step(), token)[0] == 200) is accepted
@@ -595,15 +597,17 @@ def test_its_time(endpoint: Endpoint, seconds: float, *, accepted: bool) -> None
         *((1, 60, False), (-60, 0, False), (-60, -1, False), (-(10**9), 10**9, False)),
     ],
 )
-def test_its_length(endpoint: Endpoint, begin: float, end: float, *, accepted: bool) -> None:
-    """No token is good for longer than 5 minutes in each direction, whoever made it."""
+def test_longest_validity_of_a_token(
+    endpoint: Endpoint, begin: float, end: float, *, accepted: bool
+) -> None:
+    """`nbf` and `exp` may be at most 5 minutes from now, or the token is refused."""
     now = endpoint.clock.now.timestamp()
     http, _ = endpoint.call(c1.step(), nbf=now + begin, exp=now + end)
     assert (http == 200) is accepted
 
 
 def test_another_body(endpoint: Endpoint) -> None:
-    """A token is for one body; a single byte is another one."""
+    """A token is valid for one body only; one different byte is enough to refuse it."""
     token = c1.sign(c1.claims_for(c1.step(), endpoint.clock.now))
     body = c1.step(c1.grant_payload(task={"description": "x"}))
     for other in (body, c1.step() + b" ", b"", c1.test_event()):
@@ -626,7 +630,7 @@ def test_another_body(endpoint: Endpoint) -> None:
     ],
 )
 def test_other_authorization(endpoint: Endpoint, header: str) -> None:
-    """Only a bearer token will do, and only one."""
+    """The Authorization header must hold exactly one bearer token."""
     token = c1.sign(c1.claims_for(c1.step(), endpoint.clock.now))
     answer = endpoint.app.handle(c1.event_of(c1.step(), header.replace("{}", token)))
     assert (answer["statusCode"], json.loads(answer["body"])) == (401, UNAUTHENTICATED)
@@ -636,14 +640,14 @@ def test_other_authorization(endpoint: Endpoint, header: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["bearer", "Bearer", "BEARER"])
 def test_the_scheme_in_any_case(endpoint: Endpoint, scheme: str) -> None:
-    """RFC 9110 has it so; ConductorOne writes it in lower case."""
+    """The scheme may be in any case, as in RFC 9110; ConductorOne sends `bearer`."""
     token = c1.sign(c1.claims_for(c1.step(), endpoint.clock.now))
     answer = endpoint.app.handle(c1.event_of(c1.step(), f"{scheme} {token}"))
     assert c1.outcome_of(answer["body"]) == "accept"
 
 
 def test_no_authorization_at_all(endpoint: Endpoint) -> None:
-    """The same answer."""
+    """A call without an Authorization header gets the same 401."""
     event = c1.event_of(c1.step(), "")
     del event["headers"]["authorization"]
     answer = endpoint.app.handle(event)
@@ -683,7 +687,7 @@ def test_no_authorization_at_all(endpoint: Endpoint) -> None:
 def test_other_algorithms(
     endpoint: Endpoint, token_of: Callable[[dict[str, Any]], str], name: str
 ) -> None:
-    """The log says what the tenant has to choose."""
+    """Only RS256 is accepted; the log says to choose it in ConductorOne."""
     token = token_of(c1.claims_for(c1.step(), endpoint.clock.now))
     assert endpoint.refused(token=token) == (
         f"the token is signed with {name}, and only RS256 is verified here: "
@@ -693,7 +697,7 @@ def test_other_algorithms(
 
 
 def test_the_public_key_as_a_secret(endpoint: Endpoint) -> None:
-    """Whoever knows the public key cannot sign with it: HS256 is not read at all."""
+    """An HS256 token signed with the public key is refused, since HS256 isn't supported."""
     import hashlib  # noqa: PLC0415
     import hmac  # noqa: PLC0415
 
@@ -707,21 +711,21 @@ def test_the_public_key_as_a_secret(endpoint: Endpoint) -> None:
 
 
 def test_another_key(endpoint: Endpoint) -> None:
-    """Under the tenant's id, another's signature is none."""
+    """A token signed with another key is refused, even with the tenant's key id."""
     token = c1.sign(c1.claims_for(c1.step(), endpoint.clock.now), number=1)
     assert endpoint.refused(token=token) == "the token's signature is wrong"
 
 
 @pytest.mark.parametrize("kid", ["k2", None])
 def test_an_unknown_key(endpoint: Endpoint, kid: str | None) -> None:
-    """Whose token it may be: not the tenant's."""
+    """A token with an unknown or missing key id is refused."""
     token = c1.sign(c1.claims_for(c1.step(), endpoint.clock.now), kid=kid)
     assert endpoint.refused(token=token) == "the tenant has no RSA key of the token's kid"
 
 
 @pytest.mark.parametrize("kid", ['["k1"]', '{"k1":1}', "7", "null"])
-def test_an_odd_kid(endpoint: Endpoint, kid: str) -> None:
-    """It names no key, of whatever type it is."""
+def test_a_kid_of_another_type(endpoint: Endpoint, kid: str) -> None:
+    """A key id that isn't a string matches no key."""
     encode = pyjwt.utils.base64url_encode
     header = encode(f'{{"alg":"RS256","kid":{kid}}}'.encode())
     claims = encode(json.dumps(c1.claims_for(c1.step(), endpoint.clock.now)).encode())
@@ -729,10 +733,10 @@ def test_an_odd_kid(endpoint: Endpoint, kid: str) -> None:
     assert endpoint.refused(token=token) == "the tenant has no RSA key of the token's kid"
 
 
-def test_the_keys_address_is_not_the_tokens(
+def test_keys_are_never_fetched_from_the_tokens_address(
     endpoint: Endpoint, serve: Callable[..., Scripted]
 ) -> None:
-    """Neither `jku` nor `x5u` nor a key in the header counts, nor `iss`."""
+    """`jku`, `x5u` and `jwk` in the token's header are ignored."""
     evil = serve(reply(c1.key_set(k1=1)))
     jwk = json.loads(c1.key_set(k1=1))["keys"][0]
     header = {"kid": "k1", "jku": f"{evil.url}/auth/v1/jwks", "x5u": evil.url, "jwk": jwk}
@@ -743,7 +747,7 @@ def test_the_keys_address_is_not_the_tokens(
 
 
 def test_no_header_changes_the_address(endpoint: Endpoint) -> None:
-    """A token for another address stays one, whatever the sender says the address is."""
+    """No request header changes the address that the token must name."""
     claims = c1.claims_for(
         c1.step(), endpoint.clock.now, aud="evil.example", htu="https://evil.example/conductorone"
     )
@@ -755,8 +759,8 @@ def test_no_header_changes_the_address(endpoint: Endpoint) -> None:
 
 
 @pytest.mark.parametrize("url", ["https://oncall.example.com", "https://oncall.example.com:443/"])
-def test_a_domain_of_their_own(endpoint: Endpoint, url: str) -> None:
-    """With `PUBLIC_URL`, tokens name that, and the function's own address no longer counts."""
+def test_a_custom_domain(endpoint: Endpoint, url: str) -> None:
+    """With `PUBLIC_URL`, tokens must name that URL instead of the function's own."""
     endpoint.new_app(PUBLIC_URL=url)
     there = {"aud": "oncall.example.com", "htu": "https://oncall.example.com/conductorone"}
     assert endpoint.call(c1.step(), **there)[0] == 200
@@ -764,13 +768,13 @@ def test_a_domain_of_their_own(endpoint: Endpoint, url: str) -> None:
 
 
 def test_without_an_address(endpoint: Endpoint) -> None:
-    """A call that AWS gives no address for is for no address."""
+    """If AWS gives no host, a token for an empty host is refused."""
     there = {"aud": "", "htu": "https:///conductorone"}
     assert endpoint.call(c1.step(), host="", **there) == (401, UNAUTHENTICATED)
 
 
 def test_keys_are_kept(endpoint: Endpoint) -> None:
-    """They are fetched once for many calls, and again after an hour; a new environment has none."""
+    """Keys are fetched once, again after an hour, and once in each new environment."""
     for _ in range(3):
         assert endpoint.outcome(c1.step()) == "accept"
         endpoint.clock.advance(1190)
@@ -783,8 +787,8 @@ def test_keys_are_kept(endpoint: Endpoint) -> None:
     assert len(endpoint.tenant.requests) == 3
 
 
-def test_a_key_that_was_taken_back(endpoint: Endpoint, serve: Callable[..., Scripted]) -> None:
-    """It counts for an hour at most, also where the tenant's keys cannot be fetched then."""
+def test_a_revoked_key(endpoint: Endpoint, serve: Callable[..., Scripted]) -> None:
+    """A revoked key works for at most an hour, even if keys can't be fetched then."""
     tenant = serve(reply(c1.key_set(k1=0)), reply(c1.key_set(k2=1)))
     endpoint.new_app(CONDUCTORONE_BASE_URL=tenant.url)
     assert endpoint.outcome(c1.step()) == "accept"
@@ -796,7 +800,7 @@ def test_a_key_that_was_taken_back(endpoint: Endpoint, serve: Callable[..., Scri
 
 
 def test_a_new_key(endpoint: Endpoint, serve: Callable[..., Scripted]) -> None:
-    """It is fetched as soon as a token names it, but only once a minute: a stranger names any."""
+    """A token with an unknown key id triggers a fetch, at most once a minute."""
     tenant = serve(reply(c1.key_set(k1=0)), reply(c1.key_set(k1=0)), reply(c1.key_set(k1=0, k2=1)))
     endpoint.new_app(CONDUCTORONE_BASE_URL=tenant.url)
 
@@ -819,7 +823,7 @@ def test_a_new_key(endpoint: Endpoint, serve: Callable[..., Scripted]) -> None:
 def test_a_tenant_that_fails_for_a_new_key(
     endpoint: Endpoint, serve: Callable[..., Scripted]
 ) -> None:
-    """The known keys stay good meanwhile, and it is not asked at each call."""
+    """If fetching a new key fails, known keys still work, and fetches aren't repeated."""
     tenant = serve(reply(c1.key_set(k1=0)), reply(status=404))
     endpoint.new_app(CONDUCTORONE_BASE_URL=tenant.url)
     assert endpoint.outcome(c1.step()) == "accept"
@@ -841,7 +845,7 @@ NO_USABLE_KEYS = (
 def test_an_answer_without_keys_replaces_none(
     endpoint: Endpoint, serve: Callable[..., Scripted], keys: bytes
 ) -> None:
-    """The known ones stay for their hour, and not for longer."""
+    """An answer without usable keys doesn't replace known keys, which expire after their hour."""
     tenant = serve(reply(c1.key_set(k1=0)), reply(keys))
     endpoint.new_app(CONDUCTORONE_BASE_URL=tenant.url)
     assert endpoint.outcome(c1.step()) == "accept"
@@ -856,7 +860,7 @@ def test_an_answer_without_keys_replaces_none(
 
 
 def test_a_failure_is_remembered(endpoint: Endpoint, serve: Callable[..., Scripted]) -> None:
-    """For 5 s from its end: no stranger makes each of their calls another fetch."""
+    """After a failed fetch there is no other for 5 s, so callers can't cause one each."""
     tenant = serve(reply(status=404), reply(status=404), reply(c1.key_set(k1=0)))
     endpoint.new_app(CONDUCTORONE_BASE_URL=tenant.url)
     for seconds, http, fetches in (
@@ -872,7 +876,7 @@ def test_a_failure_is_remembered(endpoint: Endpoint, serve: Callable[..., Script
 def test_a_failure_after_the_keys_hour_is_remembered(
     endpoint: Endpoint, serve: Callable[..., Scripted]
 ) -> None:
-    """The old keys are over, and the tenant is left in peace all the same."""
+    """If keys expired and the fetch fails, it isn't repeated with each call."""
     tenant = serve(reply(c1.key_set(k1=0)), reply(status=404))
     endpoint.new_app(CONDUCTORONE_BASE_URL=tenant.url)
     assert endpoint.outcome(c1.step()) == "accept"
@@ -882,8 +886,8 @@ def test_a_failure_after_the_keys_hour_is_remembered(
     assert len(tenant.requests) == 2
 
 
-def test_a_clock_that_was_set_back(endpoint: Endpoint) -> None:
-    """Then nobody knows how old the keys are."""
+def test_a_clock_set_back(endpoint: Endpoint) -> None:
+    """If the clock was set back, the age of the keys is unknown, and they are fetched again."""
     endpoint.clock.advance(10)
     assert endpoint.outcome(c1.step()) == "accept"
     endpoint.clock.advance(-10)
@@ -909,7 +913,7 @@ def test_keys_that_cannot_be_fetched(
     serve: Callable[..., Scripted],
     answer: Any,  # noqa: ANN401 - of a script
 ) -> None:
-    """503: ConductorOne tries again; the log says what is wrong where."""
+    """Without keys the answer is 503, so ConductorOne retries; the log has URL and reason."""
     tenant = serve(answer)
     endpoint.new_app(CONDUCTORONE_BASE_URL=tenant.url)
     message = "The tenant's keys can't be fetched; see the log for the reason."
@@ -921,7 +925,7 @@ def test_keys_that_cannot_be_fetched(
 
 
 def test_a_tenant_that_hangs(endpoint: Endpoint, serve: Callable[..., Scripted]) -> None:
-    """It is waited for within the deadline, and leaves time to say so."""
+    """A tenant that hangs is given up before the deadline, in time to answer 503."""
     tenant = serve(write_and_hang())
     endpoint.environment["CONDUCTORONE_BASE_URL"] = tenant.url
     real = endpoint.clock.clock._replace(monotonic=time.monotonic)
@@ -938,7 +942,7 @@ def test_a_tenant_that_hangs(endpoint: Endpoint, serve: Callable[..., Scripted])
     ("budget", "share", "is_remembered"),
     [(1.9, 1, False), (0.1, 1, False), (2, 1, True), (6, 1, True), (0.1, 0.5, True)],
 )
-def test_a_late_call_says_nothing_about_the_tenant(
+def test_a_failure_for_lack_of_time_is_not_remembered(
     endpoint: Endpoint,
     monkeypatch: pytest.MonkeyPatch,
     *,
@@ -947,7 +951,7 @@ def test_a_late_call_says_nothing_about_the_tenant(
     is_remembered: bool,
     is_new: bool,
 ) -> None:
-    """If it runs out of time, the next call fetches; not so after 1 s, or after a real failure."""
+    """A fetch with less than 1 s left isn't remembered as failed if time ran out."""
     clock = endpoint.clock
     app = App(endpoint.environment, clock.clock, endpoint.log.append, budget)  # type: ignore[arg-type]
 
@@ -975,7 +979,7 @@ def test_a_late_call_says_nothing_about_the_tenant(
 def test_the_keys_address_by_the_tenants_name(
     endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where nothing else is set, by https; half of the time is left for the providers."""
+    """By default keys come from the tenant's https address, within half of the deadline."""
     endpoint.new_app(CONDUCTORONE_BASE_URL="", CONDUCTORONE_TENANT=" Acme ")
     urls = []
 
@@ -989,14 +993,14 @@ def test_the_keys_address_by_the_tenants_name(
 
 
 def test_without_a_tenant(endpoint: Endpoint) -> None:
-    """It is off: its path is none."""
+    """Without CONDUCTORONE_TENANT, the path answers 404."""
     endpoint.new_app(CONDUCTORONE_TENANT="")
     assert endpoint.call(c1.step(), iss=".conductor.one")[0] == 404
     assert endpoint.tenant.requests == []
 
 
 def test_switched_on_without_a_tenant(endpoint: Endpoint) -> None:
-    """A host without a name is nobody's: nothing is there, and no keys are fetched."""
+    """With a blank tenant, nothing is served, and no keys are fetched."""
     endpoint.new_app(CONDUCTORONE_TENANT=" ", HANDLER_CALLERS="indent,conductorone")
     answer = endpoint.call(c1.step(), iss=".conductor.one")
     assert answer == (404, {"message": "There is nothing here."})
@@ -1005,7 +1009,7 @@ def test_switched_on_without_a_tenant(endpoint: Endpoint) -> None:
 
 
 def test_alone(endpoint: Endpoint) -> None:
-    """It needs no secret of another caller."""
+    """ConductorOne needs no other caller's secret."""
     endpoint.new_app(INDENT_WEBHOOK_SECRET="")
     assert endpoint.outcome(c1.step()) == "accept"
 
@@ -1018,23 +1022,23 @@ def test_alone(endpoint: Endpoint) -> None:
         {"CONDUCTORONE_BASE_URL": "http://example.com"},
     ],
 )
-def test_faults_of_ours(endpoint: Endpoint, changes: dict[str, str]) -> None:
-    """Wrong settings, no secret: an error, which is retried and is no answer to the step."""
+def test_wrong_configuration(endpoint: Endpoint, changes: dict[str, str]) -> None:
+    """Wrong settings or a missing secret give a 5xx, which ConductorOne retries."""
     endpoint.new_app(**changes)
     http, answer = endpoint.call(c1.step())
     assert http >= 500
     assert {*answer} == {"message"}
 
 
-def test_a_defect_of_ours(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is an error, too."""
+def test_an_unexpected_error(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unexpected exception gives a 500 and no decision."""
     monkeypatch.setattr("handler.callers.conductorone.answer_to", lambda _: 1 / 0)
     http, answer = endpoint.call(c1.step())
     assert (http, {*answer}) == (500, {"message"})
 
 
 def test_a_name_that_is_an_email() -> None:
-    """The comment is shown to others: it says where to look instead."""
+    """A reason with an e-mail is replaced: others can read the comment. Long ones are cut."""
     refused = Decision(Request(Resource(), ()), reason="rule joan@example.com denies it")
     assert answer_to(refused) == {
         "approve": {"comment": "Left to humans: see the log for the reason"}
@@ -1045,14 +1049,14 @@ def test_a_name_that_is_an_email() -> None:
 
 
 def vector_call(body: bytes | None = None) -> HttpCall:
-    """The vector's call: its path is another than ours."""
+    """Give the vector's call; its path differs from ours."""
     now = datetime.fromtimestamp(VECTOR["now"], UTC)
     raw = VECTOR["body"].encode() if body is None else body
     return HttpCall("", "POST", "oncall.example.com", "/c1", {}, raw, now)
 
 
 def test_the_vector() -> None:
-    """Another's reading of the documentation: verified, in time, and read."""
+    """An independently written vector is verified, in time, and read."""
     call, claims = vector_call(), json.loads(VECTOR["claims"])
     encode = pyjwt.utils.base64url_encode
     parts = [b'{"alg":"RS256","kid":"t-rs","typ":"JWT"}', VECTOR["claims"].encode()]
@@ -1078,8 +1082,8 @@ def test_the_vector() -> None:
 
 @STEADY
 @given(st.integers(0, len(VECTOR["body"].encode()) - 1), st.integers(1, 255))
-def test_no_changed_body_is_the_vectors(at: int, bits: int) -> None:
-    """Whichever byte is another."""
+def test_a_changed_byte_of_the_body(at: int, bits: int) -> None:
+    """A change of any byte of the body is refused."""
     body = bytearray(VECTOR["body"].encode())
     body[at] ^= bits
     with pytest.raises(Refusal):
@@ -1100,7 +1104,7 @@ JSON = st.recursive(
 @STEADY
 @given(st.data())
 def test_no_payload_raises_or_is_taken_for_another(data: st.DataObject) -> None:
-    """Whatever stands where: the request is Ana's as it was, or is left to humans."""
+    """Any JSON anywhere: the request is Ana's for one resource, or is left to humans."""
     payload = c1.grant_payload()
     at: Any = payload
     while True:
@@ -1121,7 +1125,7 @@ def test_no_payload_raises_or_is_taken_for_another(data: st.DataObject) -> None:
 @STEADY
 @given(st.text(max_size=20) | st.from_regex(r"\A-?[0-9]{0,12}\.?[0-9]{0,10}s?\Z"))
 def test_durations_are_never_shorter_than_written(text: str) -> None:
-    """Nor zero."""
+    """No text is read as a duration shorter than written, or as zero."""
     duration = read_duration(text)
     if duration is not None:
         assert duration >= timedelta(seconds=1)
@@ -1131,6 +1135,6 @@ def test_durations_are_never_shorter_than_written(text: str) -> None:
 @STEADY
 @given(st.text(max_size=60))
 def test_no_reason_makes_an_accept(reason: str) -> None:
-    """Only evidence does."""
+    """No reason text turns a decision without evidence into an accept."""
     body = json.dumps({"version": "v1", **answer_to(Decision(Request(Resource(), ()), reason))})
     assert c1.outcome_of(body).startswith(HUMANS)

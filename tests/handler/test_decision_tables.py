@@ -1,4 +1,4 @@
-"""The tables in `decisions/`, decided row by row."""
+"""The tables in `decisions/`, row by row."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _decided(row: Row, policy: Policy) -> tuple[Decision, ...]:
 
 @pytest.mark.parametrize(("table", "row"), ROWS.values(), ids=ROWS)
 def test_row(table: Table, row: Row) -> None:
-    """A row comes out as it says."""
+    """Each row has the expected outcome."""
     for expected, decision in zip(row.expected, decided(table, row), strict=True):
         if expected.duration:
             _is_approved(decision, expected)
@@ -52,17 +52,20 @@ def _is_approved(decision: Decision, expected: Expected) -> None:
     assert decision.duration == expected.duration
     assert decision.rules == expected.rules
     if expected.evidence is not None:
-        shown, counted = expected.evidence, decision.evidence
-        if any(duty.user for duty in shown):
-            shown, counted = _without_people(shown), _without_people(counted)
-        assert shown == counted
+        expected_evidence, evidence = expected.evidence, decision.evidence
+        if any(duty.user for duty in expected_evidence):
+            expected_evidence, evidence = (
+                _without_people(expected_evidence),
+                _without_people(evidence),
+            )
+        assert expected_evidence == evidence
     assert expected.why in {"", decision.limits[-1]}
     assert expected.reason in {"", decision.reason}
     assert decision.could_change is bool(expected.asks_on)
 
 
 def _without_people(duties: Iterable[Duty]) -> tuple[Duty, ...]:
-    """Duties without what the policy says of people: whose users' they are, and who declared."""
+    """Remove the people, users and declarers from duties."""
     return tuple(duty._replace(holder="", user="", declarers=frozenset()) for duty in duties)
 
 
@@ -70,7 +73,7 @@ def _is_left_to_humans(decision: Decision, expected: Expected) -> None:
     assert not decision.approved, f"{decision.duration}: {decision.reason}"
     assert (decision.duration, decision.rules, decision.evidence) == (timedelta(0), (), ())
     open_ = decision.reason.endswith((NO_DUTY, IN_DRY_RUN))
-    # Where only duties are missing, a row may name what speaks against one of them, or a rule.
+    # If only a duty is missing, a row may give the reason against a duty or a rule instead.
     output = {
         why
         for result in decision.rule_results
@@ -81,16 +84,16 @@ def _is_left_to_humans(decision: Decision, expected: Expected) -> None:
 
 
 def _decoys(policy: Policy, row: Row) -> Iterator[tuple[str, Policy, Row]]:
-    """Give what must not be approved beside a row that must."""
-    theirs = tuple(duty._replace(holder=STRANGER, user="") for duty in row.duties)
+    """Give variations of an approved row that must not be approved."""
+    others = tuple(duty._replace(holder=STRANGER, user="") for duty in row.duties)
     yield "nobody is on duty", policy, row._replace(duties=())
-    yield "somebody else is on duty", policy, row._replace(duties=theirs)
+    yield "somebody else is on duty", policy, row._replace(duties=others)
     users = tuple(duty._replace(holder="", user=f"{duty.user}0") for duty in row.duties)
     yield "another user is on duty", policy, row._replace(duties=users)
-    stranger = [each._replace(requester=Resource(email=STRANGER)) for each in row.requests]
+    stranger = [request._replace(requester=Resource(email=STRANGER)) for request in row.requests]
     yield "a stranger asks", policy, row._replace(requests=tuple(stranger))
-    more = [each._replace(resources=(*each.resources, SOMEBODY)) for each in row.requests]
-    yield "a person is asked for, too", policy, row._replace(requests=tuple(more))
+    more = [request._replace(resources=(*request.resources, SOMEBODY)) for request in row.requests]
+    yield "a person is requested as well", policy, row._replace(requests=tuple(more))
     rules = (*policy.rules, Rule("nobody at all", Selector(), deny=True))
     yield "another rule denies", policy._replace(rules=rules), row
     rules = tuple(rule._replace(dry_run=True) for rule in policy.rules)
@@ -106,14 +109,14 @@ APPROVED = {
 
 @pytest.mark.parametrize(("table", "row"), APPROVED.values(), ids=APPROVED)
 def test_decoys(table: Table, row: Row) -> None:
-    """Beside a row that is approved stand some that are not, and differ in one thing."""
+    """Variations of an approved row that differ in one respect aren't approved."""
     for why, policy, decoy in _decoys(table.policy(), row):
         assert not any(each.approved for each in _decided(decoy, policy)), why
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_every_rule_counts(table: Table) -> None:
-    """Each rule does something in one row, and each that approves does not in another."""
+    """Each rule acts in some row, and each approving rule fails in another."""
     judged = [
         result for row in table.rows for one in decided(table, row) for result in one.rule_results
     ]
@@ -127,7 +130,7 @@ def test_every_rule_counts(table: Table) -> None:
 @pytest.mark.parametrize(
     "table", [each for each in TABLES if each.body], ids=lambda table: table.name
 )
-def test_policy_files_may_say_so(table: Table) -> None:
-    """The policies are those that `policy/` takes, but for those whose table says otherwise."""
+def test_policies_are_valid(table: Table) -> None:
+    """`policy/` accepts the policies of all tables except those marked as odd."""
     errors = load(json.dumps(table.body).encode()).errors
     assert bool(errors) is table.odd, errors

@@ -1,4 +1,4 @@
-"""Durations as people type them and as Go writes them, and instants as RFC 3339 does."""
+"""Durations as people type them and as Go writes them, and RFC 3339 instants."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from policy.duration_hints import hint, nearest, short, typed_duration
 MICROSECOND = timedelta(microseconds=1)
 LONGEST = timedelta(microseconds=(2**63 - 1) // 1000)
 
-# The rows of Go's own `time_test.go` (parseDurationTests), cut down to whole microseconds, but for
+# The rows of Go's own `time_test.go` (parseDurationTests), in whole microseconds, without
 # those that `Duration.String` never writes: smaller units before larger ones.
 ACCEPTED_BY_GO = [
     ("0", timedelta(0)),
@@ -86,13 +86,13 @@ TYPED = [
     ("1 week 1 day", timedelta(days=8)),
     ("1.5 hours", timedelta(minutes=90)),
     ("1h1.5m", timedelta(minutes=61, seconds=30)),
-    # The originals write a fraction of an hour so.
+    # The original's form for a fraction of an hour.
     ("1.5h0m0s", timedelta(minutes=90)),
     ("0.25h0m0s", timedelta(minutes=15)),
     ("1h90m", timedelta(minutes=150)),
 ]
 
-# The same file's parseDurationErrorTests, and what is in no order or without a unit besides.
+# The same file's parseDurationErrorTests, and texts without order or unit.
 REFUSED = [
     *("", "3", "-", "+", "s", ".", "-.", ".s", "+.s", "\x85\x85", "\ufffd"),
     "hello \ufffd world",
@@ -106,7 +106,7 @@ REFUSED = [
     *("00", "0.0", "1.5", "1.5.5h", "1h1", "3h30", "1\u00b5", "1e3s", "1e308h", "9" * 60 + "h"),
     *("--1s", "+-1s", "-+1s", "- 1s", "1h-1m", "0x10s", "1,5h", "1_0s", "Infinityh", "nans"),
     *("\u0661h", "\uff11h", "1\u017f", "forever", "soonish", "inf", "nan", "indefinite", "3:30"),
-    # What may be a slip: a unit twice, a smaller one first, more behind a fraction.
+    # Likely typos: a unit twice, a smaller unit first, a unit after a fraction.
     *("1h1h", "1h1hour", "1us1\u00b5s", "30m1h", "10.5s4m", "1s1ms1s", "1.5h30m", "1.5h0m30s"),
     *("1 month", "1mo", "1y", "h", "h1", "one hour", "1 hour and 30 minutes", "1h, 30m", "PT1H"),
 ]
@@ -114,25 +114,25 @@ REFUSED = [
 
 @pytest.mark.parametrize(("text", "duration"), ACCEPTED_BY_GO)
 def test_reads_what_go_reads(text: str, duration: timedelta) -> None:
-    """What Go's `ParseDuration` accepts means here what it means there, to the microsecond."""
+    """A text that Go's `ParseDuration` accepts has the same meaning here, to the microsecond."""
     assert parse_duration(text) == duration
 
 
 @pytest.mark.parametrize("text", SMALLEST)
 def test_reads_the_smallest_duration_of_go(text: str) -> None:
-    """The smallest 64-bit number of nanoseconds is one more below 0 than the largest is above."""
+    """Go's smallest duration, one nanosecond beyond the largest, can be read."""
     assert parse_duration(text) in {-LONGEST, -LONGEST - MICROSECOND}
 
 
 @pytest.mark.parametrize(("text", "duration"), TYPED)
 def test_reads_what_people_type(text: str, duration: timedelta) -> None:
-    """Units in words, in any case, with blanks where they stand; days and weeks, too."""
+    """Units may be words, in any case, with spaces; days and weeks are accepted as well."""
     assert parse_duration(text) == duration
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_refuses_what_may_be_a_slip(text: str) -> None:
-    """Overflow, foreign digits, a number without its unit, and whatever has a second reading."""
+def test_refuses_ambiguous_texts(text: str) -> None:
+    """Overflow, foreign digits, numbers without a unit and ambiguous texts are refused."""
     assert parse_duration(text) is None
 
 
@@ -146,7 +146,7 @@ def test_refuses_what_may_be_a_slip(text: str) -> None:
         ("-1ns", -MICROSECOND),
         ("0ns", timedelta(0)),
         ("-0s", timedelta(0)),
-        # Go drops what is left of a nanosecond, and of 0.9ns nothing is left then.
+        # Go truncates to whole nanoseconds, which would make 0.9ns zero.
         ("0.9ns", MICROSECOND),
         ("-0.1ns", -MICROSECOND),
         ("0.00000000000001h", MICROSECOND),
@@ -154,12 +154,12 @@ def test_refuses_what_may_be_a_slip(text: str) -> None:
     ],
 )
 def test_keeps_the_sign_of_less_than_a_microsecond(text: str, duration: timedelta) -> None:
-    """What is positive stays positive: Indent's `-1ns` is below 0, and 1 ns above."""
+    """A duration below a microsecond keeps its sign, since Indent sends `-1ns`."""
     assert parse_duration(text) == duration
 
 
 def test_reads_no_more_than_64_characters() -> None:
-    """A text that no sender needs is refused before any work is done on it."""
+    """A text of more than 64 characters is refused at once."""
     assert parse_duration("0" * 63 + "s") == timedelta(0)
     assert parse_duration("0" * 64 + "s") is None
     assert parse_duration("1h" * 1_000_000) is None
@@ -182,7 +182,7 @@ def test_reads_no_more_than_64_characters() -> None:
     ],
 )
 def test_writes_as_go_does(duration: timedelta, text: str) -> None:
-    """Hours, minutes and seconds, each only once a larger one is there, never days."""
+    """Durations are written as Go does, in hours, minutes and seconds."""
     assert format_go(duration) == text
 
 
@@ -198,7 +198,7 @@ def test_writes_as_go_does(duration: timedelta, text: str) -> None:
     ],
 )
 def test_writes_for_people(duration: timedelta, words: str, typed: str) -> None:
-    """In words, and as one would type it: both can be read again; what is nothing is left out."""
+    """Durations are written in words and in short form, and both can be read again."""
     assert in_words(duration) == words
     assert short(duration) == typed
     assert parse_duration(typed) == duration
@@ -219,17 +219,17 @@ def test_writes_for_people(duration: timedelta, words: str, typed: str) -> None:
         ("1h, 30m", "1h30m"),
         ("90 minuets", "1h30m"),
         ("2 ours 5 mintues", "2h5m"),
-        # Nothing here says how long.
+        # These have no clear meaning.
         *((each, "") for each in ("", "soon", "90", "1.5", "1h1h", "-1h", "1h-30m", "3:30", "1y")),
         *((each, "") for each in ("1h60", "3h5", "1,000h", "1w12", "1.5h30m", "1 month", "1h.5")),
         *((each, "") for each in ("h30", "3h30x", "1e3s", "0h30.5s", "500ms", "9" * 70 + "h")),
         *((each, "") for each in ("300000000h30", "1s30", "\u0663h30", "0s")),
-        # Nor does what may be another unit, or is one in another language.
+        # These may be other units, or units in another language.
         *((each, "") for each in ("90 nanoseconds", "1 weekdays", "1 today", "1 mois")),
     ],
 )
 def test_nearest(text: str, near: str) -> None:
-    """It is the same numbers and units, written right; what may mean two lengths has none."""
+    """The hint has the same numbers and units, correctly written; ambiguous texts have no hint."""
     assert nearest(text) == near
 
 
@@ -246,7 +246,7 @@ def test_nearest(text: str, near: str) -> None:
     ],
 )
 def test_what_to_type_instead(text: str, expected: str) -> None:
-    """The error says what is wrong and the nearest right spelling, and leaves the value out."""
+    """The error has the nearest correct spelling, without the value."""
     with pytest.raises(ValueError, match=re.escape(expected)):
         typed_duration(text)
     assert expected.endswith(hint(text)) or "less than" in expected
@@ -274,7 +274,7 @@ def test_what_to_type_instead(text: str, expected: str) -> None:
     ],
 )
 def test_reads_an_instant(text: str, moment: datetime) -> None:
-    """An RFC 3339 instant is read as UTC, with as many digits as a microsecond has."""
+    """An RFC 3339 instant is read as UTC, cut to microseconds."""
     read = parse_instant(text)
     assert read == moment
     assert read.tzinfo is UTC
@@ -324,14 +324,14 @@ def test_reads_an_instant(text: str, moment: datetime) -> None:
         "\ud800",
     ],
 )
-def test_refuses_what_is_no_instant(text: str) -> None:
-    """Local times, foreign digits, leap seconds and years beyond 1 to 9999 are None, no error."""
+def test_refuses_invalid_instants(text: str) -> None:
+    """Local times, foreign digits, leap seconds and invalid years are read as None."""
     assert parse_instant(text) is None
 
 
 @pytest.mark.parametrize("offset", ["+12:60", "-12:60", "+00:99"])
 def test_refuses_an_offset_of_more_than_59_minutes(offset: str) -> None:
-    """RFC 3339 counts an offset's minutes to 59, though `fromisoformat` counts on."""
+    """An offset of more than 59 minutes is refused, as in RFC 3339."""
     assert parse_instant(f"2024-01-15T10:30:01{offset}") is None
 
 
@@ -350,5 +350,5 @@ def test_refuses_an_offset_of_more_than_59_minutes(offset: str) -> None:
     ],
 )
 def test_writes_an_instant_as_indent_does(moment: datetime, text: str) -> None:
-    """UTC, four digits of year, milliseconds (cut, never rounded up), `Z`."""
+    """Instants are written in UTC, with milliseconds that are cut, not rounded."""
     assert format_instant(moment) == text

@@ -1,4 +1,4 @@
-"""Duties: equal sets of them are in one order, whoever found them first."""
+"""Duties: how they are described and ordered."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ ON_DBA = "on call for DBA (PagerDuty)"
     ],
 )
 def test_how_long_evidence_lasts(duty: Duty, words: str) -> None:
-    """Nothing is said of an end that isn't certain: behind that a timeline may be cut."""
+    """The description has an end only if it's certain, since timelines may be cut."""
     assert duty.describe_evidence(NOW) == words
 
 
 @pytest.mark.parametrize(
     ("now", "end", "words"),
     [
-        # 12:00 at each of these places.
+        # 12:00 local time.
         ((2026, 3, 4, 10), datetime(2026, 3, 4, 12, tzinfo=BERLIN), "11:00 UTC"),
         ((2026, 3, 4, 10), datetime(2026, 3, 4, 12, tzinfo=NEW_YORK), "17:00 UTC"),
         ((2026, 3, 4, 5), datetime(2026, 3, 4, 12, tzinfo=KATHMANDU), "06:15 UTC"),
-        # Today there, tomorrow in UTC, and the other way round.
+        # Today in local time but tomorrow in UTC, and the reverse.
         ((2026, 3, 4, 23), datetime(2026, 3, 4, 19, tzinfo=NEW_YORK), "2026-03-05 00:00 UTC"),
         ((2026, 3, 4, 10), datetime(2026, 3, 5, 0, 30, tzinfo=BERLIN), "23:30 UTC"),
-        # Before and after the night in which Berlin's clocks go forward, and back.
+        # Around Berlin's changes of clocks, in spring and autumn.
         ((2026, 3, 28, 23), datetime(2026, 3, 29, 1, 59, tzinfo=BERLIN), "2026-03-29 00:59 UTC"),
         ((2026, 3, 29, 0), datetime(2026, 3, 29, 3, tzinfo=BERLIN), "01:00 UTC"),
         ((2026, 10, 25, 0), datetime(2026, 10, 25, 2, 30, tzinfo=BERLIN), "00:30 UTC"),
@@ -54,13 +54,13 @@ def test_how_long_evidence_lasts(duty: Duty, words: str) -> None:
     ],
 )
 def test_ends_in_several_time_zones(now: tuple[int, ...], end: datetime, words: str) -> None:
-    """Whatever zone an end is in, and whatever its clocks do, it is the same moment in UTC."""
+    """Ends in any time zone are shown in UTC, also around a change of clocks."""
     moment = datetime(*now, tzinfo=NOW.tzinfo)  # type: ignore[arg-type,misc] # year to hour
     assert SHIFT._replace(end=end).describe_evidence(moment) == f"{ON_DBA} until {words}"
 
 
 def test_order_of_duties() -> None:
-    """The best evidence first, then by every field, numbers as numbers and no time before any."""
+    """Duties are ordered by how good they are as evidence, then by every field."""
     ordered = (
         SHIFT._replace(kind=INCIDENT_ROLE, provider="incident.io", incident="INC-1"),
         SHIFT,

@@ -1,4 +1,4 @@
-"""Two e-mail addresses are one person's, or they are not."""
+"""Comparing e-mail addresses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from handler import emails
     ],
 )
 def test_the_same_address(one: str, other: str) -> None:
-    """Blanks around it and the case of A to Z do not matter."""
+    """Spaces around an address and the case of A to Z don't matter."""
     assert emails.same(one, other)
     assert emails.same(other, one)
 
@@ -36,32 +36,32 @@ def test_the_same_address(one: str, other: str) -> None:
         ("mike@example.com", "mi\u212ae@example.com"),
         ("j\u00fcrgen@example.com", "J\u00dcRGEN@example.com"),
         ("i@example.com", "\u0130@example.com"),
-        # A no-break space is part of an address, however odd: it is not trimmed.
+        # A no-break space isn't trimmed.
         ("jane@example.com", "\u00a0jane@example.com"),
     ],
 )
 def test_another_address(one: str, other: str) -> None:
-    """Addresses are compared whole, and no letter beyond A to Z is folded."""
+    """Addresses are compared whole; only A to Z are folded."""
     assert not emails.same(one, other)
     assert not emails.same(other, one)
 
 
 @pytest.mark.parametrize("missing", [None, "", " ", "\t\r\n", 0, False, [], {}, 7, b"a@b"])
 def test_a_missing_address_matches_nobody(missing: object) -> None:
-    """Not even another missing one."""
+    """A missing address matches nothing, not even another missing one."""
     assert emails.normal(missing) == ""
     assert not emails.same(missing, missing)
     assert not emails.same(missing, "jane@example.com")
 
 
 def test_the_normal_form() -> None:
-    """It is what the log says: trimmed, A to Z lowered, the rest as it was."""
+    """The normal form, used in the log, is trimmed, with A to Z in lower case."""
     assert emails.normal("  Jane.DOE+X@Example.com ") == "jane.doe+x@example.com"
     assert emails.normal("STRA\u00dfE\u212a@x") == "stra\u00dfe\u212a@x"
 
 
 def test_only_addresses_are_cached() -> None:
-    """A text that is longer than any address is folded, but does not stay in memory."""
+    """A text longer than any address is folded, but not cached."""
     before = emails._fold_cached.cache_info().currsize
     name = "J" * 310
     assert emails.folded(f"{name}@B.example") == f"{name.lower()}@b.example"

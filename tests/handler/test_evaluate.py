@@ -1,4 +1,4 @@
-"""How a decision says it came about. Who is approved, and for how long, is in the tables."""
+"""How a decision explains itself. Who is approved, and for how long, is in the tables."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ OWN_LEAD = LEAD._replace(self_declared=True)
 
 
 def test_a_failing_provider_hides_no_duty_and_gives_none() -> None:
-    """A failure decides nothing, whatever it is."""
+    """A failure neither hides a duty nor replaces one."""
     failure = Failure("incident.io", "schedules", "answered 500")
     assert decide(ASKED, ProviderSnapshot((LEAD,), (failure,)), ANY, NOW).approved
     assert not decide(ASKED, ProviderSnapshot((), (failure,)), ANY, NOW).approved
 
 
 def test_trace_says_why_each_duty_counts_or_not() -> None:
-    """Every duty of the requester, and of nobody else, is judged, and what set the time is said."""
+    """The trace has each of the requester's duties, why it counts or not, and the limit."""
     others = LEAD._replace(holder="joan@example.com", incident="INC-7")
     decision = decide(ASKED, ProviderSnapshot((OWN_LEAD, SHIFT, others)), ANY, NOW)
     assert (decision.request, decision.now) == (ASKED, NOW)
@@ -59,15 +59,15 @@ def test_trace_says_why_each_duty_counts_or_not() -> None:
 
 
 @pytest.mark.parametrize("field", ["start", "end"])
-def test_a_time_without_zone_is_no_time(field: str) -> None:
-    """It is an error rather than an approval, which the app answers without a claim."""
+def test_a_time_without_zone_is_an_error(field: str) -> None:
+    """A time without a zone raises, rather than approves."""
     naive = SHIFT._replace(**{field: NOW.replace(tzinfo=None)})  # type: ignore[arg-type]  # the point
     with pytest.raises(TypeError):
         decide(ASKED, ProviderSnapshot((naive,)), ANY, NOW)
 
 
 def test_what_a_caller_leaves_to_humans() -> None:
-    """No rule and no duty changes that, nor any further fact."""
+    """What the caller leaves to humans, no rule, duty or further fact approves."""
     asked = ASKED._replace(objection="it is not open")
     decision = decide(asked, ProviderSnapshot((SHIFT, LEAD)), ANY, NOW)
     assert (decision.approved, decision.reason) == (False, "it is not open")
@@ -85,7 +85,7 @@ def test_what_a_caller_leaves_to_humans() -> None:
     ],
 )
 def test_all_or_nothing(asked: timedelta | None, reason: str) -> None:
-    """Access that its caller cannot shorten is not shortened; another fact may make it longer."""
+    """An all-or-nothing request isn't shortened: if it exceeds the policy, humans decide."""
     request = ASKED._replace(requested_duration=asked, all_or_nothing=True)
     decision = decide(request, ProviderSnapshot((LEAD,)), ANY, NOW)
     assert decision.approved is not bool(reason)
@@ -98,7 +98,7 @@ def test_all_or_nothing(asked: timedelta | None, reason: str) -> None:
 
 
 def test_all_or_nothing_until_the_shift_ends() -> None:
-    """The end of the duty is a limit as any other."""
+    """The duty's end limits an all-or-nothing request as well."""
     policy = policy_from_settings(timedelta(hours=6), shift_end=ShiftEnd())
     request = ASKED._replace(requested_duration=2 * HOUR, all_or_nothing=True)
     decision = decide(request, ProviderSnapshot((SHIFT,)), policy, NOW)
@@ -125,7 +125,7 @@ NEAR = [
 
 
 def test_trace_says_what_became_of_each_rule() -> None:
-    """Of every rule in the file's order: its verdict, why not, until when, and on which duties."""
+    """The trace has each rule in the file's order, with verdict, reason, end and duties."""
     counts, does_not = ((SHIFT, ""),), ((SHIFT, NOT_LISTED),)
     assert decide(ASKED, ProviderSnapshot((SHIFT,)), Policy(tuple(NEAR)), NOW).rule_results == (
         RuleResult("live", "grants", until=NOW + HOUR, duties=counts),
@@ -138,7 +138,7 @@ def test_trace_says_what_became_of_each_rule() -> None:
 
 
 def test_trace_of_a_rule_that_needs_another_duty() -> None:
-    """One of its two duties counts, so the rule says that the other one is missing."""
+    """If one of two needed duties is missing, the trace says that another is needed."""
     both = Rule("both", Selector(), AllOf((SHIFTS, LEADS)), HOUR)
     (result,) = decide(ASKED, ProviderSnapshot((SHIFT,)), Policy((both,)), NOW).rule_results
     assert (result.verdict, result.why) == ("no", NEEDS_ANOTHER_DUTY)
@@ -150,7 +150,7 @@ def test_trace_of_a_rule_that_needs_another_duty() -> None:
 
 
 def test_trace_of_a_denial() -> None:
-    """It names the rules that deny; the others are not looked at."""
+    """The trace names the rules that deny; other rules aren't evaluated."""
     denials = [Rule(name, Selector(), deny=True) for name in ("first", "second")]
     rules = (LIVE, *denials, Rule("never the vault", VAULT, deny=True))
     decision = decide(ASKED, ProviderSnapshot((SHIFT,)), Policy(rules), NOW)
@@ -167,8 +167,8 @@ OTHERS = OnCall(("API",))
 
 
 @pytest.mark.parametrize("ways", [(SHIFTS, OTHERS), (OTHERS, SHIFTS)])
-def test_a_duty_that_counts_is_told_so(ways: tuple[OnCall, OnCall]) -> None:
-    """Whatever else the rule would count, before or after."""
+def test_a_duty_that_counts_has_no_reason_against_it(ways: tuple[OnCall, OnCall]) -> None:
+    """A duty that one alternative accepts counts, in whatever order."""
     rule = Rule("r", Selector(), AnyOf(ways), HOUR)
     (judged,) = decide(ASKED, ProviderSnapshot((SHIFT,)), Policy((rule,)), NOW).rule_results
     assert judged.duties == ((SHIFT, ""),)
@@ -192,14 +192,14 @@ IN_WORDS = (
     ],
 )
 def test_what_set_the_time_comes_last(duration: timedelta, limits: tuple[str, ...]) -> None:
-    """All that limits it is told, also where nothing is left of it."""
+    """All limits are listed, with the deciding one last."""
     decision = decide(ASKED_BOTH, ProviderSnapshot((LEAD,)), policy_from_settings(duration), NOW)
     assert decision.limits == limits
     assert decision.approved or decision.reason == limits[-1]
 
 
-def test_a_time_that_is_over_is_told() -> None:
-    """It is the only limit that was looked at."""
+def test_an_expired_request() -> None:
+    """If the requested time is over, that is the only limit listed."""
     over = ASKED._replace(requested_expiry=NOW + timedelta(seconds=59))
     decision = decide(over, ProviderSnapshot((LEAD,)), ANY, NOW)
     assert decision.limits == (decision.reason,)
@@ -207,14 +207,14 @@ def test_a_time_that_is_over_is_told() -> None:
 
 
 def test_a_rule_without_a_condition_approves_nobody() -> None:
-    """No policy that is read has such a rule."""
+    """A rule without a condition approves nobody, though the codec refuses it."""
     policy = Policy((Rule("r", Selector(), duration=HOUR),))
     decision = decide(ASKED, ProviderSnapshot((LEAD, SHIFT)), policy, NOW)
     assert (decision.approved, decision.reason) == (False, NO_DUTY)
 
 
 def test_the_shortest_of_a_petition_is_a_limit_of_the_others() -> None:
-    """It decides for how long, and what limited them besides is told before it."""
+    """A petition's shortest request limits the others, and is listed last."""
     short, long = (
         ASKED._replace(groups=("p",), requested_duration=duration) for duration in (HOUR, 2 * HOUR)
     )
@@ -227,8 +227,8 @@ def test_the_shortest_of_a_petition_is_a_limit_of_the_others() -> None:
     )
 
 
-def test_a_condition_without_fields_is_one() -> None:
-    """An update alone may be all that a rule asks for."""
+def test_a_condition_without_fields() -> None:
+    """`posted_update` has no fields, and is a condition like any other."""
     update = Duty("incident.io", INCIDENT_UPDATE, "U1", "", JANE, incident="INC-42")
     policy = Policy((Rule("r", Selector(), PostedUpdate(), HOUR),))
     assert decide(ASKED, ProviderSnapshot((update,)), policy, NOW).evidence == (update,)

@@ -1,4 +1,4 @@
-"""One form for all spellings: what a denial names, it hits in any disguise, and nothing else."""
+"""Folding of spellings: a denial matches any disguise of a name, and no other name."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EVERY_CHARACTER = list(map(chr, range(sys.maxunicode + 1)))
 
 @cache
 def _unseen_by_name() -> frozenset[str]:
-    """Give what is ignorable or blank by its name: a second list, made in another way."""
+    """Give characters whose Unicode name says that they are ignorable or blank."""
     words = ("FILLER", "VARIATION SELECTOR", "ZERO WIDTH", "INVISIBLE", "SOFT HYPHEN", "VOWEL SEPA")
     names = ("COMBINING GRAPHEME JOINER", "WORD JOINER", "BRAILLE PATTERN BLANK")
     unseen = re.compile(f"{'|'.join(words)}|^TAG |^({'|'.join(names)})$")
@@ -37,13 +37,13 @@ def _unseen_by_name() -> frozenset[str]:
         for each in EVERY_CHARACTER
         if (name := unicodedata.name(each, ""))
         and unseen.search(name)
-        # Punctuation is seen, though some fills a line.
+        # Punctuation is visible.
         and unicodedata.category(each)[0] != "P"
     )
 
 
 def _ignored_by_idna() -> Iterator[str]:
-    """Give what IDNA's mapping leaves out of a domain."""
+    """Give characters that IDNA's mapping removes."""
     starts, statuses = uts46data.uts46_starts, uts46data.uts46_statuses
     ends = [*starts[1:], sys.maxunicode + 1]
     for first, end, status in zip(starts, ends, statuses, strict=True):
@@ -52,7 +52,7 @@ def _ignored_by_idna() -> Iterator[str]:
 
 
 def test_lists_agree() -> None:
-    """Whatever is ignorable by its name, or to IDNA, is unseen here."""
+    """Characters that are ignorable by name or in IDNA are treated as invisible."""
     by_name, by_idna = _unseen_by_name(), set(_ignored_by_idna())
     assert len(by_name) > 350
     assert len(by_idna) > 250
@@ -61,7 +61,7 @@ def test_lists_agree() -> None:
 
 
 def test_no_letter_is_unseen() -> None:
-    """No letter, digit or mark is dropped, but for fillers and marks without a glyph."""
+    """No letter, digit or mark is dropped, except fillers and marks without a glyph."""
     dropped = {each for each in EVERY_CHARACTER if is_unseen(each) and each.isprintable()}
     listed = {chr(each) for first, last in IGNORABLE for each in range(first, last + 1)}
     assert dropped <= listed | BLANK_GLYPHS
@@ -96,8 +96,8 @@ def test_no_letter_is_unseen() -> None:
         ("K", "\u212a"),
     ],
 )
-def test_one_text(one: str, other: str) -> None:
-    """What a reader takes for one text has one form."""
+def test_equal_texts(one: str, other: str) -> None:
+    """Texts that look the same to readers fold to the same form."""
     assert fold(one) == fold(other)
 
 
@@ -109,18 +109,18 @@ def test_one_text(one: str, other: str) -> None:
         ("e\u0301\u0323x", "ex"),
         ("1", "l"),
         ("й", "и"),
-        # Confusable letters of two scripts are beyond what folding is for.
+        # Folding doesn't unify similar letters of different scripts.
         ("a", "\u0430"),
         ("\U0001f600", "\U0001f601"),
     ],
 )
-def test_two_texts(one: str, other: str) -> None:
-    """Letters, accents and signs that differ stay different."""
+def test_different_texts(one: str, other: str) -> None:
+    """Different letters, accents and signs stay different."""
     assert fold(one) != fold(other)
 
 
 def test_case_of_every_character() -> None:
-    """No character gets past by its case, and none changes when it is folded again."""
+    """For every character, case doesn't matter, and folding twice changes nothing."""
     changed = [
         each
         for each in EVERY_CHARACTER
@@ -137,19 +137,19 @@ def test_case_of_every_character() -> None:
 @example("i\u0307\u0307\u0323")
 @example("\u0307i\u034f\u0307")
 def test_folding_again_changes_nothing(text: str) -> None:
-    """The folded form is its own, whole or as a domain or an e-mail."""
+    """Folding is idempotent, for texts, domains and e-mails."""
     assert fold(fold(text)) == fold(text)
     assert fold_domain(fold_domain(text)) == fold_domain(text)
     assert emails.folded(emails.folded(text)) == emails.folded(text)
 
 
-def test_a_long_text_of_marks_takes_no_time_by_its_square() -> None:
-    """A hundred thousand marks in the wrong order are ordered as a list is sorted."""
+def test_a_long_text_of_marks_is_sorted() -> None:
+    """A hundred thousand marks in the wrong order are sorted, without quadratic time."""
     marks = "\u0301\u0323" * 50_000
     assert fold(f"e{marks}") == "e" + "\u0323" * 50_000 + "\u0301" * 50_000
 
 
-# When it is drawn from: each process that collects tests would look through all names.
+# Deferred, since otherwise each process that collects tests would scan all names.
 UNSEEN = st.deferred(
     lambda: st.sampled_from(
         sorted({*_unseen_by_name(), *"\u00a0\u2003\u3000 \t\n\x00\u202e\ud800"})
@@ -177,12 +177,12 @@ DISGUISES: list[Callable[[st.DrawFn, str], str]] = [
 
 @st.composite
 def disguised(draw: st.DrawFn, texts: st.SearchStrategy[str]) -> tuple[str, str]:
-    """Give a text, and the same in a disguise or several."""
+    """Give a text, and the same text in disguises."""
     text = draw(texts)
-    worn = text
+    disguised_text = text
     for disguise in draw(st.lists(st.sampled_from(DISGUISES), max_size=4)):
-        worn = disguise(draw, worn)
-    return text, worn
+        disguised_text = disguise(draw, disguised_text)
+    return text, disguised_text
 
 
 WORDS = st.text(st.characters(exclude_characters="*"), min_size=1, max_size=8).filter(fold)
@@ -193,7 +193,7 @@ WORDS = st.text(st.characters(exclude_characters="*"), min_size=1, max_size=8).f
 def test_no_disguise_gets_past_a_denial(
     kind: tuple[str, str], id_: tuple[str, str], label: tuple[str, str]
 ) -> None:
-    """Kind, id, label and its value are hit, whatever each is dressed up as."""
+    """A denial by kind, id or label matches them in any disguise."""
     named = Selector((kind[0],), (id_[0],), ((label[0], kind[0]),))
     resource = Resource(kind[1], id_[1], labels={label[0]: "other", label[1]: kind[1]})
     assert named.matches_for_deny(fold_resource(resource, ACCESS))
@@ -205,12 +205,12 @@ def test_no_disguise_gets_past_a_denial(
 @STEADY
 @given(disguised(WORDS), TEXT, TEXT)
 def test_no_disguise_gets_past_a_pattern(word: tuple[str, str], before: str, after: str) -> None:
-    """What stands around the asterisks is hit in any disguise, whatever the asterisks stand for."""
+    """The text around a pattern's asterisks matches in any disguise."""
     assume("*" not in fold(word[0]))
     for pattern in (f"*{word[0]}*", f"{word[0]}*", f"*{word[0]}"):
         front = before if pattern.startswith("*") else ""
         behind = after if pattern.endswith("*") else ""
-        # A mark after a letter may be put in another order than before: then it is another letter.
+        # A mark right after a letter could combine with it into another letter.
         if unicodedata.combining((fold(behind) or " ")[0]):
             behind = f".{behind}"
         if front and unicodedata.combining((fold(word[0]))[0]):
@@ -226,8 +226,8 @@ PATTERNS = st.lists(
 
 @STEADY
 @given(PATTERNS.map("".join), PATTERNS.map("".join))
-def test_folding_loses_nothing_that_a_plain_comparison_hits(pattern: str, id_: str) -> None:
-    """A pattern that fits by the letter denies, in whatever order marks stand."""
+def test_folding_matches_all_that_a_plain_comparison_does(pattern: str, id_: str) -> None:
+    """A pattern that matches the plain text also matches after folding."""
     hit = Selector(ids=(pattern or "a",)).matches_for_deny(
         fold_resource(Resource("k", id_), ACCESS)
     )
@@ -240,7 +240,7 @@ def test_folding_loses_nothing_that_a_plain_comparison_hits(pattern: str, id_: s
         ("a*c", "abc", True),
         ("a*c", "\uff21\uff22\uff23", True),
         ("a*c", "ab", False),
-        # Neither is a wildcard: not the one of the request, nor one that folding makes.
+        # Asterisks in the request, or made by folding, aren't wildcards.
         ("abc", "a*c", False),
         ("abc", "a\uff0ac", False),
         ("a\uff0ac", "abc", False),
@@ -253,7 +253,7 @@ def test_folding_loses_nothing_that_a_plain_comparison_hits(pattern: str, id_: s
     ],
 )
 def test_wildcards(pattern: str, id_: str, hit: bool) -> None:  # noqa: FBT001 - a column of the table
-    """Only an asterisk that the policy has is one."""
+    """Only the policy's own ASCII asterisk is a wildcard."""
     assert (
         Selector(ids=(pattern,)).matches_for_deny(fold_resource(Resource("k", id_), ACCESS)) is hit
     )
@@ -261,8 +261,8 @@ def test_wildcards(pattern: str, id_: str, hit: bool) -> None:  # noqa: FBT001 -
 
 @STEADY
 @given(TEXT, TEXT)
-def test_nobody_else_is_hit(one: str, other: str) -> None:
-    """A denial of one text hits another only where both fold to the same."""
+def test_no_other_name_is_denied(one: str, other: str) -> None:
+    """A denial matches another text only if both fold to the same form."""
     hit = Selector(ids=(one.replace("*", "") or "x",)).matches_for_deny(
         fold_resource(Resource("k", other), ACCESS)
     )
@@ -288,7 +288,7 @@ def test_nobody_else_is_hit(one: str, other: str) -> None:
     ],
 )
 def test_one_domain(domain: str, same: str) -> None:
-    """A domain is the same as DNS has it, as people write it, and with the root's dot."""
+    """A domain is the same in A-label form, in Unicode, and with a final dot."""
     assert fold_domain(domain) == fold_domain(same)
     asking = emails.folded(f"ann@{same}")
     facts = Facts("", frozenset(), frozenset([asking]), (), None, NOW)
@@ -298,8 +298,8 @@ def test_one_domain(domain: str, same: str) -> None:
 
 
 @pytest.mark.parametrize("label", ["xn--\u00fc", "xn--a!b", "xn--99999999", f"xn--{'a' * 60}-"])
-def test_what_no_label_can_be_stays(label: str) -> None:
-    """What only looks like an A-label, or is too long for one, is compared as it stands."""
+def test_invalid_a_labels_are_unchanged(label: str) -> None:
+    """An invalid A-label is compared as it is."""
     assert fold_domain(f"{label}.example") == f"{fold(label)}.example"
 
 
@@ -316,7 +316,7 @@ def test_what_no_label_can_be_stays(label: str) -> None:
     ],
 )
 def test_one_person(spelling: str) -> None:
-    """Speaking against somebody, an address is theirs in any spelling, and under any alias."""
+    """For denials, an e-mail matches in any spelling, and under any alias."""
     policy = Policy((), {"kim@example.com": ("kk@corp.example",)})
     assert policy.known_as(spelling) == {"kim@example.com", "kk@corp.example"}
     assert policy.addresses(spelling) in ({spelling}, {spelling, "kk@corp.example"})
@@ -327,6 +327,6 @@ def test_one_person(spelling: str) -> None:
     [("jane@example.com", True), ("jane\u200b@EXAMPLE.com.", True), ("joan@example.com", False)],
 )
 def test_who_declared_an_incident(holder: str, declared: bool) -> None:  # noqa: FBT001 - a column of the table
-    """By another id, but by the same address in another spelling, it is the same person."""
+    """A person with another id but the same e-mail, in any spelling, declared it."""
     incident = Incident("I1", "INC-1", (("jane@example.com", "U1"),))
     assert incident.may_be_declared_by(holder, "U2") is declared

@@ -1,4 +1,4 @@
-"""Which hosts an address in the settings may have."""
+"""Which hosts a URL in the settings may have."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ALL = {
 
 
 def refused(changes: Mapping[str, str]) -> SettingsError:
-    """The error that these values give, where every provider is on."""
+    """Give the error for these values, with every provider on."""
     with pytest.raises(SettingsError) as caught:
         load({**ALL, **changes})
     return caught.value
@@ -50,16 +50,16 @@ NOT_HOSTS = {
 @pytest.mark.parametrize(
     ("host", "problem"), [(host, problem) for problem, all_ in NOT_HOSTS.items() for host in all_]
 )
-def test_a_host_that_cannot_be_one(host: str, problem: str) -> None:
-    """It is refused at the preview rather than found out in a call, for every address alike."""
+def test_invalid_hosts(host: str, problem: str) -> None:
+    """An invalid host is refused when settings are read, for every URL setting."""
     address = f"https://{host}/v2"
     for each in (each for each in PLAIN_KEYS if each.endswith("_BASE_URL")):
         error = refused({each: address})
         assert error.key == each
-        if "[" not in host:  # some Pythons refuse these before we do
+        if "[" not in host:  # some Python versions refuse these first
             assert str(error) == f"{each} is {address!r}, whose {problem}"
             assert error.example.startswith("https://")
-    if "." in host:  # else it is a site's name
+    if "." in host:  # otherwise it's a site's name
         assert refused({"JSM_SITE": host}).key == "JSM_SITE"
 
 
@@ -71,15 +71,15 @@ def test_a_host_that_cannot_be_one(host: str, problem: str) -> None:
         *(f"{'a' * 63}.example", ".".join(["a" * 60] * 4 + ["a" * 9]), "API.Example", "a:65535"),
     ],
 )
-def test_a_host_that_can_be_one(host: str) -> None:
-    """It is read as it is written."""
+def test_valid_hosts(host: str) -> None:
+    """A valid host is accepted unchanged."""
     result = load({**ALL, "INCIDENTIO_BASE_URL": f"https://{host}"})
     assert result.providers["incidentio"]["INCIDENTIO_BASE_URL"] == f"https://{host}"
 
 
 @pytest.mark.parametrize("host", ["[::g]", "[fe80::1%25eth0]", "[fe80::1%eth0]", "[127.0.0.1]"])
 def test_brackets_are_for_ipv6(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether or not the Python that runs it looks into them."""
+    """Brackets must hold an IPv6 address, even if the Python version doesn't check it."""
     lenient = SplitResult("https", host, "", "", "")
     monkeypatch.setattr(setting_parsers, "urlsplit", lambda _url: lenient)
     assert "IPv6 address" in str(refused({"INCIDENTIO_BASE_URL": "https://x"}))

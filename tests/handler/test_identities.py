@@ -1,4 +1,4 @@
-"""Users of providers whom the policy maps to an e-mail: whose duties theirs are."""
+"""Users of providers that the policy maps to an e-mail, and whose duties they give."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ Identities = Mapping[str, Mapping[str, str]]
 
 
 class Place(NamedTuple):
-    """A provider at which Ghost, who shows no e-mail, is on call for Payments; Bo is as well."""
+    """A provider where Ghost, who shows no e-mail, and Bo are on call for Payments."""
 
     account: Account[Any]
     ghost: str
 
     def policy(self, identities: Identities, schedules: object = "any", **rule: object) -> Policy:
-        """A policy of one rule, and one that denies the vault to an address that is shown."""
+        """A policy of one rule, and a second rule that denies the vault to JDOE."""
         when = {"on_call": {"schedules": schedules}}
         rules = [
             {"name": "R", "resources": "any", "when": when, "duration": "6h", **rule},
@@ -75,14 +75,14 @@ class Place(NamedTuple):
         return load_clients(account.http, account.clock.clock, {account.provider: account.settings})
 
     def decide(self, policy: Policy, *who: str, resource: Resource = RESOURCE) -> Outcome:
-        """Decide for each of these, as the function does."""
+        """Decide for each of these people, as the function does."""
         self.account.double.calls.clear()
         requests = [Request(Resource(email=email), (resource,)) for email in who]
         clock = self.account.clock.clock
         return collect_and_decide(requests, policy, self.clients(), clock, Deadline(clock, 6))
 
     def approves(self, identities: Identities, who: str, resource: Resource = RESOURCE) -> bool:
-        """Whether somebody is approved by a rule for any schedule, and by one for Payments."""
+        """Check that rules for any schedule, its name and its id agree, and give the result."""
         results = {
             self.decide(self.policy(identities, named), who, resource=resource)
             .decisions[0]
@@ -93,7 +93,7 @@ class Place(NamedTuple):
         return result
 
     def of(self, **people: str) -> dict[str, dict[str, str]]:
-        """Identities of this provider: `ghost` stands for Ghost's id, and so on."""
+        """Identities at this provider: `ghost` stands for Ghost's id, and so on."""
         ids = {"ghost": self.ghost, "bo": id_of(self.account, BO), "ana": id_of(self.account, ANA)}
         if "jdoe" in people:
             ids["jdoe"] = id_of(self.account, JDOE)
@@ -114,7 +114,7 @@ def open_place(client: Client, set_clock: SetClock) -> Iterator[Open]:
         opened.append(context)
         double = account.double
         ghost = double.add_person("G. Host", None)
-        if provider == "pagerduty":  # where one schedule of layers has one person on shift
+        if provider == "pagerduty":  # a layer-based schedule has one person on shift
             double.upgrade_schedule("Payments")
         double.put_on_shift("Payments", ghost)
         double.put_on_shift("Payments", BO)
@@ -125,12 +125,12 @@ def open_place(client: Client, set_clock: SetClock) -> Iterator[Open]:
         context.__exit__(None, None, None)
 
 
-# -- whom an id lets in, over HTTP ---------------------------------------------------------------
+# -- identities over HTTP ------------------------------------------------------------------------
 
 
 @EVERY_PROVIDER
 def test_somebody_without_an_email_counts_by_id(provider: str, open_place: Open) -> None:
-    """Only where the policy says so, and only as the person of whom it says so."""
+    """A user without an e-mail counts only as the person to whom the policy maps the id."""
     place = open_place(provider)
     assert place.approves(place.of(ghost=GHOST), GHOST)
     assert place.approves(place.of(ghost="Ghost@ACME.example"), GHOST)
@@ -143,7 +143,7 @@ def test_somebody_without_an_email_counts_by_id(provider: str, open_place: Open)
 
 @EVERY_PROVIDER
 def test_another_id_or_provider(provider: str, open_place: Open) -> None:
-    """An id is compared exactly, at its provider; a caller's name is no id."""
+    """Ids are compared exactly, and count at their own provider only."""
     place = open_place(provider)
     others = [other for other in (*IDS, *(entry.name for entry in CALLERS)) if other != provider]
     for other in others:
@@ -155,7 +155,7 @@ def test_another_id_or_provider(provider: str, open_place: Open) -> None:
 
 @EVERY_PROVIDER
 def test_the_policy_overrides_what_is_shown(provider: str, open_place: Open) -> None:
-    """Bo's duty becomes Cy's, and is no longer Bo's: it never is that of two people."""
+    """A mapped user's duty is the mapped person's only, not also the shown e-mail's."""
     place = open_place(provider)
     assert place.approves(place.of(bo=CY), CY)
     assert not place.approves(place.of(bo=CY), BO)
@@ -166,7 +166,7 @@ def test_the_policy_overrides_what_is_shown(provider: str, open_place: Open) -> 
 
 @EVERY_PROVIDER
 def test_two_people_never_share_a_duty(provider: str, open_place: Open) -> None:
-    """Of all who ask in one call, each duty lets one person in."""
+    """Each duty approves one person only, of all who ask in one call."""
     place = open_place(provider)
     people = (ANA, BO, CY, GHOST)
     for identities in (place.of(ghost=ANA, bo=ANA), place.of(ghost=BO), place.of(bo=GHOST)):
@@ -176,7 +176,7 @@ def test_two_people_never_share_a_duty(provider: str, open_place: Open) -> None:
 
 @EVERY_PROVIDER
 def test_what_a_provider_shows_is_denied(provider: str, open_place: Open) -> None:
-    """A denial of the shown e-mail holds for the person to whom the policy maps the user."""
+    """A denial of the shown e-mail applies to the person to whom the user is mapped."""
     place = open_place(provider)
     double = place.account.double
     jdoe = double.add_person("J. Doe", JDOE)
@@ -188,7 +188,7 @@ def test_what_a_provider_shows_is_denied(provider: str, open_place: Open) -> Non
 
 
 def test_a_shift_without_a_policy_at_pagerduty(open_place: Open) -> None:
-    """Whom only the schedule shows: by id, with the e-mail that is shown for them."""
+    """PagerDuty: users on schedules outside of escalation policies can be mapped as well."""
     place = open_place("pagerduty")
     double = place.account.double
     jdoe = double.add_person("J. Doe", JDOE)
@@ -209,7 +209,7 @@ def test_a_shift_without_a_policy_at_pagerduty(open_place: Open) -> None:
     assert decide_by("Quiet", CY).decisions[0].approved
     assert decide_by("Quiet", CY, VAULT).decisions[0].approved
     assert not decide_by("Quiet", CY, users={jdoe.id: CY}).decisions[0].approved
-    # Its e-mail may be one that is denied, so it has to be known.
+    # The user's e-mail may be denied, so it must be readable.
     double.fail(f"/users/{jdoe.id}", faults.Status(500))
     failed = decide_by("Alone", GHOST)
     assert not failed.decisions[0].approved
@@ -231,7 +231,7 @@ def test_an_account_that_is_closed(
     counts: bool,  # noqa: FBT001 - a column of the table
     open_place: Open,
 ) -> None:
-    """JSM: the policy lets nobody in by an account that is closed, or isn't a person's."""
+    """JSM: a mapped account that is closed, or isn't a person's, approves nobody."""
     place = open_place("jsm")
     place.account.double.change_person(BO, **account)
     bo = place.of(bo=CY)
@@ -241,15 +241,15 @@ def test_an_account_that_is_closed(
 
 
 def test_an_account_that_cannot_be_read(open_place: Open) -> None:
-    """JSM: as long as it isn't known whether the account is in use, nobody is let in by it."""
+    """JSM: while a mapped account can't be read, it approves nobody."""
     place = open_place("jsm")
     place.account.double.fail("/ex/jira/", faults.Status(403))
     place.account.double.fail("/rest/api/", faults.Status(403))
     assert not place.approves(place.of(ghost=GHOST), GHOST)
 
 
-def test_roles_and_updates_at_incidentio(open_place: Open) -> None:
-    """Who holds a role counts by id, in whichever incident; who declared one does not."""
+def test_roles_at_incidentio(open_place: Open) -> None:
+    """A mapped user's role counts, but not in incidents that the same person declared."""
     place = open_place("incidentio")
     double = place.account.double
     role = {"incident_role": {"roles": ["Incident Lead"]}}
@@ -261,21 +261,21 @@ def test_roles_and_updates_at_incidentio(open_place: Open) -> None:
     double.declare_incident("Fire", by=ghost, lead=ghost)
     mine = place.of(ghost=GHOST)
     assert not is_approved(mine, GHOST)
-    # The second of several with the same role, for which the reader keeps only one of others.
+    # A second incident with the same role; for others' duties, the reader would keep only one.
     double.declare_incident("Flood", by=ANA, lead=ghost)
     assert is_approved(mine, GHOST)
     assert not is_approved({}, GHOST)
-    # The newest comes first.
+    # The newest incident is first, and is self-declared.
     double.declare_incident("Frost", by=ghost, lead=ghost)
     assert is_approved(mine, GHOST)
     assert not is_approved(place.of(ghost=GHOST, ana=GHOST), GHOST)
     assert is_approved(place.of(ghost=GHOST, bo=GHOST), GHOST)
-    # Ana declared it, as whomever the policy takes her for; she is still Ana, too.
+    # Ana declared an incident, under her own e-mail and the mapped one.
     assert not is_approved(place.of(ghost=ANA, ana=CY), ANA)
     assert not is_approved(place.of(ghost=CY, ana=CY), CY)
 
 
-# -- what is asked, and what it costs ------------------------------------------------------------
+# -- calls ---------------------------------------------------------------------------------------
 
 
 @EVERY_PROVIDER
@@ -319,7 +319,7 @@ def test_pagerduty_is_asked_about_users_by_id(open_place: Open) -> None:
 
 
 def test_jsm_is_not_asked_about_others(open_place: Open) -> None:
-    """Where the policy names the account, only that one is looked up, and only on shift."""
+    """If the policy names an account, no other is looked up, and it only if on shift."""
     place = open_place("jsm")
     policy = place.policy(place.of(ghost=GHOST, ana=CY))
     place.decide(policy, GHOST)
@@ -350,7 +350,7 @@ NOBODY_AND_SOME: tuple[dict[str, str], ...] = (
 def test_asking_about_people_is_asking_about_everybody(
     provider: str, people: dict[str, str], open_place: Open
 ) -> None:
-    """Whoever asks for whatever: the same decision as from all that the provider has."""
+    """Querying for the requester gives the same decision as reading all of the provider's data."""
     place = open_place(provider)
     double = place.account.double
     nights = double.add_schedule("Nights")  # at PagerDuty without an escalation policy
@@ -366,8 +366,8 @@ def test_asking_about_people_is_asking_about_everybody(
                 who = (ANA, BO, CY, GHOST, JDOE)
                 whole = _decide_from_everything(place, policy, who, resource)
                 for email, expected in zip(who, whole, strict=True):
-                    (found,) = place.decide(policy, email, resource=resource).decisions
-                    assert _result(found) == _result(expected), (named, email)
+                    (decision,) = place.decide(policy, email, resource=resource).decisions
+                    assert _result(decision) == _result(expected), (named, email)
 
 
 def _decide_from_everything(
@@ -391,12 +391,12 @@ def _result(decision: Decision) -> tuple[object, ...]:
     return decision.approved, decision.duration, decision.rules
 
 
-# -- the log, and what is decided from it --------------------------------------------------------
+# -- log and replay ------------------------------------------------------------------------------
 
 
 @EVERY_PROVIDER
 def test_the_log_names_the_id_and_no_email(provider: str, open_place: Open) -> None:
-    """The requester's own id is part of the evidence; addresses of others are nowhere."""
+    """The log has the requester's user ids as evidence, and no e-mails of others."""
     place = open_place(provider)
     jdoe = place.account.double.add_person("J. Doe", JDOE)
     place.account.double.put_on_shift("Payments", jdoe)
@@ -429,7 +429,7 @@ def _record(outcome: Outcome, policy: Policy) -> dict[str, Any]:
 
 
 def test_a_denial_of_a_shown_email_cannot_be_replayed(open_place: Open) -> None:
-    """The address is not logged, so the line says that it lacks something."""
+    """A denied shown e-mail isn't logged, so the line is marked as not replayable."""
     place = open_place("pagerduty")
     jdoe = place.account.double.add_person("J. Doe", JDOE)
     place.account.double.put_on_shift("Payments", jdoe)
@@ -441,24 +441,24 @@ def test_a_denial_of_a_shown_email_cannot_be_replayed(open_place: Open) -> None:
     assert again.problem == replay.NOT_WHOLE
 
 
-# -- the pure part -------------------------------------------------------------------------------
+# -- without HTTP --------------------------------------------------------------------------------
 
 SHIFT = Duty("PagerDuty", ON_CALL, "S1", "DBA", "", user="P1")
 
 
 def test_an_end_that_was_read_later() -> None:
-    """It replaces the duty without one, though the holder is another by then."""
+    """A duty with an end replaces the one without, even if the holder was mapped since."""
     first, ended = SHIFT, SHIFT._replace(holder=ANA, end=NOW + HOUR)
     snapshot = ProviderSnapshot(without_email=(first,)).merge(ProviderSnapshot((ended,)))
-    found = identify(snapshot, {"PagerDuty": {"P1": ANA}})
-    assert (found.duties, found.without_email) == ((ended,), ())
-    again = identify(found, {"PagerDuty": {"P1": ANA}})
-    assert again == found
+    identified = identify(snapshot, {"PagerDuty": {"P1": ANA}})
+    assert (identified.duties, identified.without_email) == ((ended,), ())
+    again = identify(identified, {"PagerDuty": {"P1": ANA}})
+    assert again == identified
     shown = SHIFT._replace(holder=BO)
-    found = identify(
+    identified = identify(
         ProviderSnapshot((shown,)).merge(ProviderSnapshot((ended,))), {"PagerDuty": {"P1": ANA}}
     )
-    assert found.duties == (ended,)
+    assert identified.duties == (ended,)
 
 
 @EVERY_PROVIDER
@@ -481,7 +481,7 @@ def test_what_is_shown_later_changes_nothing(provider: str, open_place: Open) ->
 
 
 def test_a_query_asks_for_the_ids_of_its_people() -> None:
-    """By provider; where everybody is asked about, nobody's id is needed."""
+    """A query has its people's ids at that provider; a query for everybody has none."""
     users = {"P1": ANA, "P2": BO, "P3": ANA}
     identities = {"PagerDuty": users, "Opsgenie": {"o": BO}, "authzen": {"ana": ANA}}
     request = Request(Resource(email=ANA), (RESOURCE,))
@@ -500,8 +500,8 @@ def test_a_query_asks_for_the_ids_of_its_people() -> None:
     assert everybody["PagerDuty"] == DutyQuery(any_schedule=True)
 
 
-def test_no_caller_is_called_like_a_provider() -> None:
-    """Both have their names for people in one mapping."""
+def test_callers_and_providers_have_different_names() -> None:
+    """No caller has a provider's name, since both are keys of the same mapping."""
     callers = {entry.name for entry in CALLERS}
     assert callers.isdisjoint({name for one in PROVIDERS for name in (one.id, one.name)})
 
@@ -515,7 +515,7 @@ def test_no_caller_is_called_like_a_provider() -> None:
 def test_without_identities_nothing_changes(
     world: World, users: list[str], declarers: list[str]
 ) -> None:
-    """Ids that no policy maps decide nothing, to the letter of the reason."""
+    """User ids that the policy doesn't map don't change the decision or its reason."""
     with_ids = tuple(
         duty._replace(user=user, declarers=duty.declarers.union(declarers))
         for duty, user in zip(world.snapshot.duties, users, strict=False)
@@ -534,7 +534,7 @@ def test_without_identities_nothing_changes(
 @STEADY
 @given(world=WORLDS, users=st.lists(st.sampled_from(["", "P1", "P2"]), min_size=6, max_size=6))
 def test_an_id_only_moves_duties(world: World, users: list[str]) -> None:
-    """With a mapping, it is decided as if the provider showed that e-mail, or stricter."""
+    """A mapping decides as if the provider showed the mapped e-mail, or more strictly."""
     identities = {"PagerDuty": {"P1": "jane@example.com", "P2": "joan@example.com"}}
     with_ids = tuple(
         duty._replace(user=user) for duty, user in zip(world.snapshot.duties, users, strict=False)

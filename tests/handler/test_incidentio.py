@@ -42,7 +42,7 @@ def _holders(snapshot: ProviderSnapshot) -> list[str]:
 
 
 def test_two_calls_for_a_decision(double: IncidentIO, find: Find) -> None:
-    """Live standard incidents and schedules, one call each; the key travels as a bearer token."""
+    """A decision takes two calls: live standard incidents, and schedules."""
     find()
     incidents, schedules = sorted(double.calls, key=lambda call: call.path)
     assert (incidents.method, incidents.path) == ("GET", "/v2/incidents")
@@ -56,8 +56,8 @@ def test_two_calls_for_a_decision(double: IncidentIO, find: Find) -> None:
     assert {call.headers["authorization"] for call in double.calls} == {f"Bearer {API_KEY}"}
 
 
-def test_an_organisation_without_anything(find: Find) -> None:
-    """Empty lists are an answer."""
+def test_an_empty_organisation(find: Find) -> None:
+    """Empty lists are valid: no duty, and no failure."""
     assert find() == ProviderSnapshot()
 
 
@@ -92,10 +92,10 @@ def test_who_is_on_shift(double: IncidentIO, find: Find) -> None:
     ],
     ids=["has ended", "has not begun", "has not begun, in another zone", "ends before it begins"],
 )
-def test_a_provider_whose_clock_is_wrong(
+def test_a_current_shift_by_the_providers_clock_only(
     start: str, end: str, double: IncidentIO, find: Find
 ) -> None:
-    """What it calls a current shift is none unless our clock agrees."""
+    """A shift that isn't current by our clock doesn't run, whatever the provider lists."""
     double.add_schedule("DBA")
     double.put_on_shift("DBA", ANA)
     double.fail("/v2/schedules", _times(start, end))
@@ -109,7 +109,7 @@ def _times(start: str, end: str) -> Edited:
 
 
 def test_nobody_on_shift(double: IncidentIO, find: Find, set_clock: SetClock) -> None:
-    """No shift, a shift of nobody, of somebody without e-mail, past or to come: nobody's duty."""
+    """An empty, past or future shift, or one without an e-mail, gives no duty."""
     ghost = double.add_person("Deactivated", None)
     for name in ("empty", "of nobody", "without e-mail", "past", "to come"):
         double.add_schedule(name)
@@ -148,7 +148,7 @@ def test_nobody_on_shift(double: IncidentIO, find: Find, set_clock: SetClock) ->
 def test_optional_fields_of_a_schedule(
     edit: Edited, holders: list[str], double: IncidentIO, find: Find
 ) -> None:
-    """What the vendor's schema calls optional may be absent, and new things may come."""
+    """Fields that the vendor's schema calls optional may be absent, and unknown ones present."""
     double.add_schedule("DBA")
     double.put_on_shift("DBA", ANA)
     double.fail("/v2/schedules", edit)
@@ -172,7 +172,7 @@ def _lead(snapshot: ProviderSnapshot) -> Duty:
 
 
 def test_who_holds_a_role(double: IncidentIO, find: Find) -> None:
-    """A filled role is a duty without end; an unfilled one is none."""
+    """An assigned role is a duty without an end; an unassigned role is not a duty."""
     comms = double.add_role("Communications Lead", "comms")
     double.add_role("Scribe", "scribe")
     incident = double.declare_incident("Fire", by=ANA)
@@ -227,13 +227,13 @@ def test_who_holds_a_role(double: IncidentIO, find: Find) -> None:
         ({"role_type": "Reporter", "name": "Reporter"}, True),
     ],
 )
-def test_who_is_a_reporter(
+def test_roles_of_unknown_type_are_reporters(
     fields: dict[str, str | None],
     reporter: bool,  # noqa: FBT001 - a column of the table
     double: IncidentIO,
     find: Find,
 ) -> None:
-    """Every role is one that is not known to be taken on purpose: it counts only where named."""
+    """A role of an unknown type is treated as a reporter, so it counts only if named."""
     double.declare_incident("Fire", lead=ANA)
     double.fail(
         "/v2/incidents",
@@ -261,14 +261,14 @@ def test_who_is_a_reporter(
         pytest.param(None, {}, False, id="an API key"),
     ],
 )
-def test_who_declared_it_himself(
+def test_self_declared_incidents(
     creator: dict[str, str] | None,
     reporter: dict[str, str],
     self_declared: bool,  # noqa: FBT001 - a column of the table
     double: IncidentIO,
     find: Find,
 ) -> None:
-    """Whoever created or reported the incident declared it, be he known by e-mail or by id."""
+    """The creator and the reporter, by e-mail or id, count as having declared the incident."""
     double.declare_incident("Fire", lead=ANA)
 
     def edit(body: Any) -> None:  # noqa: ANN401 - any JSON
@@ -291,8 +291,8 @@ def test_who_declared_it_himself(
     assert _lead(snapshot).self_declared is self_declared
 
 
-def test_declaring_taints_one_incident_only(double: IncidentIO, find: Find) -> None:
-    """Who declared one incident may hold a role in another one."""
+def test_declaring_affects_one_incident_only(double: IncidentIO, find: Find) -> None:
+    """A person who declared one incident may still be approved for a role in another."""
     double.declare_incident("Fire", by=ANA, lead=ANA)
     double.declare_incident("Flood", by=BO, lead=ANA)
     leads = [duty for duty in find().duties if duty.name == "Incident Lead"]
@@ -310,7 +310,7 @@ def test_only_standard_incidents(
     double: IncidentIO,
     find: Find,
 ) -> None:
-    """A test, a tutorial or a retrospective proves nothing, even if the provider sends one."""
+    """Test, tutorial and retrospective incidents give no duty, even if the provider lists them."""
     double.declare_incident("Drill", lead=BO, mode="standard" if sent_anyway else mode)
     double.declare_incident("Fire", lead=ANA)
     if sent_anyway:
@@ -328,7 +328,7 @@ def test_only_live_incidents(
     double: IncidentIO,
     find: Find,
 ) -> None:
-    """What is not live (any more) proves nothing, even if the provider sends it."""
+    """Incidents that aren't live give no duty, even if the provider lists them."""
     double.declare_incident("Over", lead=BO, category="live" if sent_anyway else category)
     double.declare_incident("Fire", lead=ANA)
     if sent_anyway:
@@ -363,7 +363,7 @@ def test_only_live_incidents(
 def test_optional_fields_of_an_incident(
     edit: Edited, holders: list[str], double: IncidentIO, find: Find
 ) -> None:
-    """What may be absent is no failure: an incident without roles is one nobody has a role in."""
+    """Optional fields may be absent; an incident without assigned roles isn't a failure."""
     double.declare_incident("Fire", lead=ANA, by=None)
     double.fail("/v2/incidents", edit)
     snapshot = find()
@@ -373,24 +373,24 @@ def test_optional_fields_of_an_incident(
 
 
 @pytest.mark.parametrize("reporter", [{"name": "Ana"}, {"user": {}}, {"id": "", "email": ""}])
-def test_a_reporter_who_cannot_be_told_from_others(
+def test_an_unidentified_reporter(
     reporter: dict[str, object], double: IncidentIO, find: Find
 ) -> None:
-    """Somebody reported it, and it may be whoever leads it: it proves nothing."""
+    """If the reporter isn't identified, it may be any role holder: no role counts."""
     double.declare_incident("Fire", by=None, lead=ANA)
     double.fail("/v2/incidents", put("incidents", 0, ROLE[2], 1, "assignee", value=reporter))
     assert find().duties == ()
 
 
 def test_a_creator_of_a_new_kind(double: IncidentIO, find: Find) -> None:
-    """It may stand for a person, whoever is the reporter now: the role can be handed on."""
+    """If the creator is of an unknown kind, it may be any role holder: no role counts."""
     double.declare_incident("Fire", by=BO, lead=ANA)
     double.fail("/v2/incidents", put(*CREATOR, value={"of_tomorrow": {"id": "X"}}))
     assert find().duties == ()
 
 
 def test_a_declarer_known_by_id_only(double: IncidentIO, find: Find) -> None:
-    """Against a holder known by e-mail only, he might be the same person."""
+    """A creator with only an id may be a role holder with only an e-mail: self-declared."""
     double.declare_incident("Fire", by=None, lead=ANA)
 
     def edit(body: Any) -> None:  # noqa: ANN401 - any JSON
@@ -403,8 +403,8 @@ def test_a_declarer_known_by_id_only(double: IncidentIO, find: Find) -> None:
     assert duty.self_declared
 
 
-def test_an_unreadable_incident_still_tells_its_roles(double: IncidentIO, find: Find) -> None:
-    """One that hides its creator proves nothing, and does not make the names of roles unsure."""
+def test_an_unreadable_incident_leaves_role_names_unique(double: IncidentIO, find: Find) -> None:
+    """An incident without a creator gives no duty; names of roles still count elsewhere."""
     double.declare_incident("Fire", by=None, lead=ANA)
     double.declare_incident("Smoke", by=None)
     double.fail("/v2/incidents", drop(*CREATOR))
@@ -418,7 +418,7 @@ def test_an_unreadable_incident_still_tells_its_roles(double: IncidentIO, find: 
 def test_a_reference_that_is_missing_or_an_address(
     edit: Edited, double: IncidentIO, find: Find
 ) -> None:
-    """The incident's id stands in, since a claim names nobody."""
+    """If the reference is missing or an e-mail, the incident's id is used instead."""
     incident = double.declare_incident("Fire", lead=ANA)
     double.fail("/v2/incidents", edit)
     assert find().incidents == (Incident(incident.id, incident.id, ()),)
@@ -445,7 +445,7 @@ NOBODYS: list[object] = [
 def test_an_incident_that_hides_its_creator(
     creator: Edited, double: IncidentIO, find: Find
 ) -> None:
-    """Without the required `creator` nobody can tell who declared it: it proves nothing."""
+    """An incident without a readable creator gives no duty, and is reported."""
     double.declare_incident("Fire", lead=ANA)
     double.fail("/v2/incidents", creator)
     snapshot = find()
@@ -481,7 +481,7 @@ def _asked(double: IncidentIO) -> list[str]:
 
 
 def test_who_posted(double: IncidentIO, find_updates: FindUpdates) -> None:
-    """Having posted to a live incident is a duty of its own, once however often."""
+    """Having posted an update to a live incident is one duty, however many updates."""
     incident = double.declare_incident("Fire", by=BO)
     for _ in range(3):
         double.post_update(incident, by=ANA, message="Project Nightshade is on fire.")
@@ -507,7 +507,7 @@ def test_who_posted(double: IncidentIO, find_updates: FindUpdates) -> None:
 
 
 def test_several_people_in_several_incidents(double: IncidentIO, find_updates: FindUpdates) -> None:
-    """Each incident is asked for by itself, the closed ones not at all."""
+    """Updates of each live incident are read; those of closed incidents are not."""
     for name in ("Fire", "Flood", "Over"):
         double.declare_incident(name)
     double.close_incident("INC-3")
@@ -524,7 +524,7 @@ def test_several_people_in_several_incidents(double: IncidentIO, find_updates: F
 def test_an_update_of_another_incident(
     other: str | None, double: IncidentIO, find_updates: FindUpdates
 ) -> None:
-    """What is answered beside what was asked for may be of an incident that is over."""
+    """An update of an incident other than the requested one is skipped and reported."""
     double.declare_incident("Fire")
     double.post_update("INC-1", by=BO)
     double.post_update("INC-1", by=ANA)
@@ -536,7 +536,7 @@ def test_an_update_of_another_incident(
 
 
 def test_an_update_without_a_person(double: IncidentIO, find_updates: FindUpdates) -> None:
-    """What an API key or a workflow posted is nobody's: the original crashed on it."""
+    """An update by an API key or workflow is nobody's duty; the original crashed."""
     double.declare_incident("Fire")
     double.post_update("INC-1", by=ANA)
     double.post_update("INC-1", by=None)
@@ -545,8 +545,8 @@ def test_an_update_without_a_person(double: IncidentIO, find_updates: FindUpdate
     assert snapshot.failures == ()
 
 
-def test_who_declared_it_posts(double: IncidentIO, find_updates: FindUpdates) -> None:
-    """An update to an incident of one's own is marked as such."""
+def test_an_update_by_the_declarer(double: IncidentIO, find_updates: FindUpdates) -> None:
+    """An update to a self-declared incident is marked as self-declared."""
     double.declare_incident("Fire", by=BO)
     double.post_update("INC-1", by=ANA)
     double.post_update("INC-1", by=BO)
@@ -555,13 +555,13 @@ def test_who_declared_it_posts(double: IncidentIO, find_updates: FindUpdates) ->
 
 
 def test_only_of_the_newest_incidents(double: IncidentIO, find_updates: FindUpdates) -> None:
-    """Of 25 live incidents the 20 newest are asked for, one call each."""
+    """Of 25 live incidents, only the updates of the 20 newest are read, one call each."""
     incidents = [double.declare_incident(f"Fire {number}") for number in range(25)]
     for each in incidents:
         double.post_update(each, by=ANA)
     snapshot = find_updates()
     assert {duty.incident for duty in snapshot.duties} == {f"INC-{n}" for n in range(6, 26)}
-    assert sorted(_asked(double)) == sorted(each.id for each in incidents[5:])
+    assert sorted(_asked(double)) == sorted(incident.id for incident in incidents[5:])
     assert snapshot.failures == ()
 
 
@@ -573,7 +573,7 @@ class OnlyOf:
         self._fault = fault
 
     def __call__(self, exchange: Exchange) -> None:
-        """Play it, or answer right."""
+        """Apply the fault for that incident, and answer normally for others."""
         if exchange.request.query["incident_id"] == [self._incident_id]:
             self._fault(exchange)
         else:
@@ -581,7 +581,7 @@ class OnlyOf:
 
 
 def test_one_incident_failing_hides_no_other(double: IncidentIO, find_updates: FindUpdates) -> None:
-    """The updates of the other incidents count; a missing scope is named."""
+    """If one incident's updates fail, others count; the failure names the missing scope."""
     for name in ("Fire", "Flood"):
         incident = double.declare_incident(name)
         double.post_update(incident, by=ANA)
@@ -607,7 +607,7 @@ def test_one_incident_failing_hides_no_other(double: IncidentIO, find_updates: F
     ],
 )
 def test_nobody_posted(edit: Edited, double: IncidentIO, find_updates: FindUpdates) -> None:
-    """Without a person with an e-mail it is nobody's duty, and no failure either."""
+    """An update without a person or an e-mail gives no duty and no failure."""
     double.declare_incident("Fire")
     double.post_update("INC-1", by=ANA)
     double.fail(UPDATES, edit)
@@ -625,7 +625,7 @@ def test_nobody_posted(edit: Edited, double: IncidentIO, find_updates: FindUpdat
 def test_a_wrong_type_in_an_update(
     fault: faults.WrongValue, double: IncidentIO, find_updates: FindUpdates
 ) -> None:
-    """It drops that update only, and is said."""
+    """An update of a wrong type is skipped and reported; others still count."""
     double.declare_incident("Fire")
     double.post_update("INC-1", by=ANA)
     double.post_update("INC-1", by=BO)
@@ -637,7 +637,7 @@ def test_a_wrong_type_in_an_update(
 
 
 def test_a_wrong_answer(double: IncidentIO, find_updates: FindUpdates) -> None:
-    """What is no list of updates is a failure, told without its body."""
+    """An answer that isn't a list of updates is a failure, reported without its content."""
     double.declare_incident("Fire")
     double.post_update("INC-1", by=ANA)
     double.fail(UPDATES, faults.WrongValue("incident_updates", {}))
@@ -648,16 +648,16 @@ def test_a_wrong_answer(double: IncidentIO, find_updates: FindUpdates) -> None:
 
 
 def inventory(incidentio_client: IncidentIOClient, set_clock: SetClock) -> ProviderSnapshot:
-    """What the provider lists beside duties."""
+    """Read what the provider lists besides duties."""
     snapshot = ask(incidentio_client.inventory(), set_clock.deadline())
     assert API_KEY not in str(snapshot)
     return snapshot
 
 
-def test_all_that_has_a_name(
+def test_inventory(
     double: IncidentIO, incidentio_client: IncidentIOClient, set_clock: SetClock
 ) -> None:
-    """Roles are there whether an incident is live or not, and severities, types and the key."""
+    """The inventory has all roles, severities and incident types, and the key's scopes."""
     double.add_role("Communications Lead", "comms")
     snapshot = inventory(incidentio_client, set_clock)
     assert {(listed.kind, listed.names) for listed in snapshot.schedules_and_roles} == {
@@ -672,10 +672,10 @@ def test_all_that_has_a_name(
     assert snapshot.incomplete == frozenset()
 
 
-def test_an_odd_list_is_a_failure(
+def test_an_unreadable_inventory(
     double: IncidentIO, incidentio_client: IncidentIOClient, set_clock: SetClock
 ) -> None:
-    """What cannot be read whole says nothing about names."""
+    """A list that can't be read whole is a failure, and its names count as incomplete."""
     double.fail("/v1/severities", drop("severities"))
     double.fail("/v1/incident_types", put("incident_types", 0, value="x"))
     double.fail("/v1/identity", put("identity", value=[]))
@@ -688,8 +688,8 @@ def test_an_odd_list_is_a_failure(
     assert {kind for _, kind in snapshot.incomplete} == {SEVERITY, INCIDENT_TYPE, KEY}
 
 
-def _incident(number: int, *held: tuple[str, str | None], **more: str) -> dict[str, Any]:
-    """A live incident, with who holds which role; `more` are the names of severity and type."""
+def _incident(number: int, *roles: tuple[str, str | None], **more: str) -> dict[str, Any]:
+    """A live incident with these role holders; `more` names its severity and type."""
     people = {"b": {"id": "b", "email": BO}, "c": {"id": "c", "email": CY}, "g": {"id": "g"}}
     people |= {"a": {"id": "a", "email": ANA}, "n": {"name": "Nobody"}}
     return {
@@ -702,7 +702,7 @@ def _incident(number: int, *held: tuple[str, str | None], **more: str) -> dict[s
                 "role": {"id": role, "name": f"Role {role}", "role_type": role},
                 "assignee": people[who] if who else None,
             }
-            for role, who in held
+            for role, who in roles
         ],
         **{field: {"id": name, "name": name} for field, name in more.items()},
     }
@@ -720,10 +720,10 @@ _CLASS = st.sampled_from(["Minor", "Major"])
         max_size=6,
     )
 )
-def test_others_duties_are_read_as_far_as_they_are_counted(incidents: list[dict[str, Any]]) -> None:
-    """The requester's are all read. Of another person's, those are left out that only repeat.
+def test_repeated_duties_of_others_are_dropped(incidents: list[dict[str, Any]]) -> None:
+    """All duties of the requester are read; repeated duties of others are dropped.
 
-    That is what a rule looks at: neither the incident nor who declared it.
+    Others' duties are only counted, regardless of the incident and who declared it.
     """
     body = {"incidents": incidents}
     whole, page = read_incidents(body), read_incidents(body, frozenset({ANA, CY}))
@@ -735,8 +735,8 @@ def test_others_duties_are_read_as_far_as_they_are_counted(incidents: list[dict[
     assert len(others) == len(set(others))
 
 
-def test_somebody_without_email_and_id_is_nobody() -> None:
-    """There is nothing to match or count them by; the incident's other roles count."""
+def test_a_holder_without_email_and_id() -> None:
+    """A holder without e-mail and id is skipped; the incident's other roles count."""
     page = read_incidents({"incidents": [_incident(1, ("lead", "n"), ("custom", "a"))]})
     assert [(duty.id, duty.holder) for duty in page.duties] == [("custom", ANA)]
     assert page.problems == ()
@@ -753,7 +753,7 @@ def _without_incident(duty: Duty) -> Duty:
 def test_a_decision_reads_the_requesters_duties_only(
     double: IncidentIO, incidentio_client: IncidentIOClient, set_clock: SetClock
 ) -> None:
-    """What `questions` is asked about goes as far as the reading."""
+    """A query for one person reads all their roles, and drops others' repeated ones."""
     for number in range(3):
         double.declare_incident(f"Fire {number}", by=CY, lead=ANA)
     query = EVERYTHING._replace(holders=frozenset({ANA}))

@@ -1,4 +1,4 @@
-"""incident.io on a bad day: what can be read still counts, what cannot is reported."""
+"""Faults of incident.io: readable data still counts, and the rest is reported."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Find = Callable[..., ProviderSnapshot]
 
 @pytest.fixture(autouse=True)
 def one_of_each(double: IncidentIO) -> None:
-    """Ana leads INC-1, Bo is on shift of DBA."""
+    """Ana leads INC-1, and Bo is on shift for DBA."""
     double.declare_incident("Fire", lead=ANA)
     double.add_schedule("DBA")
     double.put_on_shift("DBA", BO)
@@ -56,7 +56,7 @@ def test_one_answer_failing_hides_no_other(
     find: Find,
     real_deadline: Callable[[float], Deadline],
 ) -> None:
-    """However the one list fails, within the budget the other one is read, and the log says it."""
+    """If one list fails in any way, the other still counts, in time; the failure is reported."""
     double.fail(f"/v2/{broken}", fault)
     slow = takes_time(fault)
     snapshot = find(real_deadline(0.4) if slow else None)
@@ -78,7 +78,7 @@ def test_one_answer_failing_hides_no_other(
 def test_what_an_error_says(
     broken: str, status: int, problem: str, double: IncidentIO, find: Find
 ) -> None:
-    """The status, what mends it where we know, and the vendor's request id: nothing of the body."""
+    """A failure has the status, a hint and the request id, but nothing else of the body."""
     double.fail(f"/v2/{broken}", faults.Status(status))
     (failure,) = find().failures
     assert failure.problem[:-1] == problem.format(scope=f"{broken}.view")
@@ -109,7 +109,7 @@ def test_request_ids(
     serve: Callable[..., Scripted],
     set_clock: SetClock,
 ) -> None:
-    """Only what looks like an id is quoted out of an error's body."""
+    """Only a plausible request id is quoted from an error's body."""
     incidentio_client = _client(client, serve(reply(body, 404)).url, API_KEY)
     snapshot = ask(
         incidentio_client.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline()
@@ -117,10 +117,10 @@ def test_request_ids(
     assert {failure.problem for failure in snapshot.failures} == {f"answered 404{expected}"}
 
 
-def test_the_body_of_a_good_answer_is_never_told(
+def test_failures_never_quote_the_answer(
     client: Client, serve: Callable[..., Scripted], set_clock: SetClock
 ) -> None:
-    """What the provider says of people stays out of failures, whatever is wrong with it."""
+    """Failures never quote the provider's data, whatever is wrong with it."""
     body = json.dumps({"incidents": [{"id": ANA, "creator": ANA}], "schedules": [{"id": [ANA]}]})
     incidentio_client = _client(client, serve(reply(body.encode())).url, API_KEY)
     snapshot = ask(
@@ -147,7 +147,7 @@ def test_a_wrong_type_in_an_incident(
     double: IncidentIO,
     find: Find,
 ) -> None:
-    """It drops that incident only, whole, and is said; `null` is the same as absent."""
+    """A wrong type drops that whole incident, which is reported; null means absent."""
     double.declare_incident("Flood", by=CY, lead=CY)
     double.fail("/v2/incidents", fault.in_first())
     snapshot = find()
@@ -165,7 +165,7 @@ def test_a_wrong_type_in_a_schedule(
     double: IncidentIO,
     find: Find,
 ) -> None:
-    """It drops that schedule or shift only, and is said; `null` is the same as absent."""
+    """A wrong type drops that schedule or shift, which is reported; null means absent."""
     double.add_schedule("API")
     double.put_on_shift("API", CY)
     double.fail("/v2/schedules", fault.in_first())
@@ -176,7 +176,7 @@ def test_a_wrong_type_in_a_schedule(
 
 
 def test_a_wrong_shift_drops_no_other_of_its_schedule(double: IncidentIO, find: Find) -> None:
-    """Whoever shares a schedule with an unreadable shift is on duty."""
+    """An unreadable shift is dropped; others of the same schedule count."""
     double.put_on_shift("DBA", CY)
     path = ("schedules", 0, "current_shifts", 0, "user")
     double.fail("/v2/schedules", put(*path, value="Bo"))
@@ -187,7 +187,7 @@ def test_a_wrong_shift_drops_no_other_of_its_schedule(double: IncidentIO, find: 
 
 @pytest.mark.parametrize("field", ["id", "name", "shortform"])
 def test_a_wrong_role_drops_its_incident(field: str, double: IncidentIO, find: Find) -> None:
-    """A role that cannot be told from others leaves its whole incident without proof."""
+    """A role with an unreadable id or name drops its whole incident."""
     path = ("incidents", 0, "incident_role_assignments", 1, "role", field)
     double.fail("/v2/incidents", put(*path, value=7))
     snapshot = find()
@@ -215,7 +215,7 @@ def test_a_wrong_answer(
     double: IncidentIO,
     find: Find,
 ) -> None:
-    """An answer that is not such a list at all is a failure, unlike a list that is empty."""
+    """An answer that isn't the expected list is a failure, unlike an empty list."""
     double.fail(f"/v2/{name}", fault)
     snapshot = find()
     assert _kinds(snapshot) == set(LISTS.values()) - {LISTS[name]}
@@ -225,7 +225,7 @@ def test_a_wrong_answer(
 
 @pytest.mark.parametrize("fault", INCIDENTIO["pages"].values(), ids=INCIDENTIO["pages"])
 def test_a_wrong_cursor(fault: WrongValue, double: IncidentIO, find: Find) -> None:
-    """Nobody knows whether more pages follow: the page counts, and its names are doubtful."""
+    """With an unreadable cursor more pages may follow: shifts count, but only by schedule id."""
     double.fail("/v2/schedules", fault)
     snapshot = find()
     assert _schedule(snapshot).shared_names == {"DBA"}
@@ -234,10 +234,10 @@ def test_a_wrong_cursor(fault: WrongValue, double: IncidentIO, find: Find) -> No
 
 
 @pytest.mark.parametrize("field", ["name", "permalink", "current_shifts"])
-def test_an_unreadable_schedule_could_bear_a_name(
+def test_an_unreadable_schedule_could_have_the_same_name(
     field: str, double: IncidentIO, find: Find
 ) -> None:
-    """Of two schedules of one name, one cannot be read: the name must not mean the other."""
+    """If a schedule can't be read, another one with its name counts by id only."""
     double.add_schedule("DBA")
     double.fail("/v2/schedules", put("schedules", 1, field, value=7))
     duty = _schedule(find())

@@ -1,4 +1,4 @@
-"""incident.io's lists are read page by page, to their end or to a limit that is said."""
+"""incident.io's lists are read page by page, to the end or to a reported limit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _pages_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _schedules(double: IncidentIO, count: int) -> list[str]:
-    """Schedules S1, S2, …, with Ana on shift in each; their ids."""
+    """Add schedules S1, S2, … with Ana on shift for each, and give their ids."""
     ids = [double.add_schedule(f"S{number + 1}").id for number in range(count)]
     for each in ids:
         double.put_on_shift(each, ANA)
@@ -47,7 +47,7 @@ def _asked(double: IncidentIO, path: str) -> list[list[str] | None]:
 @pytest.mark.usefixtures("_pages_of_two")
 @pytest.mark.parametrize(("count", "calls"), [(0, 1), (1, 1), (2, 1), (3, 2), (4, 2), (7, 4)])
 def test_all_schedules(count: int, calls: int, double: IncidentIO, find: Find) -> None:
-    """Each page asks for the next by its last id, until there is none; none is asked twice."""
+    """All pages are read, each once, with the last id as cursor."""
     ids = _schedules(double, count)
     snapshot = find()
     assert [duty.id for duty in snapshot.duties] == ids
@@ -59,7 +59,7 @@ def test_all_schedules(count: int, calls: int, double: IncidentIO, find: Find) -
 
 @pytest.mark.usefixtures("_pages_of_two")
 def test_all_incidents(double: IncidentIO, find: Find) -> None:
-    """Every page asks for live standard incidents; the newest comes first over all."""
+    """Every page asks for live standard incidents; the newest of all pages is first."""
     for number in range(5):
         double.declare_incident(f"Fire {number}", by=BO, lead=ANA)
     snapshot = find()
@@ -77,7 +77,7 @@ def test_all_incidents(double: IncidentIO, find: Find) -> None:
 
 
 def test_without_pagination_meta(double: IncidentIO, find: Find) -> None:
-    """An answer that says nothing of pages is whole: the vendor's schema calls it optional."""
+    """Without the optional `pagination_meta`, the answer is complete."""
     (schedule,) = _schedules(double, 1)
     double.fail("/v2/schedules", drop("pagination_meta"))
     snapshot = find()
@@ -108,7 +108,7 @@ def test_a_later_page_is_broken(
     find: Find,
     real_deadline: Callable[[float], Deadline],
 ) -> None:
-    """The pages before count, by id only: an unread schedule could bear the same name."""
+    """If a later page fails, earlier schedules count by id only: names may not be unique."""
     ids = _schedules(double, 5)
     double.declare_incident("Fire", lead=BO)
     double.fail("/v2/schedules", fault, page=2)
@@ -134,7 +134,7 @@ def test_a_later_page_is_broken(
 def test_a_list_without_end(
     fault: Fault, calls: int, problem: str, double: IncidentIO, find: Find
 ) -> None:
-    """The rest is left, and that is reported; what came counts, by id only."""
+    """Reading stops at a limit, which is reported; the schedules read count by id only."""
     (schedule,) = _schedules(double, 1)
     double.fail("/v2/schedules", fault)
     snapshot = find()
@@ -146,8 +146,8 @@ def test_a_list_without_end(
 
 
 @pytest.mark.usefixtures("_pages_of_two")
-def test_the_last_page_that_is_read(double: IncidentIO, find: Find) -> None:
-    """A list of exactly 20 pages is read whole; one more entry is one too many."""
+def test_page_limit(double: IncidentIO, find: Find) -> None:
+    """A list of exactly 20 pages is read whole; one more schedule exceeds the limit."""
     ids = _schedules(double, 40)
     snapshot = find()
     assert ([duty.id for duty in snapshot.duties], snapshot.failures) == (ids, ())
@@ -160,7 +160,7 @@ def test_the_last_page_that_is_read(double: IncidentIO, find: Find) -> None:
 
 
 def test_shared_names_of_roles(double: IncidentIO, find: Find) -> None:
-    """A name that two roles bear, one perhaps as its shortform and unfilled, is neither's."""
+    """A name of two roles, even as a shortform or unassigned, matches neither."""
     comms = double.add_role("Comms", "talk")
     double.add_role("talk", "t")
     incident = double.declare_incident("Fire", lead=BO)
@@ -171,12 +171,12 @@ def test_shared_names_of_roles(double: IncidentIO, find: Find) -> None:
 
 @dataclass(frozen=True)
 class _TooLarge:
-    """Pages of more than so many entries are over the limit."""
+    """A fault: pages of more than `most` entries are over the size limit."""
 
     most: int
 
     def __call__(self, exchange: Exchange) -> None:
-        """Answer a large page with an endless body, a smaller one as it is."""
+        """Answer a large page with an endless body, and a smaller one normally."""
         if int(exchange.request.parameter("page_size")) > self.most:
             faults.Huge(7)(exchange)
         else:
@@ -185,7 +185,7 @@ class _TooLarge:
 
 @pytest.mark.parametrize("most", [60, 10])
 def test_pages_that_are_too_large(most: int, double: IncidentIO, find: Find) -> None:
-    """They are asked for again in smaller ones, from the same entry on, to the end."""
+    """Pages over the size limit are requested again with fewer entries, from the same cursor."""
     ids = _schedules(double, 120)
     double.fail("/v2/schedules", _TooLarge(most))
     snapshot = find()
@@ -196,7 +196,7 @@ def test_pages_that_are_too_large(most: int, double: IncidentIO, find: Find) -> 
 
 
 def test_a_later_page_that_is_too_large(double: IncidentIO, find: Find) -> None:
-    """Only what has not been read yet is asked for again."""
+    """If a later page is too large, only that page is requested again."""
     ids = _schedules(double, 300)
     double.fail("/v2/schedules", faults.Huge(7), page=2, times=1)
     snapshot = find()
@@ -206,7 +206,7 @@ def test_a_later_page_that_is_too_large(double: IncidentIO, find: Find) -> None:
 
 
 def test_the_smallest_page_is_too_large(double: IncidentIO, find: Find) -> None:
-    """Then that is what the log says."""
+    """If even the smallest page is too large, that is the reported failure."""
     _schedules(double, 1)
     double.fail("/v2/schedules", faults.Huge(7))
     snapshot = find()
@@ -223,7 +223,7 @@ NAMED = [f"01FCNDV6P870EA6S7TK1DSYDG{number}" for number in range(3)]
 def ask_for(
     incidentio_client: IncidentIOClient, set_clock: SetClock
 ) -> Callable[..., ProviderSnapshot]:
-    """Ask about Ana and the schedules that a rule names."""
+    """Ask about Ana, and schedules that a rule names."""
 
     def asked(*schedules: str) -> ProviderSnapshot:
         query = DutyQuery(schedules, holders=frozenset({ANA}))
@@ -234,7 +234,7 @@ def ask_for(
 
 
 def test_schedules_named_by_id(double: IncidentIO, ask_for: Find) -> None:
-    """A call each, however many there are; one that isn't there has nobody."""
+    """Each schedule named by id takes one call; a missing one has nobody on call."""
     _schedules(double, 60)
     for id_ in NAMED[:2]:
         double.put_on_shift(double.add_schedule(f"of {id_}", id=id_), ANA)
@@ -248,7 +248,7 @@ def test_schedules_named_by_id(double: IncidentIO, ask_for: Find) -> None:
 
 @pytest.mark.parametrize("names", [("S1",), (NAMED[0], "S1"), tuple(NAMED * 10)])
 def test_schedules_named_by_name(names: tuple[str, ...], double: IncidentIO, ask_for: Find) -> None:
-    """All have to be read, since another could have the name; so they are for many ids."""
+    """For a name, or for many ids, the whole list of schedules is read."""
     _schedules(double, 2)
     assert len(ask_for(*names).duties) == 2
     assert double.calls.paths() == ["/v2/schedules"]
@@ -270,7 +270,7 @@ def test_schedules_named_by_name(names: tuple[str, ...], double: IncidentIO, ask
 def test_a_schedule_that_cannot_be_read(
     fault: Fault, problem: str, double: IncidentIO, ask_for: Find
 ) -> None:
-    """It hides no other, and is reported."""
+    """An unreadable schedule is reported; others still count."""
     for id_ in NAMED[:2]:
         double.put_on_shift(double.add_schedule("x", id=id_), ANA)
     double.fail(f"/v2/schedules/{NAMED[0]}", fault)

@@ -1,4 +1,4 @@
-"""Indent's webhook protocol: what is asked, and how it is answered."""
+"""Indent's webhook protocol: reading calls, and writing answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BOT = {"kind": "indent.v1.Bot", "id": "a-bot"}
 
 
 class TestPayload:
-    """The first of `kinds`, `info` and `events` that is present names the call."""
+    """The first of `kinds`, `info` and `events` that is present decides which call it is."""
 
     @pytest.mark.parametrize(
         ("body", "name"),
@@ -46,7 +46,7 @@ class TestPayload:
         ],
     )
     def test_routing(self, body: str, name: str) -> None:
-        """Present is what JavaScript takes for true, and so `[]` and `{}` are."""
+        """A field is present if its value is true in JavaScript, as `[]` and `{}` are."""
         assert read_payload(body.encode()).name == name
 
     @pytest.mark.parametrize(
@@ -78,8 +78,8 @@ class TestPayload:
             ),
         ],
     )
-    def test_what_is_not_answered(self, body: str, what: str) -> None:
-        """404 names what was asked and what is answered; grants are carried out elsewhere."""
+    def test_unsupported_calls(self, body: str, what: str) -> None:
+        """Unsupported calls get a 404 that names the supported ones."""
         with pytest.raises(Refusal) as caught:
             read_payload(body.encode())
         assert caught.value.http == 404
@@ -111,7 +111,7 @@ class TestPayload:
         ids=lambda body: repr(body[:20]),
     )
     def test_not_json(self, body: bytes) -> None:
-        """Not UTF-8, not JSON, or nested absurdly deep: 400."""
+        """A body that isn't UTF-8 or JSON, or is nested too deep, gets a 400."""
         with pytest.raises(Refusal) as caught:
             read_payload(body)
         assert caught.value.http == 400
@@ -119,7 +119,7 @@ class TestPayload:
 
     @pytest.mark.parametrize("body", ["null", "[]", "true", "1", '"info"', '[{"info": true}]'])
     def test_not_an_object(self, body: str) -> None:
-        """JSON of another kind is no call: 400."""
+        """JSON other than an object gets a 400."""
         with pytest.raises(Refusal) as caught:
             read_payload(body.encode())
         assert caught.value.http == 400
@@ -146,15 +146,15 @@ class TestPayload:
             ),
         ],
     )
-    def test_the_wrong_shape(self, body: object, message: str) -> None:
-        """400 names the field, so that whoever sends it can mend it."""
+    def test_wrong_types(self, body: object, message: str) -> None:
+        """A field of a wrong type gets a 400 that names the field."""
         with pytest.raises(Refusal) as caught:
             read_payload(json.dumps(body).encode())
         assert caught.value.http == 400
         assert caught.value.message == message
 
-    def test_what_a_call_brings(self) -> None:
-        """PullUpdate brings the kinds; GetDecision the requests, in order."""
+    def test_content_of_a_call(self) -> None:
+        """PullUpdate has the kinds; GetDecision has the requests, in order."""
         assert read_payload(b'{"kinds": ["a", "b", "a"]}').kinds == ("a", "b", "a")
         events = [
             {"event": "access/request", "actor": {"email": "jane@example.com"}},
@@ -167,18 +167,18 @@ class TestPayload:
         assert call.kinds == ()
 
     @pytest.mark.parametrize("number", ["1e999", "-1e999", f"1{'0' * 400}.0"])
-    def test_a_number_beyond_all_bounds(self, number: str) -> None:
-        """Python reads it as infinity, and would echo it as `Infinity`, which is not JSON."""
+    def test_a_number_that_overflows(self, number: str) -> None:
+        """A number that Python would read as infinity gets a 400."""
         with pytest.raises(Refusal) as caught:
             read_payload(f'{{"info": {number}}}'.encode())
         assert caught.value.http == 400
 
 
 class TestAnswers:
-    """The envelopes, to the letter."""
+    """The exact answers."""
 
     def test_response(self) -> None:
-        """Status, content type, and the body as ASCII JSON: no text breaks it."""
+        """A response has status, content type, and a body of ASCII JSON."""
         assert response(200, {"reason": "é \ud800"}) == {
             "statusCode": 200,
             "headers": {"Content-Type": "application/json"},
@@ -190,7 +190,7 @@ class TestAnswers:
         [(400, 3), (401, 16), (404, 5), (405, 3), (413, 3), (500, 13), (503, 14)],
     )
     def test_failure(self, http: int, code: int) -> None:
-        """Each status has its google.rpc code; the sentence is the refusal's."""
+        """Each HTTP status has its google.rpc code."""
         answer = Indent.failure(http, "a sentence", {}, None)
         assert answer["statusCode"] == http
         assert json.loads(answer["body"])["status"] == {"code": code, "message": "a sentence"}

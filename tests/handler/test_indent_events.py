@@ -1,4 +1,4 @@
-"""Indent's events, what their labels ask for, and the claim that answers one."""
+"""Indent's events, the meaning of their labels, and the claim that answers them."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def asking(**fields: object) -> dict[str, Any]:
 
 
 def labelled(**labels: str) -> Request:
-    """A request with these labels; `__` stands for a slash."""
+    """A request with these labels; `__` is replaced by a slash."""
     named = {name.replace("__", "/"): value for name, value in labels.items()}
     return read_request(Resource(), (), named)
 
 
 class TestReading:
-    """Every field may be absent or null, and none may have another type."""
+    """Every field may be absent or null, but must not have another type."""
 
     def test_a_whole_request(self) -> None:
-        """Requester, resources with their labels, and the labels of the request."""
+        """A request has requester, resources with labels, and its own labels."""
         _, (event,) = read_events([asking(meta={"labels": {"petition": "p-1"}})])
         assert event == Event(
             Resource("slack/user", "T1/U1", "jane@example.com"),
@@ -52,12 +52,12 @@ class TestReading:
             {"event": "access/request", "meta": {}, "unknown": [1, {"a": 2}]},
         ],
     )
-    def test_nothing_but_the_name(self, event: dict[str, Any]) -> None:
-        """The original crashed on each of these; they are requests of nobody for nothing."""
+    def test_empty_requests(self, event: dict[str, Any]) -> None:
+        """Requests without fields are read as empty; the original crashed."""
         assert read_events([event])[1] == (Event(Resource(), (), {}, ({},)),)
 
     def test_names_and_order(self) -> None:
-        """All names are told; requests come in their order, other events are left unread."""
+        """All event names are returned, and the requests in order; others aren't read."""
         first, second = asking(actor={"id": "1"}), asking(actor={"id": "2"})
         names, events = read_events(
             [{"event": "sso.login", "actor": 7}, first, {}, {"event": "access/grant"}, second]
@@ -67,12 +67,12 @@ class TestReading:
 
     @pytest.mark.parametrize("events", [[], None])
     def test_no_events(self, events: object) -> None:
-        """The original crashed on an empty list."""
+        """An empty list is valid; the original crashed."""
         assert read_events(events) == (set(), ())
 
     @pytest.mark.parametrize("name", ["Access/Request", "access/request ", "access/request/x"])
     def test_only_the_exact_name_is_a_request(self, name: str) -> None:
-        """Other spellings are other events."""
+        """Other spellings of the event's name are other events."""
         assert read_events([asking(event=name)])[1] == ()
 
     @pytest.mark.parametrize(
@@ -100,19 +100,19 @@ class TestReading:
         ],
     )
     def test_the_wrong_type(self, events: object, message: str) -> None:
-        """The error names the field, and neither a value nor the name of a label."""
+        """The error names the field, but neither the value nor a label's name."""
         with pytest.raises(ShapeError) as caught:
             read_events(events)
         assert str(caught.value) == message
 
     def test_a_label_that_is_null(self) -> None:
-        """It is read as empty."""
+        """A null label is read as empty."""
         _, (event,) = read_events([asking(meta={"labels": {"a": None}})])
         assert event.labels == {"a": ""}
 
 
-class TestWhatIsAsked:
-    """What the labels of a request ask for."""
+class TestLabels:
+    """The meaning of a request's labels."""
 
     @pytest.mark.parametrize(
         ("labels", "petitions"),
@@ -126,7 +126,7 @@ class TestWhatIsAsked:
         ],
     )
     def test_petitions(self, labels: dict[str, str], petitions: tuple[str, ...]) -> None:
-        """Both labels name one, in any spelling; an empty one is none."""
+        """Both labels can name a petition, in any spelling; an empty one doesn't."""
         assert labelled(**labels).groups == petitions
 
     @pytest.mark.parametrize(
@@ -144,14 +144,14 @@ class TestWhatIsAsked:
         ],
     )
     def test_duration(self, one: str | None, other: str | None, hours: int) -> None:
-        """The shorter one of the two labels that is positive."""
+        """The shortest positive duration of the two labels counts."""
         labels = {"indent.com__time__duration": one, "indent.com__petition__duration": other}
         given = {name: value for name, value in labels.items() if value is not None}
         assert labelled(**given).requested_duration == timedelta(hours=hours)
 
     @pytest.mark.parametrize("value", ["", "0s", "-1ns", "-5h", "6", "six hours", "2562048h"])
     def test_no_duration(self, value: str) -> None:
-        """What is not positive, not readable or too large asks for nothing."""
+        """A duration that isn't positive, readable or within limits is ignored here."""
         assert labelled(**{"indent.com/time/duration": value}).requested_duration is None
 
     @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ class TestWhatIsAsked:
                 (each, "...")
                 for each in ('1h"', "1h\x1b[2J", "\u200b1h", "1\u202eh", "\ud800", "a\nb")
             ),
-            # Printable, and yet nothing shows: it would be said of 1h that it can't be read.
+            # Invisible though printable: quoted, this would look like a plain 1h.
             *(
                 (f"1h{each}", "...")
                 for each in ("\u2800", "\u3164", "\uffa0", "\u115f", "\ufe0f", "\u034f")
@@ -177,9 +177,9 @@ class TestWhatIsAsked:
     )
     @pytest.mark.parametrize("name", ["indent.com/time/duration", "Indent.com/Petition/Duration "])
     def test_unreadable_duration(self, name: str, value: str, expected: str) -> None:
-        """It is told from none, under each label, and repeated only if it is short and plain.
+        """An unreadable duration is reported, and quoted only if it's short and plain.
 
-        What stands for it can't be read either: so it is the same when a log line is replayed.
+        Its replacement can't be read either, so a replay of the log line decides the same.
         """
         assert labelled(**{name: value}).unreadable_duration == expected
         assert labelled(**{name: expected}).unreadable_duration == expected
@@ -187,7 +187,7 @@ class TestWhatIsAsked:
     @pytest.mark.parametrize("value", [["1h"], True, 3600, 1.5, {"seconds": 3600}, 0, False, []])
     @pytest.mark.parametrize("name", [DURATION, "indent.com/petition/duration", EXPIRES])
     def test_a_time_of_another_type(self, name: str, value: object) -> None:
-        """Labels are texts in Indent's protocol: the call is refused, so that humans decide."""
+        """A time label that isn't a text refuses the whole call."""
         with pytest.raises(ShapeError, match=r"meta\.labels is not a string$"):
             read_events([asking(meta={"labels": {name: value}})])
         request = labelled(**{name: ""})
@@ -195,7 +195,7 @@ class TestWhatIsAsked:
         assert request.unreadable_duration == request.unreadable_expiry == ""
 
     def test_expiry(self) -> None:
-        """An instant in UTC, or nothing if it cannot be read."""
+        """The expiry is read as an instant in UTC; an unreadable one is reported."""
         label = "indent.com/time/expires"
         expiry = labelled(**{label: "2026-03-04T15:00:00+02:00"}).requested_expiry
         assert expiry == datetime(2026, 3, 4, 13, 0, tzinfo=UTC)
@@ -218,8 +218,8 @@ class TestWhatIsAsked:
             "\x7findent.com/petition/duration",
         ],
     )
-    def test_a_label_that_is_dropped_is_heeded(self, label: str) -> None:
-        """Whatever spelling of a time label the claim would drop also limits the time."""
+    def test_any_spelling_of_a_time_label_counts(self, label: str) -> None:
+        """A label that the claim drops as a time label also limits the time."""
         event = Event(Resource(), (), {label: " 5m "})
         assert event.request.requested_duration == timedelta(minutes=5)
         made = claim(event, actor={}, reason="", now=NOW, duration=timedelta(minutes=1))
@@ -235,7 +235,7 @@ class TestWhatIsAsked:
         ],
     )
     def test_emails(self, labels: dict[str, str], emails: tuple[str, ...]) -> None:
-        """A label may state one more for the requester, or for a resource."""
+        """A label can add an e-mail to the requester or a resource."""
         one = Resource(email="jane@example.com", labels=labels)
         request = read_request(one, (one,), {})
         assert request.requester.other_emails == emails
@@ -243,10 +243,10 @@ class TestWhatIsAsked:
 
 
 class TestClaim:
-    """The approving event."""
+    """The approval event."""
 
-    def test_to_the_letter(self) -> None:
-        """Requester first, then the resources, as they came; our times, the other labels."""
+    def test_whole_claim(self) -> None:
+        """The claim has requester and resources unchanged, our times, and the other labels."""
         labels = {"petition": "p-1", "indent.com/workflow/origin/id": "wf-1", "team": "DB"}
         _, (event,) = read_events([asking(meta={"labels": labels})])
         made = claim(event, actor=BOT, reason="Approved", now=NOW, duration=timedelta(hours=6))
@@ -282,8 +282,8 @@ class TestClaim:
             "Indent.com/Petition/Duration ",
         ],
     )
-    def test_labels_that_speak_of_time_are_dropped(self, label: str) -> None:
-        """In any case and with blanks around: whoever reads the claim may be lax about them."""
+    def test_time_labels_are_dropped(self, label: str) -> None:
+        """Time labels are dropped from the claim in any spelling, since readers may be lax."""
         event = Event(Resource(), (), {label: "true", "petition": "p"})
         made = claim(event, actor=BOT, reason="", now=NOW, duration=timedelta(minutes=90))
         assert made["meta"]["labels"] == {
@@ -297,13 +297,13 @@ class TestClaim:
         ["", "time", "indent.com/timezone", "indent.com/petition", "expires/at", "x/expires"],
     )
     def test_other_labels_are_echoed(self, label: str) -> None:
-        """Indent finds the petition by them."""
+        """Other labels are returned, since Indent finds the petition by them."""
         event = Event(Resource(), (), {label: "value"})
         made = claim(event, actor=BOT, reason="", now=NOW, duration=timedelta(hours=1))
         assert made["meta"]["labels"][label] == "value"
 
-    def test_the_request_is_left_as_it_was(self) -> None:
-        """Dropping labels changes the claim, never what was asked."""
+    def test_the_request_is_unchanged(self) -> None:
+        """Dropping labels from the claim doesn't change the request."""
         labels = {"indent.com/time/duration": "9h"}
         claim(Event(Resource(), (), labels), actor=BOT, reason="", now=NOW, duration=timedelta(1))
         assert labels == {"indent.com/time/duration": "9h"}
@@ -325,7 +325,7 @@ class TestClaim:
         ],
     )
     def test_the_reason_is_one_plain_line(self, reason: str, expected: str) -> None:
-        """Names in it come from elsewhere: nothing in it is markup, a mention, a link or a line."""
+        """The reason is one line without markup, mentions or links, whatever names it has."""
         made = claim(
             Event(Resource(), (), {}), actor=BOT, reason=reason, now=NOW, duration=timedelta(1)
         )

@@ -1,4 +1,4 @@
-"""JSM Operations: a site's schedules, who is on shift by account, and whose account it is."""
+"""JSM Operations: a site's schedules, the accounts on shift, and the people behind them."""
 
 from __future__ import annotations
 
@@ -43,27 +43,27 @@ PAYMENTS_ONLY = DutyQuery(schedules=("Payments",))
 
 @pytest.fixture
 def account(client: Client, set_clock: SetClock) -> Iterator[Account]:
-    """JSM Operations, by the clock that is set by hand."""
+    """A JSM Operations account, with a clock set by hand."""
     with open_atlassian("jsm", client, set_clock) as one:
         yield one
 
 
 @pytest.fixture
 def double(account: Account) -> JSM:
-    """The double itself."""
+    """The account's double."""
     assert isinstance(account.double, JSM)
     return account.double
 
 
 def _account(double: JSM, email: str) -> str:
-    return next(each.id for each in double.people if each.email == email)
+    return next(person.id for person in double.people if person.email == email)
 
 
-# -- what is asked -------------------------------------------------------------------------------
+# -- calls ---------------------------------------------------------------------------------------
 
 
 def test_the_calls_of_a_decision(account: Account, double: JSM) -> None:
-    """Cloud id, schedules, who is on shift, whose accounts; later decisions know the cloud id."""
+    """A decision reads the cloud id once, then schedules, on-calls and users."""
     double.put_on_shift("Payments", ANA)
     double.put_on_shift("Payments", BO, rotation="Nights")
     assert holders(account.find()) == [ANA, "bo@acme.example"]
@@ -85,15 +85,15 @@ def test_the_calls_of_a_decision(account: Account, double: JSM) -> None:
     assert double.calls.paths()[4:] == [SCHEDULES, ON_CALLS, USERS]
 
 
-def test_nobody_on_shift_has_no_account(account: Account, double: JSM) -> None:
-    """Without anybody on shift no account is looked up."""
+def test_no_account_is_looked_up_if_nobody_is_on_shift(account: Account, double: JSM) -> None:
+    """If nobody is on shift, no account is looked up."""
     double.put_on_shift("Payments", None)
     assert account.find().failures == ()
     assert double.calls.paths() == [TENANT, SCHEDULES, ON_CALLS]
 
 
 def test_only_schedules_that_a_rule_names(account: Account, double: JSM) -> None:
-    """By exact name or id; any is all that are switched on. No name is sent anywhere."""
+    """Only enabled schedules that match a rule's exact name or id are queried."""
     search = double.add_schedule("Search (Payments too)")
     double.add_schedule("payments")
     old = double.add_schedule("Old", enabled=False)
@@ -116,7 +116,7 @@ def test_only_schedules_that_a_rule_names(account: Account, double: JSM) -> None
 def test_the_first_schedules_only(
     account: Account, double: JSM, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those that are named come first; that others are left out is said."""
+    """Beyond a limit, schedules are skipped and that is reported; named ones come first."""
     monkeypatch.setattr(jsm, "MOST_SCHEDULES", 2)
     for name in ("S1", "S2", "S3"):
         double.put_on_shift(double.add_schedule(name), ANA)
@@ -130,7 +130,7 @@ def test_the_first_schedules_only(
 
 
 def test_one_schedule_failing_hides_no_other(account: Account, double: JSM) -> None:
-    """What can be asked counts, by name, too."""
+    """If one schedule fails, the others still count, by name or id."""
     double.put_on_shift("Payments", ANA)
     double.put_on_shift(double.add_schedule("Search"), BO)
     double.fail(ON_CALLS, faults.Status(404))
@@ -154,11 +154,11 @@ def _pages_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_pages_of_two")
 @pytest.mark.parametrize(("more", "calls"), [(0, 1), (1, 1), (2, 2), (3, 2), (4, 3)])
 def test_all_schedules(more: int, calls: int, account: Account, double: JSM) -> None:
-    """Page by page, to the end, and none twice."""
+    """All pages of schedules are read, each once."""
     ids = [PAYMENTS, *(double.add_schedule(f"S{number}").id for number in range(more))]
     snapshot = account.find(DutyQuery(schedules=("Nothing",)))
     assert ([listed.id for listed in snapshot.schedules_and_roles], snapshot.failures) == (ids, ())
-    offsets = [each.query["offset"] for each in double.calls if each.path == SCHEDULES]
+    offsets = [call.query["offset"] for call in double.calls if call.path == SCHEDULES]
     assert offsets == [[str(2 * number)] for number in range(calls)]
 
 
@@ -174,7 +174,7 @@ def test_all_schedules(more: int, calls: int, account: Account, double: JSM) -> 
     ],
 )
 def test_a_later_page_is_broken(fault: Fault, problem: str, account: Account, double: JSM) -> None:
-    """The schedules before count, by id only: an unread one could have the same name."""
+    """If a later page fails, earlier schedules count by id only: names may not be unique."""
     for name in ("Payments 1", "Payments 2"):
         double.add_schedule(name)
     double.put_on_shift("Payments", ANA)
@@ -190,7 +190,7 @@ def test_a_later_page_is_broken(fault: Fault, problem: str, account: Account, do
 
 @pytest.mark.parametrize("repeat", [False, True])
 def test_a_list_without_end(repeat: bool, account: Account, double: JSM) -> None:  # noqa: FBT001 - a parameter of the test
-    """The same page again ends it; what came counts, by id only."""
+    """Reading stops at a page that adds nothing; the schedules read count by id only."""
     double.put_on_shift("Payments", ANA)
     double.fail(SCHEDULES, faults.EndlessPages(repeat=repeat), times=2)
     snapshot = account.find(PAYMENTS_ONLY)
@@ -202,10 +202,8 @@ def test_a_list_without_end(repeat: bool, account: Account, double: JSM) -> None
 
 
 @pytest.mark.usefixtures("_pages_of_two")
-def test_the_last_page_that_is_read(
-    account: Account, double: JSM, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A list of exactly as many pages is read whole; one more entry is one too many."""
+def test_page_limit(account: Account, double: JSM, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list of exactly the page limit is read whole; one more schedule exceeds the limit."""
     monkeypatch.setattr(jsm, "MOST_PAGES", 2)
     for name in ("S1", "S2", "S3"):
         double.add_schedule(name)
@@ -231,7 +229,7 @@ def test_the_last_page_that_is_read(
 def test_a_link_is_never_followed(
     link: str, account: Account, double: JSM, serve: Callable[..., Scripted]
 ) -> None:
-    """It says that there is a next page, not where: the token goes to the one host."""
+    """The next-page link is never followed, so the token goes to one host only."""
     evil = serve(reply())
     host = urlsplit(evil.url).netloc
     for name in ("S1", "S2"):
@@ -244,7 +242,7 @@ def test_a_link_is_never_followed(
 
 
 def test_a_link_that_is_null(account: Account, double: JSM) -> None:
-    """Some answers say so that there is no next page, some leave the links out."""
+    """A null or missing link means that there is no next page."""
     for edit in (put("links", "next", value=None), drop("links")):
         double.fail(SCHEDULES, edit)
         assert account.find(DutyQuery(schedules=("x",))).failures == ()
@@ -253,8 +251,8 @@ def test_a_link_that_is_null(account: Account, double: JSM) -> None:
 # -- who is on shift -----------------------------------------------------------------------------
 
 
-def test_only_who_is_on_shift_himself(account: Account, double: JSM) -> None:
-    """A step does not say when it comes, so who is behind a team or escalation does not count."""
+def test_only_accounts_on_shift_count(account: Account, double: JSM) -> None:
+    """People behind an escalation, team or nested schedule don't count, only direct accounts."""
     inner = double.add_schedule("Inner")
     double.put_on_shift(inner, CY)
     for thing in (
@@ -271,7 +269,7 @@ def test_only_who_is_on_shift_himself(account: Account, double: JSM) -> None:
 
 
 def test_the_flat_list_is_not_read(account: Account, double: JSM) -> None:
-    """It mixes in back-ups, under a field of its own: such an answer is of nobody, and said."""
+    """The flat list includes backups: such an answer puts nobody on call, and is reported."""
     double.put_on_shift("Payments", ANA)
     ana = _account(double, ANA)
     for flat in ({"onCallUsers": [ana]}, {"onCallRecipients": [ANA]}):
@@ -283,19 +281,19 @@ def test_the_flat_list_is_not_read(account: Account, double: JSM) -> None:
 
 @pytest.mark.parametrize("what", faults.JSM["on-calls"])
 def test_trees_of_wrong_types(what: str, account: Account, double: JSM) -> None:
-    """Nobody is on call by what is wrong, and that is said."""
+    """An entry of a wrong type puts nobody on call, and is reported."""
     double.put_on_shift("Payments", ANA)
     double.put_on_shift(double.add_schedule("Search"), BO)
     double.fail(ON_CALLS, faults.JSM["on-calls"][what])
     snapshot = account.find()
-    counts = what.startswith("onCallParticipants.*.onCallParticipants:")  # nobody looks at those
+    counts = what.startswith("onCallParticipants.*.onCallParticipants:")  # not read
     assert holders(snapshot) == [*([ANA] if counts else []), "bo@acme.example"]
     assert bool(snapshot.failures) is not counts
     assert account.decide().approved is counts
 
 
-def test_a_participant_that_is_odd_hides_no_other(account: Account, double: JSM) -> None:
-    """What cannot be read is left out."""
+def test_an_unreadable_participant_hides_no_other(account: Account, double: JSM) -> None:
+    """An unreadable participant is skipped and reported; others still count."""
     double.put_on_shift("Payments", ANA)
     double.put_on_shift("Payments", BO)
     double.fail(ON_CALLS, put("onCallParticipants", 0, "id", value=7))
@@ -304,7 +302,7 @@ def test_a_participant_that_is_odd_hides_no_other(account: Account, double: JSM)
     assert problems(snapshot) == ["1 entries could not be read"]
 
 
-# -- whose account it is -------------------------------------------------------------------------
+# -- accounts ------------------------------------------------------------------------------------
 
 
 def test_accounts_of_one_e_mail_are_one_person(account: Account, double: JSM) -> None:
@@ -320,16 +318,16 @@ def test_accounts_of_one_e_mail_are_one_person(account: Account, double: JSM) ->
     assert account.decide(end_with_shift={}).duration == 2 * hour
 
 
-def test_accounts_that_nobody_asked_for(account: Account, double: JSM) -> None:
-    """Whom an answer adds is not on call: only accounts that are on shift are read."""
+def test_accounts_that_were_not_requested(account: Account, double: JSM) -> None:
+    """An account in the answer that isn't on shift doesn't count."""
     double.put_on_shift("Payments", ANA)
     bo = _account(double, BO)
     double.fail(USERS, Edited(lambda body: body["values"][0].update(accountId=bo)))
     assert account.find().duties == ()
 
 
-def test_an_account_id_is_written_into_the_address_safely(account: Account, double: JSM) -> None:
-    """Whatever it holds is one value of the query."""
+def test_an_account_id_is_escaped_in_the_query(account: Account, double: JSM) -> None:
+    """An account id with special characters stays one value of the query."""
     double.put_on_shift("Payments", ANA)
     odd = "712020:x&accountId=712020:y#z /é"
     double.fail(ON_CALLS, put("onCallParticipants", 0, "id", value=odd))
@@ -338,7 +336,7 @@ def test_an_account_id_is_written_into_the_address_safely(account: Account, doub
 
 
 def test_many_on_shift(account: Account, double: JSM, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So many are looked up at a time; the vendor's own ten a page are not the limit."""
+    """Accounts are looked up in batches of our size, not the vendor's default of ten."""
     people = [double.add_person(f"P{n}", f"p{n:02}@acme.example") for n in range(30)]
     for number, each in enumerate(people):
         double.put_on_shift("Payments", each, rotation=f"R{number}")
@@ -350,7 +348,7 @@ def test_many_on_shift(account: Account, double: JSM, monkeypatch: pytest.Monkey
 
 
 def test_pages_of_users(account: Account, double: JSM) -> None:
-    """A site that gives fewer at a time is asked on."""
+    """If the site returns fewer users than requested, the next page is read."""
     double.put_on_shift("Payments", ANA)
     double.put_on_shift("Payments", BO, rotation="Nights")
 
@@ -361,12 +359,12 @@ def test_pages_of_users(account: Account, double: JSM) -> None:
 
     double.fail(USERS, Edited(cut))
     assert holders(account.find()) == [ANA, "bo@acme.example"]
-    assert [each.query["startAt"] for each in double.calls if each.path == USERS] == [["0"], ["1"]]
+    assert [call.query["startAt"] for call in double.calls if call.path == USERS] == [["0"], ["1"]]
 
 
 @pytest.mark.parametrize("what", faults.JSM["users"])
 def test_users_of_wrong_types(what: str, account: Account, double: JSM) -> None:
-    """Nobody is on call by what is wrong; a missing e-mail needs no saying, all else does."""
+    """A user of a wrong type isn't on call; all but a missing e-mail is reported."""
     double.put_on_shift("Payments", ANA)
     double.fail(USERS, faults.JSM["users"][what])
     snapshot = account.find()
@@ -377,8 +375,8 @@ def test_users_of_wrong_types(what: str, account: Account, double: JSM) -> None:
     assert ANA not in repr(snapshot.failures)
 
 
-def test_a_user_who_is_odd_hides_no_other(account: Account, double: JSM) -> None:
-    """What cannot be read is left out."""
+def test_an_unreadable_user_hides_no_other(account: Account, double: JSM) -> None:
+    """An unreadable user is skipped and reported; others still count."""
     double.put_on_shift("Payments", ANA)
     double.put_on_shift("Payments", BO)
     double.fail(USERS, put("values", 0, "emailAddress", value=7))
@@ -387,8 +385,8 @@ def test_a_user_who_is_odd_hides_no_other(account: Account, double: JSM) -> None
     assert problems(snapshot) == ["1 entries could not be read"]
 
 
-def test_accounts_by_team_have_no_end(account: Account, double: JSM) -> None:
-    """The timeline's accounts are those that were looked up before: nobody is looked up anew."""
+def test_timeline_needs_no_further_accounts(account: Account, double: JSM) -> None:
+    """The timeline uses the accounts already looked up, without further calls."""
     double.put_on_shift("Payments", double.add_team("Core", [ANA]), rotation="Nights")
     double.put_on_shift("Payments", ANA)
     snapshot = account.find(ANAS_END._replace(holders=None))
@@ -402,7 +400,7 @@ def test_accounts_by_team_have_no_end(account: Account, double: JSM) -> None:
     ]
 
 
-# -- a bad day -----------------------------------------------------------------------------------
+# -- faults --------------------------------------------------------------------------------------
 
 _STAGES = {
     TENANT: "schedules",
@@ -417,7 +415,7 @@ _STAGES = {
     ("fault", "problem"),
     BAD_ANSWERS,
 )
-def test_what_cannot_be_had(
+def test_each_call_fails(
     path: str,
     fault: Fault,
     problem: str,
@@ -425,7 +423,7 @@ def test_what_cannot_be_had(
     double: JSM,
     real_deadline: Callable[[float], Deadline],
 ) -> None:
-    """Wherever it fails, nobody is on call, within the budget, and the log says where and why."""
+    """Whichever call fails, nobody is on call, in time, and the failure names the call."""
     double.put_on_shift("Payments", ANA)
     double.fail(path, fault)
     slow = takes_time(fault)
@@ -434,20 +432,20 @@ def test_what_cannot_be_had(
     (failure,) = snapshot.failures
     assert failure.question == _STAGES[path]
     assert problem in failure.problem
-    # A site that fails has the right name.
+    # Only a 404 suggests that JSM_SITE is wrong.
     is_missing = path == TENANT and "answered 404" in failure.problem
     assert ("JSM_SITE" in failure.problem) is is_missing
 
 
 def test_a_site_that_is_not_there(account: Account, double: JSM) -> None:
-    """A 404 says that the setting may be wrong."""
+    """A 404 for the site says that JSM_SITE may be wrong."""
     double.fail(TENANT, faults.Status(404))
     assert problems(account.find()) == ["answered 404: no such site, so JSM_SITE may be wrong"]
 
 
 @pytest.mark.parametrize("path", [SCHEDULES, USERS])
 def test_what_a_refusal_says(path: str, account: Account, double: JSM) -> None:
-    """401 names the scope, which a token that is good for alerts may lack."""
+    """A 401 names the scope that the token may lack."""
     double.put_on_shift("Payments", ANA)
     scope = OPS_SCOPE if path == SCHEDULES else USER_SCOPE
     double.fail(path, faults.Status(401))
@@ -459,8 +457,8 @@ def test_what_a_refusal_says(path: str, account: Account, double: JSM) -> None:
 
 
 @pytest.mark.parametrize("what", faults.JSM["tenant"])
-def test_cloud_ids_that_are_none(what: str, account: Account, double: JSM) -> None:
-    """Nothing but an id becomes part of an address, and the token is not sent without one."""
+def test_invalid_cloud_ids(what: str, account: Account, double: JSM) -> None:
+    """An invalid cloud id isn't put into a URL, and the token isn't sent."""
     double.put_on_shift("Payments", ANA)
     double.fail(TENANT, faults.JSM["tenant"][what])
     snapshot = account.find()
@@ -473,7 +471,7 @@ def test_cloud_ids_that_are_none(what: str, account: Account, double: JSM) -> No
 
 @pytest.mark.parametrize("what", faults.JSM["schedules"])
 def test_schedules_of_wrong_types(what: str, account: Account, double: JSM) -> None:
-    """Nobody is approved by a name that was not read, and what is wrong is said."""
+    """A schedule of a wrong type approves nobody by name, and is reported."""
     double.put_on_shift("Payments", ANA)
     double.fail(SCHEDULES, faults.JSM["schedules"][what])
     decision = account.decide()
@@ -482,10 +480,10 @@ def test_schedules_of_wrong_types(what: str, account: Account, double: JSM) -> N
     assert bool(snapshot.failures) is (what != "values.*.name: null")
 
 
-def test_token_and_e_mail_stay_out_of_what_is_said(
+def test_token_and_email_are_never_repeated(
     account: Account, serve: Callable[..., Scripted]
 ) -> None:
-    """Whatever an error's body repeats, nothing of it is told."""
+    """If an error's body repeats the token and e-mail, the failure doesn't."""
     body = json.dumps({"message": f"{BOT} {TOKEN}", "cloudId": "c1"}).encode()
     server = serve(reply(body), reply(body, 401))
     snapshot = account.reconnect(JSM_SITE=server.url, JSM_BASE_URL=server.url).find()

@@ -1,4 +1,4 @@
-"""JSM Operations, asked about one person and a few schedules; tokens with scopes and without."""
+"""JSM Operations, asked about one person and a few schedules, with each kind of token."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ AT_SITE = "/rest/api/3/user/search"
 
 @pytest.fixture
 def account(client: Client, set_clock: SetClock) -> Iterator[Account]:
-    """A site on which Ana is on shift of the schedule Nights, whose cloud id is known."""
+    """A site where Ana is on shift for Nights, and the cloud id is already known."""
     with open_atlassian("jsm", client, set_clock) as one:
         one.double.put_on_shift(one.double.add_schedule("Nights", id=ID), ANA)
         one.find(DutyQuery(schedules=("nothing",), holders=frozenset()))
@@ -42,7 +42,7 @@ def account(client: Client, set_clock: SetClock) -> Iterator[Account]:
 
 @pytest.fixture
 def double(account: Account) -> JSM:
-    """The double itself."""
+    """The account's double."""
     assert isinstance(account.double, JSM)
     return account.double
 
@@ -57,12 +57,12 @@ def id_of(double: JSM, email: str) -> str:
     return next(person.id for person in double.people if person.email == email)
 
 
-# -- what is asked -------------------------------------------------------------------------------
+# -- calls ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("entry", "path"), [("Nights", SCHEDULES), (ID, ONE)])
 def test_four_calls(entry: str, path: str, account: Account, double: JSM) -> None:
-    """The account, the schedule, who is on shift, until when: an account id is enough."""
+    """A decision takes four calls: account, schedule, on-calls and timeline."""
     assert counts(account, entry)
     paths = double.calls.paths()
     assert (sorted(paths[:2]), paths[2:]) == (sorted([SEARCH, path]), [ON_CALLS, TIMELINE])
@@ -73,7 +73,7 @@ def test_four_calls(entry: str, path: str, account: Account, double: JSM) -> Non
 
 
 def test_an_end_that_a_rule_needs(account: Account, double: JSM) -> None:
-    """It costs no further call: the timeline is read by the account id as well."""
+    """A rule that needs the shift's end costs no further call."""
     double.put_on_shift("Nights", BO, NOW, NOW + 3 * HOUR, rotation="r2")
     when = {"on_call": {"schedules": ["Nights"]}}
     decision = account.decide("bo@acme.example", when=when, end_with_shift={})
@@ -83,7 +83,7 @@ def test_an_end_that_a_rule_needs(account: Account, double: JSM) -> None:
 
 @pytest.mark.parametrize("entry", ["Nights", ID])
 def test_the_same_calls_on_a_large_site(entry: str, account: Account, double: JSM) -> None:
-    """People and schedules beside those that matter cost no call."""
+    """The number of calls doesn't grow with people and schedules that don't matter."""
 
     def count(email: str) -> tuple[bool, int]:
         double.calls.clear()
@@ -98,7 +98,7 @@ def test_the_same_calls_on_a_large_site(entry: str, account: Account, double: JS
 
 
 def test_many_schedules(account: Account, double: JSM) -> None:
-    """The list is read rather than searched for each of them, so that none is missed."""
+    """If a rule names many schedules, the whole list is read once, and none is missed."""
     names = [f"Schedule no {number}" for number in range(MOST_SCHEDULES)]
     assert account.decide(when={"on_call": {"schedules": [*names, "Nights"]}}).approved
     assert double.calls.paths().count(SCHEDULES) == 1
@@ -109,21 +109,21 @@ def test_many_schedules(account: Account, double: JSM) -> None:
 
 @pytest.mark.parametrize("enabled", [True, False])
 def test_a_name_that_two_schedules_have(account: Account, double: JSM, *, enabled: bool) -> None:
-    """It means neither; an id does."""
+    """A name of two schedules matches neither; an id does."""
     double.add_schedule("Nights", enabled=enabled)
     assert not counts(account, "Nights")
     assert counts(account, ID)
 
 
-def test_a_schedule_called_like_another_ones_id(account: Account, double: JSM) -> None:
-    """Whoever makes one is not on call for the schedule that the policy names by its id."""
+def test_a_schedule_named_like_another_ones_id(account: Account, double: JSM) -> None:
+    """A schedule whose name equals another's id isn't the one that the policy names by id."""
     double.put_on_shift(double.add_schedule(ID), BO)
     assert not counts(account, ID, BO)
     assert counts(account, ID)
 
 
 def test_a_name_that_looks_like_an_id(account: Account, double: JSM) -> None:
-    """It counts once it is known to be nothing's id; while that is not known, it does not."""
+    """A name that looks like an id counts only once no schedule with that id is found."""
     double.put_on_shift(double.add_schedule("team-7"), ANA)
     assert counts(account, "team-7")
     double.fail(f"{SCHEDULES}/team-7", faults.Status(500))
@@ -132,7 +132,7 @@ def test_a_name_that_looks_like_an_id(account: Account, double: JSM) -> None:
 
 @pytest.mark.parametrize("status", [400, 422])
 def test_a_name_that_is_refused_as_an_id(status: int, account: Account, double: JSM) -> None:
-    """It is searched for; of an id, only that there is no such thing leads there."""
+    """If the API rejects a name as an id, it's searched by name; a UUID isn't."""
     for name in ("team-7", ID):
         double.put_on_shift(double.add_schedule(name), BO)
         double.fail(f"{SCHEDULES}/{name}", faults.Status(status))
@@ -141,7 +141,7 @@ def test_a_name_that_is_refused_as_an_id(status: int, account: Account, double: 
 
 
 def test_a_name_in_place_of_an_id(account: Account, double: JSM) -> None:
-    """Should the API find a schedule by its name one day, that does not make the name unique."""
+    """If the API finds a schedule by name where an id belongs, the name still isn't unique."""
     own, _ = double.add_schedule("team-7"), double.add_schedule("team-7")
     double.put_on_shift(own, ANA)
     answer = Response(200, {"id": own.id, "name": "team-7", "enabled": True})
@@ -149,8 +149,8 @@ def test_a_name_in_place_of_an_id(account: Account, double: JSM) -> None:
     assert not counts(account, "team-7")
 
 
-def test_a_name_that_others_have_in_theirs(account: Account, double: JSM) -> None:
-    """The search finds them; the name is still one schedule's, unless it is on a later page."""
+def test_a_name_that_begins_other_names(account: Account, double: JSM) -> None:
+    """Names that begin alike don't matter, but a second schedule of the same name does."""
     for number in range(120):
         double.add_schedule(f"Nights {number}")
     assert counts(account, "Nights")
@@ -159,8 +159,8 @@ def test_a_name_that_others_have_in_theirs(account: Account, double: JSM) -> Non
 
 
 @pytest.mark.parametrize("entry", ["Nights", ID])
-def test_a_schedule_that_is_switched_off(entry: str, account: Account, double: JSM) -> None:
-    """Nobody is on call for it."""
+def test_a_disabled_schedule(entry: str, account: Account, double: JSM) -> None:
+    """Nobody is on call for a disabled schedule."""
     double.enable_schedule("Nights", enabled=False)
     assert not counts(account, entry)
     assert double.calls.paths().count(ON_CALLS) == 0
@@ -180,33 +180,33 @@ def test_a_schedule_that_is_switched_off(entry: str, account: Account, double: J
     ids=["401", "403", "500", "garbage", "no list", "no end", "repeats"],
 )
 def test_a_search_for_a_schedule_that_fails(fault: Fault, account: Account, double: JSM) -> None:
-    """Another schedule could have the name."""
+    """If the search fails, the name may not be unique, and approves nobody."""
     double.fail(SCHEDULES, fault)
     assert not counts(account, "Nights")
 
 
-# -- whose account it is -------------------------------------------------------------------------
+# -- accounts ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "email", ["ana@acme.exampl", "ana", "na@acme.example", "ana@acme.example.org"]
 )
 def test_an_email_that_is_not_the_same(email: str, account: Account, double: JSM) -> None:
-    """Beginnings find Ana: nobody is Ana by a part of her e-mail, nor the other way around."""
+    """A part of Ana's e-mail, or a longer one, doesn't identify Ana."""
     double.add_person("Other", "ana@acme.example.org")
     assert not counts(account, "Nights", email)
     assert counts(account, "Nights")
 
 
-def test_another_account_that_shows_no_email(account: Account, double: JSM) -> None:
-    """An account found by its name is not hers."""
+def test_an_account_with_an_email_as_its_name(account: Account, double: JSM) -> None:
+    """An account named like Ana's e-mail, without an e-mail, isn't Ana's."""
     double.put_on_shift("Nights", double.add_person(ANA, None), rotation="r2")
     double.take_off_shift("Nights", ANA)
     assert not counts(account, "Nights")
 
 
 def test_several_accounts_with_one_email(account: Account, double: JSM) -> None:
-    """The accounts on shift are looked up then, as without a search."""
+    """If several accounts have the e-mail, the accounts on shift are looked up instead."""
     second = double.add_person("Ana again", "ANA@acme.example")
     snapshot = account.find(DutyQuery(schedules=("Nights",), holders=frozenset({ANA})))
     assert (snapshot.users, holders(snapshot)) == ((), [ANA])
@@ -219,16 +219,16 @@ def test_several_accounts_with_one_email(account: Account, double: JSM) -> None:
 @pytest.mark.parametrize(
     "change", [{"active": False}, {"account_type": "app"}, {"account_type": "customer"}]
 )
-def test_an_account_that_is_nobody(
+def test_an_account_that_is_not_a_persons(
     change: dict[str, object], account: Account, double: JSM
 ) -> None:
-    """Closed, or an app's: nobody is approved by it."""
+    """A closed account, or one that isn't a person's, approves nobody."""
     double.change_person(ANA, **change)  # type: ignore[arg-type]
     assert not counts(account, "Nights")
 
 
 def test_a_hidden_email(account: Account, double: JSM) -> None:
-    """The search finds nobody, and who is on shift is counted among those without an e-mail."""
+    """A person with a hidden e-mail isn't found, but is counted as on shift without e-mail."""
     double.change_person(ANA, hidden=True)
     snapshot = account.find(DutyQuery(schedules=("Nights",), holders=frozenset({ANA})))
     assert (snapshot.duties, snapshot.users) == ((), ())
@@ -236,8 +236,8 @@ def test_a_hidden_email(account: Account, double: JSM) -> None:
     assert not counts(account, "Nights")
 
 
-def test_a_person_who_is_known(account: Account, double: JSM) -> None:
-    """Colleagues on shift are not looked up."""
+def test_only_the_requesters_account_is_looked_up(account: Account, double: JSM) -> None:
+    """If the requester's account is found, colleagues on shift aren't looked up."""
     double.put_on_shift("Nights", BO, rotation="r2")
     snapshot = account.find(DutyQuery(schedules=("Nights",), holders=frozenset({ANA})))
     assert snapshot.users == (ProviderUser("JSM Operations", ANA, id_of(double, ANA)),)
@@ -246,7 +246,7 @@ def test_a_person_who_is_known(account: Account, double: JSM) -> None:
 
 
 def test_more_accounts_than_are_read(account: Account, double: JSM) -> None:
-    """One of those left out could have the same e-mail: that is reported."""
+    """If more accounts match than are read, that is reported."""
     for number in range(MOST_ACCOUNTS):
         double.add_person("Other", f"{ANA}.{number}")
     snapshot = account.find(DutyQuery(schedules=("Nights",), holders=frozenset({ANA})))
@@ -257,13 +257,13 @@ def test_more_accounts_than_are_read(account: Account, double: JSM) -> None:
 
 
 def test_a_token_with_scopes(account: Account, double: JSM) -> None:
-    """The gateway alone takes it: the site is not asked."""
+    """A token with scopes works at the gateway, and the site isn't called."""
     assert counts(account, "Nights")
     assert not any(path.startswith("/rest/") for path in double.calls.paths())
 
 
 def test_a_token_without_scopes(account: Account, double: JSM) -> None:
-    """The site takes it, which is remembered."""
+    """A token without scopes works at the site, which is remembered."""
     double.scopes = None
     assert counts(account, "Nights")
     assert double.calls.paths().count(SEARCH) == double.calls.paths().count(AT_SITE) == 1
@@ -273,9 +273,9 @@ def test_a_token_without_scopes(account: Account, double: JSM) -> None:
 
 
 def test_a_token_that_the_gateway_refused_once(account: Account, double: JSM) -> None:
-    """It is asked again once the site refuses it: nobody has to start the function anew."""
+    """The gateway is tried again once the site refuses the token, without a restart."""
     double.fail(SEARCH, faults.Status(401), times=1)
-    nobody = Response(200, [])  # as to anybody whom the site does not know
+    nobody = Response(200, [])  # the site's answer to an unknown caller
     double.fail(AT_SITE, lambda exchange: exchange.send(nobody), times=1)
     assert counts(account, "Nights")
     double.calls.clear()
@@ -283,8 +283,8 @@ def test_a_token_that_the_gateway_refused_once(account: Account, double: JSM) ->
     assert double.calls.paths().count(SEARCH) == 1
 
 
-def test_a_token_that_neither_takes(account: Account, double: JSM) -> None:
-    """The log says so once, in words that help."""
+def test_a_token_that_is_refused_everywhere(account: Account, double: JSM) -> None:
+    """If gateway and site refuse the token, the failure says what may be wrong."""
     double.scopes = ["read:ops-config:jira-service-management"]
     snapshot = account.find(DutyQuery(schedules=("Nights",), holders=frozenset({ANA})))
     reason = "the e-mail or the token is wrong, or the token lacks the scope read:jira-user"
@@ -294,13 +294,13 @@ def test_a_token_that_neither_takes(account: Account, double: JSM) -> None:
 
 @pytest.mark.parametrize("status", [403, 404, 500])
 def test_only_a_refusal_leads_to_the_site(status: int, account: Account, double: JSM) -> None:
-    """Any other error is what it is."""
+    """Only a 401 from the gateway leads to the site; other errors don't."""
     double.fail(USERS, faults.Status(status))
     assert not counts(account, "Nights")
     assert AT_SITE not in double.calls.paths()
 
 
-# -- a bad day -----------------------------------------------------------------------------------
+# -- faults --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -320,7 +320,7 @@ def test_a_search_for_accounts_that_fails(
     double: JSM,
     real_deadline: Callable[[float], Deadline],
 ) -> None:
-    """Whose accounts are on shift is looked up instead, while there is time."""
+    """If the account search fails, the accounts on shift are looked up in time."""
     double.fail(SEARCH, fault)
     slow = takes_time(fault) or isinstance(fault, faults.Drip)
     query = DutyQuery(schedules=("Nights",), holders=frozenset({ANA}))
@@ -345,19 +345,19 @@ def test_a_search_for_accounts_that_fails(
         put(0, "active", value="true"),
         put(0, value="Ana"),
     ],
-    ids=["an id that is none", "no id", "a list of e-mails", "a text for active", "a text"],
+    ids=["a number as id", "no id", "a list of e-mails", "a text for active", "a text"],
 )
 def test_a_wrong_type_in_an_account(edit: Edited, account: Account, double: JSM) -> None:
-    """It is nobody's account, and is reported."""
+    """An account of a wrong type is skipped and reported."""
     double.fail(SEARCH, edit)
     snapshot = account.find(DutyQuery(schedules=("Nights",), holders=frozenset({ANA})))
     assert (snapshot.users, problems(snapshot)) == ((), ["1 entries could not be read"])
 
 
-def test_the_cloud_id_cannot_be_had(
+def test_the_cloud_id_hangs(
     client: Client, set_clock: SetClock, real_deadline: Callable[[float], Deadline]
 ) -> None:
-    """What waits for it gives up in time."""
+    """If the cloud id can't be read, other questions give up in time."""
     with open_atlassian("jsm", client, set_clock) as one:
         one.double.fail(TENANT, faults.Hang())
         query = DutyQuery(schedules=("Nights",), holders=frozenset({ANA}))
@@ -366,8 +366,8 @@ def test_the_cloud_id_cannot_be_had(
     assert snapshot.duties == ()
 
 
-def test_somebody_else_finds_the_cloud_id(client: Client, set_clock: SetClock) -> None:
-    """Who waits for that waits no longer than there is time."""
+def test_waiting_for_the_cloud_id(client: Client, set_clock: SetClock) -> None:
+    """While another thread reads the cloud id, others wait no longer than their deadline."""
     with open_atlassian("jsm", client, set_clock) as one:
         waiting = one.client
         assert isinstance(waiting, JSMClient)
@@ -379,10 +379,10 @@ def test_somebody_else_finds_the_cloud_id(client: Client, set_clock: SetClock) -
     assert {problem.removeprefix("given up: ") for problem in problems(snapshot)} == {gave_up}
 
 
-def test_somebody_who_never_finds_the_cloud_id(
+def test_a_frozen_thread_does_not_block_the_cloud_id(
     client: Client, set_clock: SetClock, real_deadline: Callable[[float], Deadline]
 ) -> None:
-    """A question of a call before, frozen on its way, keeps it from nobody."""
+    """A thread left over from an earlier call doesn't keep others from reading the cloud id."""
     with open_atlassian("jsm", client, set_clock) as one:
         one.double.put_on_shift(one.double.add_schedule("Nights", id=ID), ANA)
         waiting = one.client

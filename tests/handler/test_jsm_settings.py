@@ -1,4 +1,4 @@
-"""The settings of JSM Operations: which site, whose account; nothing of it breaks out."""
+"""The settings of JSM Operations: site and account, without injection."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _refused(**changes: str) -> SettingsError:
 
 
 def test_the_settings_of_a_site() -> None:
-    """Two hosts: the site's own, and Atlassian's, which a setting can replace."""
+    """A site has two hosts: its own, and Atlassian's, which can be replaced."""
     assert load(GOOD).providers == {
         "jsm": {
             "JSM_SITE": "https://acme.atlassian.net",
@@ -55,7 +55,7 @@ def test_the_settings_of_a_site() -> None:
     ],
 )
 def test_a_site(value: str, site: str) -> None:
-    """By its name, its host or its address; plain HTTP on this machine only."""
+    """JSM_SITE may be a name, a host or a URL; plain HTTP works on this machine only."""
     assert load({**GOOD, "JSM_SITE": value}).providers["jsm"]["JSM_SITE"] == site
 
 
@@ -75,8 +75,8 @@ def test_a_site(value: str, site: str) -> None:
         ("https://bot:pa55@acme.atlassian.net", "contains an @"),
     ],
 )
-def test_no_site(value: str, expected: str) -> None:
-    """Anything else is refused in a sentence, unquoted where it may hold a password."""
+def test_wrong_sites(value: str, expected: str) -> None:
+    """Other values are refused, and not quoted if they may have a password."""
     error = _refused(JSM_SITE=value)
     assert (error.key, error.example) == ("JSM_SITE", "acme")
     assert str(error) == (
@@ -100,8 +100,8 @@ def test_no_site(value: str, expected: str) -> None:
         "Bot <bot@acme.example>x",
     ],
 )
-def test_no_account(value: str) -> None:
-    """What could be read as another name, another password or another header is refused."""
+def test_wrong_accounts(value: str) -> None:
+    """An e-mail that could inject another name, password or header is refused."""
     error = _refused(JSM_EMAIL=value)
     assert str(error) == "JSM_EMAIL isn't an account's e-mail address"
     assert error.example == "bot@example.com"
@@ -109,19 +109,19 @@ def test_no_account(value: str) -> None:
 
 @pytest.mark.parametrize("missing", ["JSM_SITE", "JSM_EMAIL"])
 def test_the_token_needs_a_site_and_an_account(missing: str) -> None:
-    """One without the others says which is missing."""
+    """A token without site or account is refused, and the error names the missing one."""
     assert str(_refused(**{missing: " "})) == f"{missing} is not set: JSM_API_TOKEN needs it"
 
 
 @pytest.mark.parametrize("value", ["to ken-0123456789", "token\r\nX-Evil: 1", "tok\u00e9n"])
-def test_a_token_that_no_header_holds(value: str) -> None:
-    """It is refused, and not quoted."""
+def test_a_token_with_invalid_characters(value: str) -> None:
+    """A token with characters that a header can't have is refused, without quoting it."""
     error = _refused(JSM_API_TOKEN=value)
     assert str(error) == "JSM_API_TOKEN contains a character that an API key can't have"
 
 
 def test_the_header_is_one_line(client: Client, set_clock: SetClock) -> None:
-    """However long e-mail and token are."""
+    """The header is one line, however long e-mail and token are."""
     settings = {**GOOD, "JSM_BASE_URL": "", "JSM_API_TOKEN": "x" * 500}
     (header,) = jsm.CLIENT(client, set_clock.clock, settings)._headers.values()
     assert header.startswith("Basic ")

@@ -1,4 +1,4 @@
-"""Tokens and signatures: what others made verifies, and nothing that was changed does."""
+"""Tokens: those that other libraries signed verify, and changed ones don't."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RSA_JWK = VECTOR["jwks"]["keys"][0]
 
 
 def encoded(text: str) -> str:
-    """As a part of a token."""
+    """Encode a text as a part of a token."""
     return pyjwt.utils.base64url_encode(text.encode()).decode()
 
 
@@ -42,7 +42,7 @@ def the_key() -> RsaKey:
 
 
 def verifies(text: str) -> bool:
-    """Whether the vector's key signed this text."""
+    """Check whether the vector's key signed this token."""
     try:
         token = read_token(text)
     except TokenError:
@@ -51,7 +51,7 @@ def verifies(text: str) -> bool:
 
 
 def test_the_vector() -> None:
-    """It verifies, and the claims are those that were signed."""
+    """The vector verifies, with its header and claims."""
     assert verifies(vector_token())
     token = read_token(vector_token())
     assert token.header == {"alg": "RS256", "kid": "t-rs", "typ": "JWT"}
@@ -59,7 +59,7 @@ def test_the_vector() -> None:
 
 
 def test_the_vector_is_of_its_key() -> None:
-    """An independent library verifies it with the same set."""
+    """An independent library verifies the vector with the same key set."""
     key = pyjwt.PyJWKSet.from_dict(VECTOR["jwks"])["t-rs"]
     claims = pyjwt.decode(
         vector_token(),
@@ -73,7 +73,7 @@ def test_the_vector_is_of_its_key() -> None:
 
 @pytest.mark.parametrize("algorithm", ["ES256", "EdDSA"])
 def test_other_signatures_do_not_verify(algorithm: str) -> None:
-    """Genuine as they are: what is not RS256 is none."""
+    """The vector's valid ES256 and EdDSA signatures don't verify as RS256."""
     assert not verifies(vector_token(algorithm))
 
 
@@ -87,25 +87,25 @@ def _wycheproof() -> Iterator[Any]:
 
 @pytest.mark.parametrize(("key", "test"), [*_wycheproof()])
 def test_wycheproof(key: RsaKey, test: Mapping[str, str]) -> None:
-    """Only what is valid verifies; nothing that is merely acceptable does."""
+    """Of Wycheproof's signatures only the valid ones verify, not those merely acceptable."""
     message, signature = bytes.fromhex(test["msg"]), bytes.fromhex(test["sig"])
     assert verify_rs256(key, message, signature) is (test["result"] == "valid")
 
 
 @cache
 def private_key(bits: int = 2048) -> rsa.RSAPrivateKey:
-    """A key that is made here."""
+    """A newly made key."""
     return rsa.generate_private_key(65537, bits)
 
 
 def jwk_of(key: rsa.RSAPrivateKey, **more: str) -> dict[str, Any]:
-    """Its public half, as an independent library writes it."""
+    """The public half of a key, as an independent library writes it."""
     return {**pyjwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True), **more}
 
 
 @pytest.mark.parametrize("bits", [2048, 2056, 3072, 4096])
 def test_keys_and_tokens_of_a_library(bits: int) -> None:
-    """Of any usual length, and of one that is no power of two."""
+    """Keys and tokens of an independent library verify, for several key lengths."""
     key = private_key(bits)
     token = read_token(pyjwt.encode({"a": "ä"}, key, "RS256", {"kid": "k"}))
     (known,) = read_keys({"keys": [jwk_of(key, kid="k")]}).values()
@@ -118,7 +118,7 @@ def test_keys_and_tokens_of_a_library(bits: int) -> None:
 @STEADY
 @given(st.data())
 def test_no_changed_token_verifies(data: st.DataObject) -> None:
-    """Whatever character is changed, left out or put in."""
+    """A token with any character changed, removed or added doesn't verify."""
     good = vector_token()
     at = data.draw(st.integers(0, len(good)))
     put = data.draw(st.sampled_from(["", ".", "=", "+", "/", " ", "\n", "A", "B", "_", "-", "é"]))
@@ -127,8 +127,8 @@ def test_no_changed_token_verifies(data: st.DataObject) -> None:
     assert verifies(changed) is (changed == good)
 
 
-def test_no_other_writing_of_the_signature_verifies() -> None:
-    """Its last character has four bits that mean nothing: they must be zero."""
+def test_no_other_encoding_of_the_signature_verifies() -> None:
+    """The last character's unused bits must be zero: no other encoding verifies."""
     good = vector_token()
     others = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") - {good[-1]}
     assert not any(verifies(good[:-1] + other) for other in others)
@@ -138,14 +138,14 @@ def test_no_other_writing_of_the_signature_verifies() -> None:
 @STEADY
 @given(st.binary(max_size=300))
 def test_no_made_up_signature_verifies(signature: bytes) -> None:
-    """Nor does one raise."""
+    """No made-up signature verifies, or raises."""
     assert not verify_rs256(the_key(), b"message", signature)
 
 
 @STEADY
 @given(st.text() | st.lists(st.text()).map(".".join))
 def test_no_text_raises_anything_else(text: str) -> None:
-    """It is a token or it is not."""
+    """Any text is a token or raises TokenError; none verifies."""
     assert not verifies(text)
 
 
@@ -175,8 +175,8 @@ CRITICAL = encoded('{"alg":"RS256","crit":["exp"]}')
         f"{CRITICAL}.{NOTHING}.AAAA",
     ],
 )
-def test_what_is_no_token(text: str) -> None:
-    """The error holds nothing of it."""
+def test_malformed_tokens(text: str) -> None:
+    """A malformed token is refused, with an error that doesn't quote it."""
     with pytest.raises(TokenError) as caught:
         read_token(text)
     assert str(caught.value) in {
@@ -187,13 +187,13 @@ def test_what_is_no_token(text: str) -> None:
 
 
 def test_a_signature_is_decoded() -> None:
-    """All of its characters count, and both that base64url has of its own."""
+    """Signatures are decoded as base64url, with `-` and `_`."""
     assert read_token(f"{HEADER}.{NOTHING}.AAAX").signature == b"\0\0\x17"
     assert read_token(f"{HEADER}.{NOTHING}.-_8").signature == b"\xfb\xff"
 
 
 def test_an_empty_signature_is_read() -> None:
-    """As `alg: none` has it; nothing verifies it."""
+    """An empty signature, as with `alg: none`, can be read but doesn't verify."""
     assert read_token(f"{HEADER}.{NOTHING}.").signature == b""
     assert not verifies(f"{HEADER}.{NOTHING}.")
 
@@ -224,8 +224,8 @@ NOT_TO_VERIFY: list[object] = [[], ["sign"], ["encrypt", "Verify"], "verify", 7,
         {"e": RSA_JWK["n"]},
     ],
 )
-def test_keys_that_are_left_out(change: Mapping[str, object]) -> None:
-    """Those for something else, without an id, and weak ones; the others count."""
+def test_skipped_keys(change: Mapping[str, object]) -> None:
+    """Keys for other uses, without an id, or weak ones are skipped; others count."""
     entries = [
         {**RSA_JWK, **change},
         {**RSA_JWK, "kid": "good"},
@@ -238,19 +238,19 @@ def test_keys_that_are_left_out(change: Mapping[str, object]) -> None:
 
 
 @pytest.mark.parametrize("bits", [1024, 2040])
-def test_short_keys_are_left_out(bits: int) -> None:
-    """RFC 7518 asks for 2048 bits."""
+def test_short_keys_are_skipped(bits: int) -> None:
+    """Keys under 2048 bits are skipped, as in RFC 7518."""
     assert read_keys({"keys": [jwk_of(private_key(bits), kid="k")]}) == {}
 
 
 @pytest.mark.parametrize("n", [2**2048, 2**8192 + 1])
-def test_moduli_that_are_left_out(n: int) -> None:
-    """An even one is none, and one of endless length takes as long."""
+def test_unusable_moduli_are_skipped(n: int) -> None:
+    """Keys with an even or huge modulus are skipped."""
     assert read_keys({"keys": [{**RSA_JWK, "n": number(n)}]}) == {}
 
 
 def number(value: int) -> str:
-    """As a key has it."""
+    """Encode a number as in a JWK."""
     return pyjwt.utils.base64url_encode(value.to_bytes((value.bit_length() + 7) // 8)).decode()
 
 
@@ -264,21 +264,21 @@ def number(value: int) -> str:
     ],
 )
 def test_bounds_of_keys(change: Mapping[str, str]) -> None:
-    """These are just within them."""
+    """Keys just within the bounds are accepted."""
     assert read_keys({"keys": [{**RSA_JWK, **change}]}).keys() == {"t-rs"}
 
 
-def test_what_a_key_may_leave_out() -> None:
-    """Its use, its algorithm, and what it may do."""
+def test_optional_fields_of_a_key() -> None:
+    """A key may omit its use, algorithm and operations."""
     bare = {name: RSA_JWK[name] for name in ("kty", "kid", "n", "e")}
     for more in ({}, {"key_ops": ["verify"]}, {"key_ops": ["sign", "verify"]}, {"key_ops": None}):
         assert read_keys({"keys": [{**bare, **more}]}).keys() == {"t-rs"}
 
 
-def test_two_keys_of_one_id() -> None:
-    """Nobody knows which is meant: neither counts, in whatever order; one that is there twice does.
+def test_two_keys_with_one_id() -> None:
+    """If two different keys have one id, neither counts; a duplicate does.
 
-    Those that can't verify RS256 are no keys here, and take nothing from it.
+    Keys that can't verify RS256 don't count as a second key.
     """
     other = jwk_of(private_key(), kid="t-rs")
     good = {**RSA_JWK, "kid": "good"}
@@ -292,8 +292,8 @@ def test_two_keys_of_one_id() -> None:
 
 
 @pytest.mark.parametrize("value", [[], "x", 7, {"keys": {}}, {"keys": "x"}])
-def test_what_is_no_key_set(value: object) -> None:
-    """It is an error; one without keys has none."""
+def test_malformed_key_sets(value: object) -> None:
+    """A malformed key set is an error; an empty one has no keys."""
     with pytest.raises(ShapeError, match=r"^(the key set is not an object|keys is not a list)$"):
         read_keys(value)
     assert read_keys({}) == read_keys({"keys": []}) == read_keys(None) == {}

@@ -1,4 +1,4 @@
-"""What the providers answer fits the function's memory, whatever it is, all of them together."""
+"""Whatever providers answer, all answers together fit into the function's memory."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ GOES_ON = '"more": true, "pagination_meta": {"after": "%s"}, "links": {"next": "
 
 
 def lists_of(entry: str, most: int) -> bytes:
-    """A page of any list of any provider, with as many entries as fit, and another page to come."""
+    """A page for any list of any provider, full of this entry, with a next page."""
     room = (most - 1000) // (len(LISTS) * (len(entry) + 1))
     lists = ", ".join(f'"{name}": [{",".join([entry] * room)}]' for name in LISTS)
     return f"{{{lists}, {GOES_ON}}}".encode()
 
 
 def at_the_limit(entry: str) -> bytes:
-    """The largest such page that is still unpacked."""
+    """The largest such page that is still parsed."""
     most = MAX_BODY_BYTES
     while _estimate_parsed_bytes(body := lists_of(entry, most)) > MAX_PARSED_BYTES:
         most = most * 9 // 10
@@ -61,9 +61,9 @@ def at_the_limit(entry: str) -> bytes:
 
 @contextmanager
 def hostile(body: bytes) -> Iterator[str]:
-    """A server that answers all questions with the same, but for the next page's mark.
+    """A server that answers every question with the same page, and another cursor each time.
 
-    After two pages a question its lists end: what is held together is what counts.
+    Lists end after two pages per question, since memory in use at one time is what matters.
     """
     count = iter(range(10**6))
 
@@ -101,10 +101,10 @@ def hostile(body: bytes) -> Iterator[str]:
     ],
 )
 def test_hostile_answers_together(entry: str) -> None:
-    """Seven questions at once, to all providers, page after page: it fits the function's memory.
+    """Seven questions to all providers at once, with huge pages, fit into the memory.
 
-    Small objects and what is kept of schedules go beyond it where several are unpacked at a time;
-    of long texts that are as wide as can be, the bodies alone take the most.
+    Small objects and schedules would exceed it if several pages were parsed at a time;
+    of long texts with wide characters, the bodies themselves take most.
     """
     with hostile(at_the_limit(entry)) as url:
         ended = subprocess.run(
@@ -122,7 +122,7 @@ def test_hostile_answers_together(entry: str) -> None:
 
 
 def page_of(words: str, most: int) -> bytes:
-    """A page of incidents as incident.io describes them, with texts of these words, that long."""
+    """A page of incidents as incident.io sends them, of this size, with these words."""
     person = {"id": "01H" * 9, "name": words, "email": "jane@example.com", "role": "responder"}
     role = {"id": "01J" * 9, "name": words, "shortform": "lead", "role_type": "custom"}
     field = {"id": "01K" * 9, "name": words, "options": [], "field_type": "single_select"}
@@ -147,8 +147,8 @@ JAPANESE = "\u672c\u756a\u306e\u969c\u5bb3 "
     ["the database is slow ", "la base r\u00e9pond mal ", JAPANESE, "\N{PARTY POPPER} done "],
 )
 @pytest.mark.parametrize("most", [MAX_BODY_BYTES // 2, MAX_BODY_BYTES])
-def test_whatever_ordinary_page_is_read_is_parse_json(words: str, most: int) -> None:
-    """Compact JSON of many fields is below the limit up to the longest body, in any script."""
+def test_ordinary_pages_are_parsed(words: str, most: int) -> None:
+    """Ordinary pages stay below the limit up to the largest body, in any script."""
     page = page_of(words, most)
     assert most - 10_000 < len(page) <= most
     assert _estimate_parsed_bytes(page) < MAX_PARSED_BYTES
@@ -171,8 +171,8 @@ def test_whatever_ordinary_page_is_read_is_parse_json(words: str, most: int) -> 
         json.dumps("x" * 9000 + "\N{PARTY POPPER}", ensure_ascii=False),
     ],
 )
-def test_no_value_takes_more_than_is_reckoned(entry: str) -> None:
-    """What is reckoned of a body before it is unpacked, by counting or by its length alone."""
+def test_estimate_is_an_upper_bound(entry: str) -> None:
+    """Parsing never takes more memory than estimated before."""
     each = entry.encode()
     body = b"[%b]" % b",".join([each] * (100_000 // (len(each) + 1)))
     tracemalloc.start()
@@ -186,14 +186,14 @@ def test_no_value_takes_more_than_is_reckoned(entry: str) -> None:
 
 
 def test_small_answers_fit_together() -> None:
-    """Seven that wait for nobody take no more than the one large one that is unpacked at a time."""
+    """Seven small answers, parsed at once, take no more than one large answer."""
     assert 7 * _MAX_GROWTH * SMALL_BODY_BYTES < MAX_PARSED_BYTES
 
 
-def test_what_unpacks_to_too_much_is_left_packed(
+def test_a_body_that_would_grow_too_much_is_not_parsed(
     client: Client, serve: Serve, set_clock: SetClock
 ) -> None:
-    """Small values take many times their length."""
+    """A body of small values that would grow too much isn't parsed."""
     server = serve(reply(b"[%b{}]" % (b"{}," * 1_000_000)))
     with pytest.raises(HttpError, match=r"^the response is too large to parse$"):
         client.get_json(server.url, {}, set_clock.deadline())
@@ -202,10 +202,10 @@ def test_what_unpacks_to_too_much_is_left_packed(
 LARGE = b"[%b{}]" % (b"{}," * 100_000)
 
 
-def test_one_large_answer_is_unpacked_and_read_at_a_time(
+def test_large_answers_are_parsed_one_at_a_time(
     client: Client, serve: Serve, set_clock: SetClock
 ) -> None:
-    """While one is being read, another waits, no longer than its deadline."""
+    """While one large answer is read, another waits until its deadline at most."""
     first, second = serve(reply(LARGE)), serve(reply(LARGE))
 
     def read(value: list[Any]) -> int:
@@ -216,10 +216,10 @@ def test_one_large_answer_is_unpacked_and_read_at_a_time(
     assert client.get_json(first.url, {}, set_clock.deadline(), read) == 100_001
 
 
-def test_a_large_answer_keeps_no_other_provider_waiting(
+def test_a_large_answer_does_not_block_small_ones(
     client: Client, serve: Serve, set_clock: SetClock
 ) -> None:
-    """However long one provider's answer takes to read, another's that proves a duty is read."""
+    """While a large answer is read, a small one is read without waiting."""
     first, second = serve(reply(LARGE)), serve(reply(b'{"schedules": ["DBA"]}'))
 
     def read(_: list[Any]) -> object:
@@ -229,7 +229,7 @@ def test_a_large_answer_keeps_no_other_provider_waiting(
 
 
 def test_what_a_question_brings_is_bounded(set_clock: SetClock) -> None:
-    """Page after page of long names is cut short, and said to be; what came before counts."""
+    """A list that takes too much memory is cut, and that is reported."""
     duty = Duty("P", ON_CALL, "S0", "DBA", "jane@example.com")
     titled = tuple(ScheduleOrRole("P", ON_CALL, f"S{each}", ("x" * 1000,)) for each in range(1000))
 

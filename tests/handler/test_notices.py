@@ -1,4 +1,4 @@
-"""What a notice has in it: who, what, until when and why, and nothing that a name brings along."""
+"""The content of notices: who, what, until when and why, without markup from names."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ Change = Callable[[str], Decision]
 
 
 def decide(*resources: Resource, email: str = JANE, **changes: Any) -> Decision:  # noqa: ANN401 - fields of both
-    """An approval of Jane's, with these changes of the request or the decision."""
+    """An approval for Jane, with these changes to the request or the decision."""
     request = Request(Resource("user", email, email), resources or (DATABASE,))
     fields = {name: changes.pop(name) for name in {*changes} & {*Request._fields}}
     decision = Decision(
@@ -66,12 +66,12 @@ def decide(*resources: Resource, email: str = JANE, **changes: Any) -> Decision:
 
 
 def approve(decision: Decision | None = None, id_: str = "call-1-0", by: str = "") -> Approval:
-    """Put an approval into words, as AuthZEN's."""
+    """Make an AuthZEN caller's approval."""
     return make_approval(decision or decide(), id_, "authzen", by, LOG)
 
 
 def webhook_data(*approvals: Approval) -> dict[str, Any]:
-    """What Standard Webhooks' receivers get."""
+    """Give the data in a Standard Webhooks notice."""
     body = json.loads(webhook_body(notice_of(approvals), NOW))
     assert body.keys() == {"type", "timestamp", "data"}
     data: dict[str, Any] = body["data"]
@@ -79,13 +79,13 @@ def webhook_data(*approvals: Approval) -> dict[str, Any]:
 
 
 def slack_message(*approvals: Approval) -> dict[str, Any]:
-    """What Slack gets."""
+    """Give the message for Slack."""
     message: dict[str, Any] = json.loads(slack_body(notice_of(approvals)))
     return message
 
 
-def test_a_signature_that_is_known() -> None:
-    """The vector is that of Standard Webhooks' own libraries; the key is decoded first."""
+def test_a_published_signature() -> None:
+    """The signature equals the vector of Standard Webhooks' own libraries."""
     body = (
         '{"type":"access.decided","timestamp":"2026-11-29T02:00:00Z","data":{"decision":'
         '"approved","user":"ada@example.com","reason":"läuft"}}'
@@ -99,7 +99,7 @@ def test_a_signature_that_is_known() -> None:
 
 @given(body=st.text(), secrets=st.lists(st.binary(min_size=24, max_size=64), max_size=2))
 def test_its_own_library_verifies(body: str, secrets: list[bytes]) -> None:
-    """With any secret, while another one is rotated in."""
+    """Standard Webhooks' library verifies notices with each of the secrets."""
     keys = [notice_key(SECRET), *secrets]
     raw = body.encode(errors="replace")
     headers = sign("msg_1", int(datetime.now(UTC).timestamp()), raw, keys)
@@ -107,8 +107,8 @@ def test_its_own_library_verifies(body: str, secrets: list[bytes]) -> None:
         Webhook(f"whsec_{base64.b64encode(key).decode()}").verify(raw, headers, json_parse=False)
 
 
-def test_what_a_webhook_says() -> None:
-    """Who, what, until when, by which rule and duty and caller, and where to look it up."""
+def test_content_of_a_webhook() -> None:
+    """A notice has who, what, until when, why, the caller, and the command to look it up."""
     approval = approve(decide(evidence=(SHIFT, LEAD)), by="build-7")
     data = webhook_data(approval)
     command = (
@@ -166,8 +166,8 @@ def test_what_a_webhook_says() -> None:
     assert not matches(pattern, json.dumps({"decision_id": "call-1-1"}))
 
 
-def test_what_slack_says() -> None:
-    """The same text, in a form that Slack does not interpret, and links to the duties."""
+def test_content_of_a_slack_message() -> None:
+    """Slack gets the same text as plain text, and links to the duties."""
     approval = approve()
     assert slack_message(approval) == {
         "text": "jane@example.com was approved for prod-db (postgres.v1.Role)",
@@ -196,14 +196,14 @@ def test_what_slack_says() -> None:
 
 
 def test_the_id_of_a_petition() -> None:
-    """A call of Indent has no id, but its petitions have."""
+    """For Indent, whose calls have no id, the petitions are the caller's request id."""
     fields = approve(decide(groups=("oncall-check-1", "<b>"))).fields
     assert fields["caller_request"] == "oncall-check-1 (b)"
     assert approve(decide(groups=("p",)), by="build-7").fields["caller_request"] == "build-7"
 
 
 def test_the_default_rule_has_no_name() -> None:
-    """It is called what every command calls it."""
+    """The default rule is called `default rule`, as in all commands."""
     assert approve(decide(rules=("",))).fields["rules"] == ["default rule"]
 
 
@@ -216,7 +216,7 @@ def test_an_id_of_an_http_api() -> None:
 
 
 def test_an_unknown_log() -> None:
-    """Then there is no command; nothing in one is quoted for a shell."""
+    """If log or id aren't safe in a command, the notice names only the decision."""
     assert look_up("call-1-0", NOW, Log()) == "decision call-1-0 in the function's log"
     for id_ in ("$(id)", "a'b", "a b", ""):
         assert look_up(id_, NOW, LOG) == f"decision {id_} in the function's log"
@@ -241,7 +241,7 @@ HOSTILE = (
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_markup_out_of_a_name(name: str) -> None:
-    """Whoever names a schedule, a resource, a rule or a call can't mention, link or add a line."""
+    """Names can't add markup, mentions, links or lines to a notice."""
     duty = LEAD._replace(id=name, name=name, incident=name)
     decision = decide(
         Resource(name, name),
@@ -284,15 +284,15 @@ def test_no_markup_out_of_a_name(name: str) -> None:
         "",
     ],
 )
-def test_links_that_are_left_out(link: str) -> None:
-    """Only what Slack takes for one link, and without an address in it."""
+def test_unsafe_links_are_omitted(link: str) -> None:
+    """Links that Slack could misread, or that have an e-mail, are omitted."""
     approval = approve(decide(evidence=(SHIFT._replace(link=link),)))
     assert approval.fields["duties"][0]["link"] == ""
     assert len(slack_message(approval)["blocks"]) == 1
 
 
 def test_a_large_request() -> None:
-    """The first of its resources are named, and the others are counted."""
+    """Of many resources, only the first are named, and the others are counted."""
     names = [Resource("db", f"database-{number}") for number in range(200)]
     approval = approve(decide(*names))
     assert approval.fields["resource_count"] == 200
@@ -301,7 +301,7 @@ def test_a_large_request() -> None:
 
 
 def test_many_approvals_of_a_call() -> None:
-    """They are one notice; the first of them are listed, and the others are counted."""
+    """Many approvals are one notice: the first are listed, the others counted."""
     approvals = [approve(decide(Resource("db", str(n))), f"call-1-{n}") for n in range(200)]
     data, message = webhook_data(*approvals), slack_message(*approvals)
     assert data["approval_count"] == 200
@@ -312,7 +312,7 @@ def test_many_approvals_of_a_call() -> None:
     assert texts[-1] == f"The same call was approved {200 - listed} more times; see the log."
     assert len(message["blocks"]) <= 50
     assert message["text"] == "jane@example.com was approved for 0 (db), and 199 more"
-    # The same schedule is linked once.
+    # The same schedule is linked only once.
     assert message["blocks"][-1]["elements"][0]["text"].count("|PagerDuty>") == 1
 
 
@@ -337,7 +337,7 @@ def test_whatever_is_approved_fits(letter: str) -> None:
 
 
 def same(one: Decision, other: Decision, by: tuple[str, str] = ("7", "7")) -> bool:
-    """Whether receivers take two notices for one."""
+    """Check whether two notices have the same id."""
     ids = [
         notice_of([approve(decision, f"call-{number}-0", by[number])]).id
         for number, decision in enumerate((one, other))
@@ -367,29 +367,29 @@ def later(seconds: float) -> Decision:
         (decide(action="deploy"), False),
         (decide(groups=("petition-2",)), False),
         (decide(duration=timedelta(hours=3)), False),
-        # Other evidence for the same access is the same approval.
+        # The same access with other evidence is the same approval.
         (decide(evidence=(LEAD,), rules=("leads",)), True),
     ],
 )
-def test_which_notices_are_one(other: Decision, *, is_same: bool) -> None:
-    """By what is approved for whom, which call asks for it, and when access ends."""
+def test_notice_ids(other: Decision, *, is_same: bool) -> None:
+    """Notices have equal ids for the same person, resources, call and end of access."""
     assert same(decide(), other) == is_same
 
 
 def test_another_call_is_another_approval() -> None:
-    """By the caller's own id of it."""
+    """Another request id of the caller gives another notice id."""
     assert same(decide(), decide(), ("7", "7"))
     assert not same(decide(), decide(), ("7", "8"))
 
 
-def test_parts_of_a_key_do_not_run_into_each_other() -> None:
-    """Whatever separates them may be in a name."""
+def test_separators_in_names_do_not_matter() -> None:
+    """Names with separators in them don't give equal notice ids."""
     assert not same(decide(Resource("a", "b,c")), decide(Resource("a,b", "c")))
     assert not same(decide(groups=("a", "b")), decide(groups=("a,b",)))
 
 
-def test_where_it_is_sent() -> None:
-    """Only to the addresses that are set; their names have the host alone."""
+def test_channels() -> None:
+    """Notices go only to configured addresses, which are logged by host."""
     both = NoticeSettings(
         "https://n8n.example.com:8443/t0ken?k=1", (SECRET, OLDER), "https://h/s/T"
     )
@@ -403,8 +403,8 @@ def test_where_it_is_sent() -> None:
     assert channels_of(both._replace(slack_url="")) == (webhook,)
 
 
-def test_a_test_names_nobody() -> None:
-    """Each is a new one, so that no receiver drops it."""
+def test_a_test_notice() -> None:
+    """A test notice names nobody, and has a new id each time."""
     notice = make_test(NOW)
     assert json.loads(webhook_body(notice, NOW)) == {
         "type": "notice.test",

@@ -1,4 +1,4 @@
-"""Notices on their way: one for each approval, in time, and without effect on any answer."""
+"""Sending notices: one for each approval, in time, and without effect on any answer."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ LINE = {"level", "message", "timestamp", "call", "caller", "caller_request", "de
 
 
 class Pdp:
-    """An App on the double, which an AuthZEN caller asks; its clock is set by hand.
+    """An App on the double that an AuthZEN caller calls, with a clock set by hand.
 
-    `is_real` lets a deadline pass by itself.
+    With `is_real`, deadlines use real time.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Pdp:
     def ask(
         self, *resources: str, email: str = CY, id_: str = "", semantic: str = "execute_all"
     ) -> list[bool]:
-        """Ask about each resource in one call, and give the answers."""
+        """Ask about each resource in one call, and give the decisions."""
         self.calls += 1
         items = [
             {
@@ -101,7 +101,7 @@ class Pdp:
 
     @property
     def failures(self) -> list[dict[str, Any]]:
-        """The log lines of notices that failed."""
+        """Give the log lines of failed notices."""
         return [line for line in self.log if line["message"] == "notice failed"]
 
 
@@ -110,7 +110,7 @@ Opener = Callable[..., Pdp]
 
 @pytest.fixture(autouse=True)
 def _measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let coverage see the threads that send."""
+    """Let coverage measure the threads that send notices."""
 
     def start(function: Callable[..., object], args: tuple[object, ...]) -> None:
         threading.Thread(target=function, args=args, daemon=True).start()
@@ -127,7 +127,7 @@ def pdp(incidentio: IncidentIO, set_clock: SetClock) -> Iterator[Opener]:
         made.append(Pdp(incidentio, set_clock, is_real=is_real, **settings))
         return made[-1]
 
-    # So that the standard library's own verification takes the signature's time for the present.
+    # The library that verifies signatures compares their time with the real clock.
     set_clock.now = datetime.now(UTC)
     yield make
     for one in made:
@@ -135,17 +135,17 @@ def pdp(incidentio: IncidentIO, set_clock: SetClock) -> Iterator[Opener]:
 
 
 def to_webhook(server: Scripted, **more: str) -> dict[str, str]:
-    """The settings that send notices there."""
+    """Give the settings that send notices to this server."""
     return {"NOTIFY_URL": f"{server.url}{HIDDEN}", "NOTIFY_SECRET": SECRET, **more}
 
 
 def to_slack(server: Scripted) -> dict[str, str]:
-    """The same, as to Slack."""
+    """Give the settings that send notices to this server as to Slack."""
     return {"NOTIFY_SLACK_URL": f"{server.url}{HIDDEN}"}
 
 
 def test_a_notice_is_verified_by_its_own_library(pdp: Opener, serve: Serve) -> None:
-    """With the current secret, and with the previous one while receivers change theirs."""
+    """Standard Webhooks' library verifies a notice with the current and the previous secret."""
     server = serve(reply(b"", 204))
     hook = pdp(**to_webhook(server, NOTIFY_SECRET_PREVIOUS=OLDER))
     assert hook.ask("prod-db", id_="build-7") == [True]
@@ -167,7 +167,7 @@ def test_a_notice_is_verified_by_its_own_library(pdp: Opener, serve: Serve) -> N
 
 
 def test_slack_gets_a_message(pdp: Opener, serve: Serve) -> None:
-    """Unsigned: its address is the secret."""
+    """A message for Slack isn't signed, since its URL is the secret."""
     server = serve(reply(b"ok"))
     assert pdp(**to_slack(server)).ask() == [True]
     (notice,) = server.requests
@@ -177,7 +177,7 @@ def test_slack_gets_a_message(pdp: Opener, serve: Serve) -> None:
 
 
 def test_both_are_sent(pdp: Opener, serve: Serve) -> None:
-    """To each address that is set."""
+    """A notice goes to each configured address."""
     webhook, slack = serve(reply()), serve(reply())
     assert pdp(**to_webhook(webhook), **to_slack(slack)).ask() == [True]
     assert [len(webhook.requests), len(slack.requests)] == [1, 1]
@@ -187,17 +187,17 @@ def test_both_are_sent(pdp: Opener, serve: Serve) -> None:
 def test_no_notice_without_an_approval(
     settings: Mapping[str, str], pdp: Opener, serve: Serve
 ) -> None:
-    """Neither in dry run, nor for what is left to humans."""
+    """No notice is sent in dry run, or for a request that is left to humans."""
     server = serve(reply())
     hook = pdp(**to_webhook(server), **settings)
     assert hook.ask(email=CY if settings else BO) == [False]
     assert server.requests == []
-    # Nothing was loaded for it.
+    # The module for notices isn't even loaded.
     assert hook.app._notifier is None
 
 
 def test_no_notice_of_what_fails_or_is_refused(pdp: Opener, serve: Serve) -> None:
-    """No answer, no notice."""
+    """No notice is sent for a call that gets a 401."""
     server = serve(reply())
     hook = pdp(**to_webhook(server))
     event = {"rawPath": EVALUATION, "requestContext": {"http": {"method": "POST"}}}
@@ -208,7 +208,7 @@ def test_no_notice_of_what_fails_or_is_refused(pdp: Opener, serve: Serve) -> Non
 def test_no_notice_of_an_answer_that_fails(
     pdp: Opener, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the caller does not get is no approval."""
+    """No notice is sent if the approval doesn't reach the caller."""
 
     def fail(*_args: object) -> None:
         raise RuntimeError
@@ -223,7 +223,7 @@ def test_no_notice_of_an_answer_that_fails(
 
 
 def test_a_call_with_several_requests(pdp: Opener, serve: Serve) -> None:
-    """Its approvals are one notice, with those alone that are answered."""
+    """The approvals of a call are one notice, which has only those in the answer."""
     server = serve(reply())
     hook = pdp(**to_webhook(server))
     assert hook.ask("a", "b", "a") == [True, True, True]
@@ -235,7 +235,7 @@ def test_a_call_with_several_requests(pdp: Opener, serve: Serve) -> None:
 
 
 def test_a_repeated_call_is_one_notice(pdp: Opener, serve: Serve) -> None:
-    """Whether the caller gives its call an id or not; another id or resource is another one."""
+    """A repeated call sends no second notice; another id or resource does."""
     webhook, slack = serve(reply()), serve(reply())
     hook = pdp(**to_webhook(webhook), **to_slack(slack))
     for id_ in ("", "build-7"):
@@ -246,12 +246,12 @@ def test_a_repeated_call_is_one_notice(pdp: Opener, serve: Serve) -> None:
     hook.ask("b", id_="build-7")
     hook.ask("a", "b", "c", id_="build-7")
     assert [len(webhook.requests), len(slack.requests)] == [4, 4]
-    # Of a batch, what is new.
+    # The notice of a batch has only the new approvals.
     assert json.loads(webhook.requests[3].body)["data"]["approval_count"] == 1
 
 
 def test_access_that_is_prolonged(pdp: Opener, serve: Serve) -> None:
-    """Is sent again even for the same id: what people were sent is no longer true."""
+    """If access is prolonged, a new notice is sent, even for the same id."""
     server = serve(reply())
     hook = pdp(**to_slack(server))
     for minutes, count in ((0, 1), (4, 1), (1, 1), (1, 2), (5, 2), (60, 3)):
@@ -261,7 +261,7 @@ def test_access_that_is_prolonged(pdp: Opener, serve: Serve) -> None:
 
 
 def test_another_environment(pdp: Opener, serve: Serve) -> None:
-    """It does not know what was sent, so that the notice's id shows the repetition."""
+    """Another environment resends a notice with the same id, so receivers can drop it."""
     server = serve(reply())
     step = notices.REPEATED_WITHIN.total_seconds()
     begin = (datetime.now(UTC).timestamp() // step + 1) * step
@@ -275,7 +275,7 @@ def test_another_environment(pdp: Opener, serve: Serve) -> None:
 
 
 def test_memory_is_bounded(pdp: Opener, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oldest are forgotten, and those whose access has ended."""
+    """Only a limited number of sent notices is remembered, and only while access lasts."""
     monkeypatch.setattr(notices, "MOST_REMEMBERED", 2)
     server = serve(reply())
     hook = pdp(**to_slack(server))
@@ -320,7 +320,7 @@ RECEIVERS: Mapping[str, tuple[Answer, str]] = {
         "the response is larger than 6 MiB",
     ),
 }
-# Slack says in a word what is wrong.
+# Slack names the error in the body.
 SLACK_ERRORS = {"404": "answered 404 (no_service)", "403": "answered 403 (invalid_token)"}
 
 
@@ -329,7 +329,7 @@ SLACK_ERRORS = {"404": "answered 404 (no_service)", "403": "answered 403 (invali
 def test_receivers_that_fail(
     receiver: str, way: str, pdp: Opener, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The answer stays the same; a line says which decision, to which host and why, once."""
+    """A failing receiver doesn't change the answer; one log line has decision, host and reason."""
     monkeypatch.setattr(notices, "MOST_SECONDS", 0.4)
     answer, why = RECEIVERS[receiver]
     server = serve(answer)
@@ -356,7 +356,7 @@ def test_receivers_that_fail(
 def test_a_call_that_is_repeated_after_a_failure(
     receiver: str, way: str, pdp: Opener, serve: Serve, *, again: bool
 ) -> None:
-    """It is sent again unless Slack may have shown it; a webhook's id shows the repetition."""
+    """A failed notice is sent again, except to Slack if it may have arrived."""
     server = serve(RECEIVERS[receiver][0], reply())
     hook = pdp(**(to_webhook(server) if way == "NOTIFY_URL" else to_slack(server)))
     for _ in range(3):
@@ -368,7 +368,7 @@ def test_a_call_that_is_repeated_after_a_failure(
 
 
 def test_one_address_that_fails(pdp: Opener, serve: Serve) -> None:
-    """The other one gets its notice."""
+    """If one address fails, the other still gets its notice."""
     webhook, slack = serve(reply(status=500)), serve(reply())
     hook = pdp(**to_webhook(webhook), **to_slack(slack))
     hook.ask("a", "b")
@@ -380,7 +380,7 @@ def test_one_address_that_fails(pdp: Opener, serve: Serve) -> None:
 
 
 class Sender(Client):
-    """A client that sends no notice: it fails in its own way, and remembers what was asked."""
+    """A client that sends no notice but fails with `failure`, and records the deadlines."""
 
     def __init__(self, set_clock: SetClock, failure: Exception | None = None) -> None:
         super().__init__(set_clock.clock)
@@ -397,7 +397,7 @@ class Sender(Client):
         *,
         once: bool = False,
     ) -> bytes:
-        """Fail with a notice; anything else is really sent."""
+        """Fail for a notice; send anything else."""
         if not once:
             return super().send(method, url, headers, body, deadline)
         self.seconds.append(deadline.left())
@@ -411,7 +411,7 @@ class Sender(Client):
     [(60, 0.9), (6, 0.9), (1.15, 0.9), (1, 0.75), (0.5, 0.25), (0.3, 0.05)],
 )
 def test_how_long_it_may_take(caller_has: float, notice_gets: float, set_clock: SetClock) -> None:
-    """Less than a second, and never more than the caller has left."""
+    """A notice takes less than a second, and less than the caller's remaining time."""
     client = Sender(set_clock)
     to = NoticeSettings("https://h/", (SECRET,), "https://hooks.slack.com/services/T/B/x")
     notifier = Notifier(to, client, set_clock.clock, Log())
@@ -422,7 +422,7 @@ def test_how_long_it_may_take(caller_has: float, notice_gets: float, set_clock: 
 
 @pytest.mark.parametrize("caller_has", [0.25, 0.1, 0])
 def test_a_caller_without_time(caller_has: float, set_clock: SetClock) -> None:
-    """Nothing is sent, and that is a failure."""
+    """If the caller's time is over, no notice is sent, and that is logged as a failure."""
     client = Sender(set_clock)
     notifier = Notifier(NoticeSettings("https://h/", (SECRET,)), client, set_clock.clock, Log())
     failed = notifier.send({"call-1-0": decide()}, "indent", "", set_clock.deadline(caller_has))
@@ -430,8 +430,10 @@ def test_a_caller_without_time(caller_has: float, set_clock: SetClock) -> None:
     assert client.seconds == []
 
 
-def test_time_for_the_words_counts(set_clock: SetClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is spent before it is sent is not there for sending it."""
+def test_time_for_building_the_notice_counts(
+    set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Time spent on building the notice is subtracted from the time for sending it."""
     make = notices.make_approval
 
     def slowly(*args: Any) -> notices.Approval:  # noqa: ANN401 - passed on
@@ -448,7 +450,7 @@ def test_time_for_the_words_counts(set_clock: SetClock, monkeypatch: pytest.Monk
 def test_an_address_that_does_not_resolve_in_time(
     set_clock: SetClock, released: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever a thread waits for, nobody waits for the thread."""
+    """A thread that hangs in sending is given up in time."""
     monkeypatch.setattr(notices, "MOST_SECONDS", 0.05)
 
     class Stuck(Sender):
@@ -488,7 +490,7 @@ def test_names_that_take_long_to_write(
 def test_no_failure_changes_the_answer(
     failure: Exception, why: str, pdp: Opener, serve: Serve, set_clock: SetClock
 ) -> None:
-    """Nor what was decided: it is the same in a function without notices."""
+    """A failing notice changes neither the answer nor the logged decision."""
     server = serve()
     quiet, hook = pdp(), pdp(**to_webhook(server))
     hook.app.client = Sender(set_clock, failure)
@@ -506,7 +508,7 @@ def test_no_failure_changes_the_answer(
 def test_a_defect_does_not_change_the_answer(
     pdp: Opener, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not even where no notice can be made, or no thread started; its text isn't logged."""
+    """Even an unexpected error doesn't change the answer; its text isn't logged."""
 
     def fail(*_args: object) -> None:
         raise RuntimeError("h1dd3n")

@@ -1,4 +1,4 @@
-"""Opsgenie: who of a schedule's tree is notified at once, and what the original got wrong."""
+"""Opsgenie: which people in a schedule's on-call tree count, and which faults are reported."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ON_CALLS = "/v2/schedules/on-calls"
 FIRST = ("data", 0, "onCallParticipants", 0)
 STEP = (*FIRST, "onCallParticipants", 0)
 NO_STEP = "data.*.onCallParticipants.*.escalationTime: null"
-# Of the double's wrong types, those that only say that something is not there.
+# Wrong types that only mean that a value is missing.
 HARMLESS = {
     "data.*._parent.name: null",
     "data.*.onCallParticipants.*.name: null",
@@ -43,23 +43,23 @@ HARMLESS = {
 
 @pytest.fixture
 def account(client: Client, set_clock: SetClock) -> Iterator[Account]:
-    """Opsgenie, by the clock that is set by hand."""
+    """An Opsgenie account, with a clock set by hand."""
     with open_atlassian("opsgenie", client, set_clock) as one:
         yield one
 
 
 @pytest.fixture
 def double(account: Account) -> Opsgenie:
-    """The double itself."""
+    """The account's double."""
     assert isinstance(account.double, Opsgenie)
     return account.double
 
 
-# -- what is asked -------------------------------------------------------------------------------
+# -- calls ---------------------------------------------------------------------------------------
 
 
 def test_one_call_for_all_schedules(account: Account, double: Opsgenie) -> None:
-    """However many there are: the original asked for each, and for the list before."""
+    """All schedules take one call; the original made one for each, and one for the list."""
     for number in range(30):
         double.put_on_shift(double.add_schedule(f"S{number}"), ANA)
     assert len(account.find(DutyQuery(schedules=("S7",))).duties) == 30
@@ -68,11 +68,11 @@ def test_one_call_for_all_schedules(account: Account, double: Opsgenie) -> None:
     assert call.headers["authorization"] == f"GenieKey {OPSGENIE_KEY}"
 
 
-# -- who is notified at once ---------------------------------------------------------------------
+# -- on-call trees -------------------------------------------------------------------------------
 
 
 def test_only_users_are_people(account: Account, double: Opsgenie) -> None:
-    """A team, a schedule or an escalation that is called like an address is nobody."""
+    """A team, schedule or escalation with an e-mail as its name is not a person."""
     for thing in (
         double.add_team(ANA),
         double.add_schedule(ANA),
@@ -82,8 +82,8 @@ def test_only_users_are_people(account: Account, double: Opsgenie) -> None:
     assert holders(account.find()) == ["bo@acme.example"]
 
 
-def test_steps_that_come_at_once(account: Account, double: Opsgenie) -> None:
-    """Those notified with the first alert count, and nobody whom it reaches later."""
+def test_immediate_escalation_steps(account: Account, double: Opsgenie) -> None:
+    """People in the immediate escalation steps are on call; those in later steps are not."""
     steps = double.add_escalation("Steps", [(ANA, 0), (BO, 1), (CY, 30)])
     double.put_on_shift("Payments", steps)
     snapshot = account.find()
@@ -91,10 +91,10 @@ def test_steps_that_come_at_once(account: Account, double: Opsgenie) -> None:
 
 
 @pytest.mark.parametrize(("minutes", "people"), [(0, ["bo@acme.example", CY]), (5, [])])
-def test_what_is_behind_a_step(
+def test_teams_and_schedules_in_a_step(
     minutes: int, people: list[str], account: Account, double: Opsgenie
 ) -> None:
-    """A team or schedule in a step comes when the step comes, though its people say no time."""
+    """People of a team or schedule in a step count only if the step is immediate."""
     nights = double.add_schedule("Nights")
     double.put_on_shift(nights, BO)
     core = double.add_team("Core", [CY])
@@ -105,8 +105,8 @@ def test_what_is_behind_a_step(
     assert snapshot.failures == ()
 
 
-def test_escalations_within_one_another(account: Account, double: Opsgenie) -> None:
-    """Every step on the way down has to come at once."""
+def test_nested_escalations(account: Account, double: Opsgenie) -> None:
+    """In nested escalations, every step on the way must be immediate."""
     inner = double.add_escalation("Inner", [(ANA, 0), (BO, 5)])
     late = double.add_escalation("Late", [(CY, 0)])
     double.put_on_shift("Payments", double.add_escalation("Outer", [(inner, 0), (late, 5)]))
@@ -114,7 +114,7 @@ def test_escalations_within_one_another(account: Account, double: Opsgenie) -> N
 
 
 def test_a_team_on_shift(account: Account, double: Opsgenie) -> None:
-    """All of it, or whom its own escalation notifies at once."""
+    """All members of a team on shift count; with an escalation, only its immediate steps."""
     double.put_on_shift("Payments", double.add_team("Core", [ANA, BO]))
     assert holders(account.find()) == [ANA, "bo@acme.example"]
     double.add_escalation("Core first", [(ANA, 0), (BO, 5)], team="Core")
@@ -122,7 +122,7 @@ def test_a_team_on_shift(account: Account, double: Opsgenie) -> None:
 
 
 def test_a_schedule_on_shift_of_another(account: Account, double: Opsgenie) -> None:
-    """Its people count for both; switched off, or out of the key's sight, for neither."""
+    """A nested schedule's people count for both, unless it's disabled or hidden from the key."""
     team = double.add_team("Core")
     inner = double.add_schedule("Inner")
     outer = double.add_schedule("Outer", team=team)
@@ -132,7 +132,7 @@ def test_a_schedule_on_shift_of_another(account: Account, double: Opsgenie) -> N
         ("Inner", ANA),
         ("Outer", ANA),
     }
-    # The provider tells the people of a schedule that is switched off.
+    # The provider also lists the people of a disabled schedule.
     double.fail(ON_CALLS, put("data", 1, "_parent", "enabled", value=False), times=1)
     assert account.find().duties == ()
     double.restrict_key(team)
@@ -154,7 +154,7 @@ def test_a_schedule_on_shift_of_another(account: Account, double: Opsgenie) -> N
     ],
 )
 def test_how_a_step_notifies(how: str, account: Account, double: Opsgenie, *, counts: bool) -> None:
-    """Who is on shift, not who is next, was before, or belongs to the team at all."""
+    """Only a step that notifies the people now on shift counts."""
     double.put_on_shift("Payments", double.add_escalation("Steps", [(ANA, 0)]))
     double.fail(ON_CALLS, put(*STEP, "notifyType", value=how))
     assert holders(account.find()) == ([ANA] if counts else [])
@@ -194,7 +194,7 @@ def _step(body: Any) -> dict[str, object]:  # noqa: ANN401 - any JSON
 def test_what_is_not_understood_does_not_count(
     edit: Edited, account: Account, double: Opsgenie
 ) -> None:
-    """It is left out and said, and hides neither its neighbour nor another schedule."""
+    """An unknown or malformed entry is skipped and reported; its neighbours still count."""
     double.put_on_shift("Payments", double.add_escalation("Steps", [(ANA, 0)]))
     double.put_on_shift("Payments", BO)
     double.put_on_shift(double.add_schedule("Search"), CY)
@@ -206,7 +206,7 @@ def test_what_is_not_understood_does_not_count(
 
 
 def test_nothing_where_a_tree_should_be(account: Account, double: Opsgenie) -> None:
-    """Nulls in the tree are nobody: the original fell over them."""
+    """A null or missing tree means that nobody is on call; the original crashed."""
     double.put_on_shift("Payments", BO)
     double.put_on_shift(double.add_schedule("Search"), CY)
     for edit in (put(*FIRST[:3], value=None), drop(*FIRST[:3])):
@@ -219,7 +219,7 @@ def test_nothing_where_a_tree_should_be(account: Account, double: Opsgenie) -> N
 
 
 def test_a_tree_that_is_deep(account: Account, double: Opsgenie) -> None:
-    """Somebody three hundred teams down is found, and hides nobody."""
+    """A tree of 300 nested teams is read to its end, and other schedules still count."""
     double.put_on_shift("Payments", BO)
     double.put_on_shift(double.add_schedule("Search"), CY)
 
@@ -233,8 +233,8 @@ def test_a_tree_that_is_deep(account: Account, double: Opsgenie) -> None:
     assert holders(account.find()) == ["bo@acme.example", CY]
 
 
-def test_no_end_for_who_is_not_on_shift_himself(account: Account, double: Opsgenie) -> None:
-    """A timeline names the team or escalation only: access that ends with the shift is refused."""
+def test_no_end_for_members_of_a_team_on_shift(account: Account, double: Opsgenie) -> None:
+    """Timelines name only the team or escalation, so its members' shifts have no known end."""
     for thing in (
         double.add_team("Core", [ANA]),
         double.add_escalation("Steps", [(ANA, 0)]),
@@ -250,10 +250,8 @@ def test_no_end_for_who_is_not_on_shift_himself(account: Account, double: Opsgen
         double.take_off_shift("Payments", thing)
 
 
-def test_a_team_that_is_called_like_an_address_has_no_period_of_his(
-    account: Account, double: Opsgenie
-) -> None:
-    """The end of a team's period is nobody's."""
+def test_a_team_with_an_email_as_its_name(account: Account, double: Opsgenie) -> None:
+    """A team's period isn't the period of the person whose e-mail is the team's name."""
     double.put_on_shift("Payments", double.add_team(ANA, [ANA]))
     (duty,) = account.find(ANAS_END).duties
     assert duty.end is None
@@ -264,7 +262,7 @@ REGION = (
     "`pulumi config set OPSGENIE_BASE_URL https://api.eu.opsgenie.com`"
 )
 WRONG_KEY = f"the key is wrong, or its integration is switched off{REGION}"
-# -- a bad day -----------------------------------------------------------------------------------
+# -- faults --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -283,14 +281,14 @@ WRONG_KEY = f"the key is wrong, or its integration is switched off{REGION}"
         (faults.TooManyRequests(60, retry_after=None), "answered 429"),
     ],
 )
-def test_on_calls_that_cannot_be_had(
+def test_on_calls_fail(
     fault: Fault,
     problem: str,
     account: Account,
     double: Opsgenie,
     real_deadline: Callable[[float], Deadline],
 ) -> None:
-    """Nobody is on call, within the budget, and the log says why: the original waited for good."""
+    """If the on-calls can't be read in time, nobody is on call, and the failure is reported."""
     double.put_on_shift("Payments", ANA)
     double.fail(ON_CALLS, fault)
     slow = takes_time(fault)
@@ -303,14 +301,14 @@ def test_on_calls_that_cannot_be_had(
 
 
 def test_a_403_of_another_kind(account: Account, double: Opsgenie) -> None:
-    """Only the code that says so is about the key's team."""
+    """Only the error code for a team's key adds the hint about team keys."""
     double.fail(ON_CALLS, faults.Status(403, b'{"message": "40301", "code": 40302}'))
     (failure,) = account.find().failures
     assert failure.problem.endswith("and to access configurations")
 
 
 def test_a_key_of_another_form(account: Account, double: Opsgenie) -> None:
-    """A 422 is how the vendor refuses some keys of its other region."""
+    """A 422 for the key's format gets a hint: the key may belong to the other region."""
     body = b'{"message": "Key format is not valid!", "took": 0}'
     double.fail(ON_CALLS, faults.Status(422, body))
     assert problems(account.find()) == [f"answered 422; the key isn't one of Opsgenie's{REGION}"]
@@ -318,7 +316,7 @@ def test_a_key_of_another_form(account: Account, double: Opsgenie) -> None:
 
 @pytest.mark.parametrize("what", faults.OPSGENIE["on-calls"])
 def test_trees_of_wrong_types(what: str, account: Account, double: Opsgenie) -> None:
-    """Nobody is on call by what is wrong, and that is said."""
+    """An entry of a wrong type puts nobody on call, and is reported without names."""
     double.put_on_shift("Payments", ANA)
     double.fail(ON_CALLS, faults.OPSGENIE["on-calls"][what])
     snapshot = account.find()
@@ -330,7 +328,7 @@ def test_trees_of_wrong_types(what: str, account: Account, double: Opsgenie) -> 
 
 
 def test_the_flat_list_is_not_read(account: Account, double: Opsgenie) -> None:
-    """It mixes in back-ups: an answer of that form is of nobody."""
+    """The flat list includes backups, so nobody in such an answer is on call."""
     double.put_on_shift("Payments", ANA)
     flat = {"onCallRecipients": [ANA]}
 
@@ -342,7 +340,7 @@ def test_the_flat_list_is_not_read(account: Account, double: Opsgenie) -> None:
 
 
 def test_an_empty_account(account: Account, double: Opsgenie) -> None:
-    """No schedule at all is an answer, without data it is none."""
+    """An empty list of schedules is valid; a missing one is a failure."""
     double.fail(ON_CALLS, put("data", value=[]))
     assert account.find().failures == ()
     double.fail(ON_CALLS, drop("data"))

@@ -1,4 +1,4 @@
-"""Opsgenie, asked for the schedules that a rule names by id: others cost nothing."""
+"""Opsgenie, asked only for the schedules that a rule names by id."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def account(client: Client, set_clock: SetClock) -> Iterator[Account]:
 
 
 def find(account: Account, *schedules: str, deadline: Deadline | None = None) -> ProviderSnapshot:
-    """Ask about Ana, as for a rule that names these."""
+    """Ask about Ana, as for a rule that names these schedules."""
     query = DutyQuery(schedules, holders=frozenset({ANA}))
     return account.find(query, deadline)
 
@@ -44,7 +44,7 @@ def counts(account: Account, entry: str, email: str = ANA) -> bool:
 
 
 def test_one_call_for_a_schedule(account: Account) -> None:
-    """Whatever else there is; and one to say until when somebody is on call who is approved."""
+    """A schedule takes one call, however many exist; an approval takes one more for the end."""
     for number in range(50):
         account.double.add_schedule(f"S{number}")
     assert counts(account, NIGHTS)
@@ -54,7 +54,7 @@ def test_one_call_for_a_schedule(account: Account) -> None:
 
 
 def test_an_end_that_a_rule_needs(account: Account) -> None:
-    """It costs no further call."""
+    """A rule that needs the shift's end costs no further call."""
     when = {"on_call": {"schedules": [NIGHTS]}}
     assert account.decide(when=when, end_with_shift={}).approved
     assert account.double.calls.paths() == [ON_CALLS, TIMELINE]
@@ -67,13 +67,13 @@ MANY = tuple(f"e71d500f-896a-4b28-8b08-3bfe56e1ee{number:02}" for number in rang
     "entries", [("Nights",), (NIGHTS, "Nights"), (NIGHTS, *MANY)], ids=["name", "both", "many"]
 )
 def test_all_are_read_where_that_is_needed(entries: tuple[str, ...], account: Account) -> None:
-    """Another schedule could have the name: only the list of all of them says so."""
+    """For a name, or for many ids, all schedules are read with one call."""
     assert holders(find(account, *entries)) == [ANA]
     assert account.double.calls.paths() == ["/v2/schedules/on-calls"]
 
 
-def test_a_schedule_called_like_another_ones_id(account: Account) -> None:
-    """Whoever makes one is not on call for the schedule that the policy names by its id."""
+def test_a_schedule_named_like_another_ones_id(account: Account) -> None:
+    """A schedule whose name equals another's id isn't the one that the policy names by id."""
     account.double.put_on_shift(account.double.add_schedule(NIGHTS), BO)
     assert not counts(account, NIGHTS, BO)
     assert counts(account, NIGHTS)
@@ -81,15 +81,15 @@ def test_a_schedule_called_like_another_ones_id(account: Account) -> None:
     assert not counts(account, IDS[1], BO)
 
 
-def test_a_schedule_that_is_switched_off(account: Account) -> None:
-    """Nobody is on call for it."""
+def test_a_disabled_schedule(account: Account) -> None:
+    """Nobody is on call for a disabled schedule."""
     account.double.enable_schedule("Nights", enabled=False)
     assert not counts(account, NIGHTS)
 
 
 @pytest.mark.parametrize("enabled", [True, False])
 def test_a_schedule_on_shift_in_another(account: Account, *, enabled: bool) -> None:
-    """It counts if it is switched on, which is asked; so does one within that."""
+    """The people of a nested schedule count if it is enabled; nesting may go deeper."""
     inner = account.double.add_schedule("Inner", id=IDS[1])
     innermost = account.double.add_schedule("Innermost", id=IDS[2])
     account.double.put_on_shift(innermost, CY)
@@ -106,8 +106,8 @@ def test_a_schedule_on_shift_in_another(account: Account, *, enabled: bool) -> N
     assert len(paths) == (5 if enabled else 3)
 
 
-def test_a_schedule_within_that_cannot_be_read(account: Account) -> None:
-    """Whoever is on shift by it does not count; the others do, and the log says so."""
+def test_an_unreadable_nested_schedule(account: Account) -> None:
+    """If a nested schedule can't be read, its people don't count, and the others do."""
     inner = account.double.add_schedule("Inner", id=IDS[1])
     account.double.put_on_shift(inner, BO)
     account.double.put_on_shift("Nights", inner, rotation="r2")
@@ -133,7 +133,7 @@ def test_a_schedule_within_that_cannot_be_read(account: Account) -> None:
 def test_a_schedule_that_fails(
     fault: Fault, problem: str, account: Account, real_deadline: Callable[[float], Deadline]
 ) -> None:
-    """It proves nothing, hides no other, and is reported."""
+    """A schedule that can't be read approves nobody and is reported; others still count."""
     account.double.put_on_shift(account.double.add_schedule("Days", id=IDS[1]), CY)
     account.double.fail(ON_CALLS, fault)
     deadline = real_deadline(0.5) if takes_time(fault) else None
@@ -145,6 +145,6 @@ def test_a_schedule_that_fails(
 
 
 def test_a_schedule_that_is_gone(account: Account) -> None:
-    """Nobody is on call for it, and that is no failure."""
+    """Nobody is on call for a schedule that doesn't exist, and that isn't a failure."""
     snapshot = find(account, IDS[2])
     assert (snapshot.duties, snapshot.failures) == ((), ())

@@ -44,7 +44,7 @@ def account(client: Client, set_clock: SetClock) -> Iterator[Account]:
 
 
 def test_one_list_for_everybody(account: Account) -> None:
-    """Where any schedule counts, the on-calls with their users are asked for, and nothing else."""
+    """If any schedule counts, only the on-calls with their users are read."""
     account.find()
     (call,) = account.double.calls
     assert (call.method, call.path) == ("GET", "/oncalls")
@@ -59,8 +59,8 @@ def test_one_list_for_everybody(account: Account) -> None:
 
 
 @pytest.mark.parametrize("wants", [DutyQuery(), DutyQuery(roles=True, updates=True)])
-def test_nothing_is_asked_in_vain(wants: DutyQuery, account: Account) -> None:
-    """Where no rule is about being on call, PagerDuty is not asked."""
+def test_no_calls_without_an_on_call_rule(wants: DutyQuery, account: Account) -> None:
+    """Without a rule on being on call, PagerDuty isn't queried."""
     account.find(wants)
     assert len(account.double.calls) == 0
 
@@ -87,8 +87,8 @@ def test_who_is_on_call(account: Account) -> None:
     assert snapshot.failures == ()
 
 
-def test_whom_a_policy_pages_directly(account: Account) -> None:
-    """Such a person is on call for good and never for a schedule: that proves nothing."""
+def test_direct_targets_of_an_escalation_policy(account: Account) -> None:
+    """A person whom an escalation policy pages directly, without a schedule, has no duty."""
     account.double.add_escalation_policy("Boss", ANA)
     account.double.put_on_shift("Payments", BO)
     snapshot = account.find()
@@ -99,7 +99,7 @@ def test_whom_a_policy_pages_directly(account: Account) -> None:
 
 @pytest.mark.parametrize(("most", "approved"), [(None, False), (1, False), (2, True), (3, True)])
 def test_levels(most: int | None, approved: bool, account: Account) -> None:  # noqa: FBT001 - a column of the table
-    """Somebody reached on level 2 counts where the rule says so; without a word, level 1 alone."""
+    """Level 2 counts only if the rule's `max_level` allows it; the default is level 1."""
     backup = account.double.add_schedule("Back-up")
     account.double.put_on_shift(backup, ANA)
     account.double.add_target("Payments", backup, level=2)
@@ -110,7 +110,7 @@ def test_levels(most: int | None, approved: bool, account: Account) -> None:  # 
 
 
 def test_one_shift_in_several_policies(account: Account) -> None:
-    """It is one duty, on the lowest level of all."""
+    """A shift in several escalation policies is one duty, on the lowest level."""
     account.double.put_on_shift("Payments", ANA)
     account.double.add_escalation_policy("Second", BO)
     account.double.add_target("Second", "Payments", level=2)
@@ -124,7 +124,7 @@ def test_one_shift_in_several_policies(account: Account) -> None:
 
 
 def test_shift_based_schedules(account: Account) -> None:
-    """Everybody on shift in one counts, by a longer id and another type of reference."""
+    """Everybody on shift in a shift-based schedule has a duty."""
     wanted = account.on_shift("Search", ANA, BO, v3=True)
     assert len(wanted) > 7
     snapshot = account.find()
@@ -136,7 +136,7 @@ def test_shift_based_schedules(account: Account) -> None:
 
 
 def test_nobody_on_call(account: Account) -> None:
-    """No shift, an unassigned one, one that is over or to come: no duty and no failure."""
+    """An empty, unassigned, past or future shift gives no duty and no failure."""
     for each in (False, True):
         account.on_shift("Empty", v3=each)
         account.double.put_on_shift(account.on_shift(f"Unassigned {each}", v3=each), None)
@@ -171,7 +171,7 @@ def test_nobody_on_call(account: Account) -> None:
     ],
 )
 def test_optional_fields(edit: Edited, on_call: list[str], account: Account) -> None:
-    """What the vendor's schema does not require may be absent or null, and new things may come."""
+    """Fields that the vendor's schema calls optional may be absent, and unknown ones present."""
     account.double.put_on_shift("Payments", ANA)
     account.double.fail(ON_CALLS, edit)
     snapshot = account.find()
@@ -179,7 +179,7 @@ def test_optional_fields(edit: Edited, on_call: list[str], account: Account) -> 
 
 
 def test_a_schedule_without_a_name(account: Account) -> None:
-    """It goes by its id, also in what is told of it."""
+    """A schedule without a name is matched and described by its id."""
     account.double.put_on_shift("Payments", CY)
     account.double.fail(ON_CALLS, drop(*ROW, "schedule", "summary"))
     (duty,) = account.find().duties
@@ -201,10 +201,10 @@ ROW = ("oncalls", 0)
         ((None, None), None),
     ],
 )
-def test_one_shift_told_with_two_ends(
+def test_one_shift_with_two_ends(
     ends: tuple[str | None, str | None], end: datetime | None, order: int, account: Account
 ) -> None:
-    """The later one is its end, and none is the latest."""
+    """If one shift is listed with two ends, the later counts, and no end is the latest."""
     account.double.put_on_shift("Payments", ANA)
     account.double.add_escalation_policy("Second", "Payments")
 
@@ -218,7 +218,7 @@ def test_one_shift_told_with_two_ends(
 
 
 def test_two_shifts_are_not_made_one(account: Account) -> None:
-    """A shift that is over and one to come do not make one that runs between them."""
+    """A past and a future shift aren't merged into one that runs now."""
     account.double.put_on_shift("Payments", ANA)
     account.double.add_escalation_policy("Second", "Payments")
 
@@ -233,7 +233,7 @@ def test_two_shifts_are_not_made_one(account: Account) -> None:
 
 
 def test_a_shift_without_end(account: Account) -> None:
-    """It counts, but access cannot end with it, unless the rule says how long it lasts then."""
+    """A shift without an end approves, but with `end_with_shift` only if `without_end` is set."""
     account.double.put_on_shift("Payments", ANA, for_good=True)
     (duty,) = account.find().duties
     assert (duty.end, duty.endless, duty.has_end) == (None, True, False)
@@ -244,7 +244,7 @@ def test_a_shift_without_end(account: Account) -> None:
 
 
 def test_access_ends_with_the_shift(account: Account) -> None:
-    """Its end comes with the on-calls: no further call is made for it."""
+    """The shift's end is in the on-calls, so no further call is needed."""
     account.double.put_on_shift("Payments", ANA, NOW - HOUR, NOW + HOUR)
     when = {"on_call": {"schedules": "any"}}
     decision = account.decide(ANA, when=when, end_with_shift={"grace": "15m"})
@@ -254,7 +254,7 @@ def test_access_ends_with_the_shift(account: Account) -> None:
 
 @pytest.mark.parametrize("turned", [False, True])
 def test_the_end_of_a_later_level_is_another(account: Account, *, turned: bool) -> None:
-    """Access ends with the shift on the level that counts, wherever it stands in the answer."""
+    """Access ends with the shift on the lowest level, in whatever order they are listed."""
     account.double.put_on_shift("Payments", ANA, NOW - HOUR, NOW + HOUR)
     later = format_instant(NOW + 10 * HOUR)
 
@@ -282,10 +282,10 @@ def test_the_end_of_a_later_level_is_another(account: Account, *, turned: bool) 
         (None, "2026-03-04T12:00:00Z", False),
     ],
 )
-def test_a_provider_whose_clock_is_wrong(
+def test_a_current_shift_by_the_providers_clock_only(
     start: str | None, end: str | None, runs: bool, account: Account  # noqa: FBT001 - a column of the table
 ) -> None:  # fmt: skip
-    """Whom it calls on call now is so only if our clock agrees."""
+    """A shift that isn't current by our clock doesn't count, whatever the provider lists."""
     account.double.put_on_shift("Payments", ANA)
     account.double.fail(
         ON_CALLS, Edited(lambda body: body["oncalls"][0].update(start=start, end=end))
@@ -297,7 +297,7 @@ def test_a_provider_whose_clock_is_wrong(
 
 @pytest.fixture
 def staffed(account: Account) -> Account:
-    """Ana is on call for Payments."""
+    """The account with Ana on call for Payments."""
     account.double.put_on_shift("Payments", ANA)
     return account
 
@@ -308,7 +308,7 @@ LISTS = pytest.mark.parametrize("path", [LAYERED, SHIFT_BASED])
 
 @pytest.mark.parametrize("entry", ["Payments", PAYMENTS])
 def test_three_lists_for_everybody_by_schedule(entry: str, staffed: Account) -> None:
-    """Whatever the policy names, the on-calls and both lists are asked for, at once."""
+    """For a named schedule, the on-calls and both lists of schedules are read."""
     staffed.named(entry)
     assert sorted(staffed.double.calls.paths()) == [ON_CALLS, LAYERED, SHIFT_BASED]
     asked = {call.path: call.query for call in staffed.double.calls}
@@ -316,15 +316,15 @@ def test_three_lists_for_everybody_by_schedule(entry: str, staffed: Account) -> 
     assert asked[SHIFT_BASED] == {"limit": ["1000"], "offset": ["0"]}
 
 
-def test_no_more_calls_for_somebody_else(staffed: Account) -> None:
-    """That somebody is on call for the schedule is answer enough for who is not."""
+def test_three_calls_whoever_is_on_call(staffed: Account) -> None:
+    """A query takes three calls, whether or not anybody is on call for the schedule."""
     staffed.named("Payments")
     staffed.named("Search")
     assert len(staffed.double.calls) == 6
 
 
-def test_every_schedule_is_told(staffed: Account) -> None:
-    """Also those that nobody is on call for, with the place where each is shown."""
+def test_all_schedules_are_listed(staffed: Account) -> None:
+    """All schedules are listed, with their path and whether a policy uses them."""
     search = staffed.on_shift("Search", v3=True)
     snapshot = set(staffed.named("Payments").schedules_and_roles)
     assert snapshot == {
@@ -337,10 +337,10 @@ def test_every_schedule_is_told(staffed: Account) -> None:
 @BOTH_KINDS
 @pytest.mark.parametrize("people", [(), (BO,)], ids=["nobody is on it", "somebody is on it"])
 @pytest.mark.parametrize("policy", [False, True], ids=["in no policy", "in a policy"])
-def test_a_name_that_two_schedules_bear(
+def test_a_name_that_two_schedules_have(
     people: tuple[str, ...], policy: bool, v3: bool, staffed: Account  # noqa: FBT001 - columns of the table
 ) -> None:  # fmt: skip
-    """It means neither, whether the other shows among the on-calls or not; ids are as before."""
+    """A name of two schedules matches neither, wherever the other is listed; ids still match."""
     other = staffed.on_shift("Payments", *people, v3=v3, policy=policy)
     assert not staffed.counts("Payments", ANA)
     assert not staffed.counts("Payments", BO)
@@ -349,8 +349,8 @@ def test_a_name_that_two_schedules_bear(
 
 
 @BOTH_KINDS
-def test_a_schedule_called_like_another_ones_id(v3: bool, staffed: Account) -> None:  # noqa: FBT001 - a column of the table
-    """Whoever makes one is not on call for the schedule that the policy names by its id."""
+def test_a_schedule_named_like_another_ones_id(v3: bool, staffed: Account) -> None:  # noqa: FBT001 - a column of the table
+    """A schedule whose name equals another's id isn't the one that the policy names by id."""
     staffed.on_shift(PAYMENTS, BO, v3=v3)
     staffed.double.take_off_shift("Payments", ANA)
     assert not staffed.counts(PAYMENTS, BO)
@@ -361,7 +361,7 @@ def test_a_schedule_called_like_another_ones_id(v3: bool, staffed: Account) -> N
 
 @pytest.mark.parametrize("entry", ["payments", "Payment", "Payments ", "Pay*", "PPAY00", "ppay001"])
 def test_a_name_is_compared_whole(entry: str, staffed: Account) -> None:
-    """The vendor's own search would find Payments by most of these."""
+    """Names and ids are compared whole, unlike in the vendor's search."""
     assert not staffed.decide_by(ANA, schedules=[entry]).approved
 
 
@@ -381,9 +381,9 @@ def test_a_name_is_compared_whole(entry: str, staffed: Account) -> None:
     ids=repr,
 )
 def test_a_list_that_cannot_be_read(fault: Fault, path: str, staffed: Account) -> None:
-    """While any schedule could bear the name, ids alone count, and the log says which list it is.
+    """If a list can't be read, names may not be unique, so only ids count; it's reported.
 
-    So it is too on an account that has no shift-based schedules yet.
+    The same applies to an account that has no shift-based schedules yet.
     """
     staffed.double.fail(path, fault)
     assert not staffed.counts("Payments")
@@ -398,7 +398,7 @@ def test_a_list_that_cannot_be_read(fault: Fault, path: str, staffed: Account) -
 def test_an_entry_that_cannot_be_read(
     field: str, value: object, path: str, staffed: Account
 ) -> None:
-    """It could bear the name: ids alone count; it hides no other, and is said."""
+    """An unreadable schedule could have the name: ids alone count, and it's reported."""
     staffed.on_shift("Search", BO, v3=True)
     staffed.double.add_schedule("Other", v3=path == SHIFT_BASED)
     staffed.double.fail(path, put("schedules", 1, field, value=value))
@@ -411,7 +411,7 @@ def test_an_entry_that_cannot_be_read(
 
 @LISTS
 def test_an_entry_without_a_name(path: str, staffed: Account) -> None:
-    """Nobody knows what it is called, so that it could be called anything; that is no failure."""
+    """A schedule without a name could have any name: ids alone count, without a failure."""
     staffed.double.add_schedule("Other Payments", v3=path == SHIFT_BASED)
     staffed.double.fail(path, faults.WrongValue("schedules.*", {"id": "PX", "summary": None}))
     assert not staffed.counts("Payments")
@@ -420,33 +420,33 @@ def test_an_entry_without_a_name(path: str, staffed: Account) -> None:
 
 
 @pytest.mark.parametrize("field", ["summary", "name"])
-def test_one_of_both_is_name_enough(field: str, staffed: Account) -> None:
-    """A list has the name twice where it has the whole schedule."""
+def test_summary_or_name_is_enough(field: str, staffed: Account) -> None:
+    """Either of `summary` and `name` is enough to know a schedule's name."""
     staffed.double.fail(LAYERED, put("schedules", 0, field, value=None))
     assert staffed.counts("Payments")
 
 
 @pytest.mark.parametrize("field", ["summary", "name"])
 def test_a_summary_that_is_not_the_name(field: str, staffed: Account) -> None:
-    """Either could be what somebody calls it."""
+    """If `summary` and `name` differ, both count as the schedule's names."""
     staffed.double.add_schedule("Other")
     staffed.double.fail(LAYERED, put("schedules", 1, field, value="Payments"))
     assert not staffed.counts("Payments")
 
 
-def test_names_prove_nothing_where_no_list_was_asked_for(staffed: Account) -> None:
-    """A rule for any schedule needs one call, after which no name counts that was not checked."""
+def test_names_do_not_count_without_the_lists(staffed: Account) -> None:
+    """If the lists of schedules weren't read, names don't count, as they may not be unique."""
     snapshot = staffed.find()
     (duty,) = snapshot.duties
     assert not duty.is_named("Payments")
     assert duty.is_named(PAYMENTS)
-    # One rule came to want names only after the other's answer was there.
+    # A later query needs names, so the lists are requested now.
     later = staffed.client.questions(DutyQuery(schedules=("Payments",)), snapshot)
     assert {each.name for each in later} > {"layer-based schedules", "shift-based schedules"}
 
 
 def test_any_beside_a_name(staffed: Account) -> None:
-    """Where one rule takes any schedule and another names some, names are checked, too."""
+    """If one rule accepts any schedule and another names one, names are checked as well."""
     staffed.on_shift("Search", CY)
     both = DutyQuery(schedules=("Payments",), any_schedule=True)
     named = {duty.name: duty.is_named(duty.name) for duty in staffed.find(both).duties}

@@ -1,4 +1,4 @@
-"""PagerDuty, page by page and on a bad day: what can be read counts, what cannot is reported."""
+"""Faults and pages of PagerDuty: readable data still counts, and the rest is reported."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _pages_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _schedules(account: Account, count: int, *, v3: bool = False) -> list[str]:
-    """Schedules S1, S2, …, with Ana on call for each; their ids."""
+    """Add schedules S1, S2, … with Ana on call for each, and give their ids."""
     return [account.on_shift(f"S{number + 1}", ANA, v3=v3) for number in range(count)]
 
 
@@ -56,7 +56,7 @@ def _offsets(account: Account, path: str) -> list[str]:
 @pytest.mark.usefixtures("_pages_of_two")
 @pytest.mark.parametrize(("count", "calls"), [(0, 1), (1, 1), (2, 1), (3, 2), (4, 2), (7, 4)])
 def test_all_on_calls(count: int, calls: int, account: Account) -> None:
-    """Each page asks for the next until there is none; none is asked for twice."""
+    """All pages of on-calls are read, each once."""
     ids = _schedules(account, count)
     snapshot = account.find()
     assert [duty.id for duty in snapshot.duties] == ids
@@ -65,8 +65,8 @@ def test_all_on_calls(count: int, calls: int, account: Account) -> None:
 
 
 @pytest.mark.usefixtures("_pages_of_two")
-def test_a_shift_told_on_two_pages(account: Account) -> None:
-    """It is told again only where a later page has it on a lower level; that one counts."""
+def test_a_shift_on_two_pages(account: Account) -> None:
+    """A shift on several pages is one duty, unless a later page has it on a lower level."""
     account.double.put_on_shift("Payments", ANA)
     for number in range(6):
         account.double.add_escalation_policy(f"More {number}", BO if number < 3 else "Payments")
@@ -84,7 +84,7 @@ def test_a_shift_told_on_two_pages(account: Account) -> None:
 
 @pytest.mark.usefixtures("_pages_of_two")
 def test_a_page_that_is_shorter_than_asked(account: Account) -> None:
-    """The vendor may lower the limit: nothing is skipped by it."""
+    """If a page is shorter than requested, the next one begins where it ended."""
     ids = _schedules(account, 5)
 
     def shorter(body: dict[str, list[object]]) -> None:
@@ -119,7 +119,7 @@ def test_a_later_page_is_broken(
     account: Account,
     real_deadline: Callable[[float], Deadline],
 ) -> None:
-    """The pages before count: who is on call by them, and by ids alone if names are missing."""
+    """If a later page fails, earlier on-calls count; names don't if a list is incomplete."""
     ids = _schedules(account, 5)
     _schedules(account, 3, v3=True)
     account.double.fail(path, fault, page=2)
@@ -128,7 +128,7 @@ def test_a_later_page_is_broken(
     failure = snapshot.failures[0]
     assert problem in failure.problem
     read = {duty.id for duty in snapshot.duties} & set(ids)
-    pages = 1 if not isinstance(fault, Edited) else 2  # that one could be read itself
+    pages = 1 if not isinstance(fault, Edited) else 2  # that page itself was readable
     assert read == set(ids[: 2 * pages] if path == ON_CALLS else ids)
     assert all(duty.is_named(duty.id) for duty in snapshot.duties)
     doubtful = path != ON_CALLS
@@ -139,7 +139,7 @@ def test_a_later_page_is_broken(
     ("path", "most"), [(ON_CALLS, 100), (LAYERED, 100), (SHIFT_BASED, 10)], ids=str
 )
 def test_a_list_without_end(path: str, most: int, account: Account) -> None:
-    """The vendor refuses to count beyond 10,000, so that there we stop and say so."""
+    """Reading stops at the vendor's limit of 10,000 entries, and that is reported."""
     account.double.put_on_shift("Payments", ANA)
     account.double.add_schedule("Lone", v3=True)
     account.double.fail(path, EndlessPages())
@@ -153,7 +153,7 @@ def test_a_list_without_end(path: str, most: int, account: Account) -> None:
 
 @pytest.mark.parametrize("path", [ON_CALLS, LAYERED, SHIFT_BASED])
 def test_empty_pages_without_end(path: str, account: Account) -> None:
-    """An empty page that is not the last is the last that is asked for, and that is said."""
+    """Reading stops at an empty page that claims to have a next page, and that is reported."""
     account.double.put_on_shift("Payments", ANA)
     account.double.fail(path, EndlessPages(empty=True))
     snapshot = account.named("Payments")
@@ -165,7 +165,7 @@ def test_empty_pages_without_end(path: str, account: Account) -> None:
 
 BOTH_KINDS = pytest.mark.parametrize("v3", [False, True], ids=["layer-based", "shift-based"])
 PATHS = {False: LAYERED, True: SHIFT_BASED}
-# Those that only say that something is not there; where it is the holder, nobody is on call.
+# Wrong types that only mean that a value is missing; without a user, nobody is on call.
 HARMLESS = {
     "oncalls.*.escalation_policy: null",
     "oncalls.*.schedule.summary: null",
@@ -180,7 +180,7 @@ OUTSIDE = {what: fault for what, fault in PAGERDUTY["oncalls"].items() if "*" no
 
 @pytest.mark.parametrize("what", INSIDE)
 def test_a_wrong_type_in_an_on_call(what: str, account: Account) -> None:
-    """It drops that on-call only, and is said; null is the same as absent."""
+    """An on-call of a wrong type is dropped and reported; null means absent."""
     account.double.put_on_shift("Payments", ANA)
     account.on_shift("Search", BO)
     account.double.fail(ON_CALLS, INSIDE[what].in_first())
@@ -192,8 +192,8 @@ def test_a_wrong_type_in_an_on_call(what: str, account: Account) -> None:
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.0, 1.5, [1], {}], ids=repr)
-def test_what_is_no_level(value: object, account: Account) -> None:
-    """Somebody whose level nobody knows is on none that counts."""
+def test_an_invalid_level(value: object, account: Account) -> None:
+    """An on-call with an invalid level is dropped and reported."""
     account.double.put_on_shift("Payments", ANA)
     account.double.fail(ON_CALLS, put("oncalls", 0, "escalation_level", value=value))
     snapshot = account.find()
@@ -203,7 +203,7 @@ def test_what_is_no_level(value: object, account: Account) -> None:
 @pytest.mark.parametrize("field", ["start", "end"])
 @pytest.mark.parametrize("value", ["", 0, "2026-03-04", None], ids=repr)
 def test_a_time_that_is_missing(field: str, value: object, account: Account) -> None:
-    """Only null says that there is none: what is missing or empty is unreadable."""
+    """Only null means that a shift has no start or end; a missing time is unreadable."""
     account.double.put_on_shift("Payments", ANA)
     row = ("oncalls", 0, field)
     account.double.fail(ON_CALLS, drop(*row) if value is None else put(*row, value=value))
@@ -214,8 +214,8 @@ def test_a_time_that_is_missing(field: str, value: object, account: Account) -> 
 @pytest.mark.parametrize(
     "fault", [*OUTSIDE.values(), drop("oncalls")], ids=[*map(str, OUTSIDE), "missing"]
 )
-def test_an_answer_that_is_no_list(fault: Fault, account: Account) -> None:
-    """It is a failure, unlike a list that is empty."""
+def test_an_answer_without_a_list(fault: Fault, account: Account) -> None:
+    """An answer without a list is a failure, unlike an empty list."""
     account.double.put_on_shift("Payments", ANA)
     account.double.fail(ON_CALLS, fault)
     snapshot = account.find()
@@ -230,7 +230,7 @@ def test_an_answer_that_is_no_list(fault: Fault, account: Account) -> None:
 def test_a_wrong_type_in_a_list_of_schedules(
     fault: WrongValue, path: str, account: Account
 ) -> None:
-    """It is said, and leaves every name in doubt; nobody's duty is lost by it."""
+    """An unreadable list of schedules is reported, and duties count by id only."""
     account.double.put_on_shift("Payments", ANA)
     account.on_shift("Search", BO, v3=True)
     account.double.fail(path, fault)
@@ -244,8 +244,8 @@ def test_a_wrong_type_in_a_list_of_schedules(
 
 @pytest.mark.parametrize("path", [ON_CALLS, LAYERED, SHIFT_BASED])
 @pytest.mark.parametrize("what", PAGERDUTY["pages"])
-def test_a_wrong_word_of_pages(what: str, path: str, account: Account) -> None:
-    """Nobody knows whether more follow: the page counts, names do not. Limits are moot."""
+def test_wrong_types_in_pagination_fields(what: str, path: str, account: Account) -> None:
+    """If `more` is unreadable, the page counts, but names don't; `limit` doesn't matter."""
     account.double.put_on_shift("Payments", ANA)
     account.double.fail(path, PAGERDUTY["pages"][what])
     snapshot = account.named("Payments")
@@ -266,7 +266,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("v3", "fault"), WRONG)
 def test_a_wrong_type_in_a_schedule(v3: bool, fault: WrongValue, account: Account) -> None:  # noqa: FBT001 - a column of the table
-    """It proves nothing and is said; another schedule counts."""
+    """A schedule of a wrong type gives no duty and is reported; others still count."""
     odd = account.on_shift("Odd", ANA, v3=v3, policy=False)
     account.on_shift("Other", BO, policy=False)
     account.double.fail(f"{PATHS[v3]}/{odd}", fault)
@@ -280,7 +280,7 @@ def test_a_wrong_type_in_a_schedule(v3: bool, fault: WrongValue, account: Accoun
 
 
 def test_a_wrong_shift_hides_no_other(account: Account) -> None:
-    """Whoever shares a schedule with an unreadable shift is on call."""
+    """An unreadable shift is dropped; others of the same schedule count."""
     schedule = account.on_shift("Shared", ANA, BO, CY, v3=True, policy=False)
     shifts = ("schedule", "final_schedule", "computed_shift_assignments")
     odd = put(*shifts, 0, "member", "user_id", value="../users")
@@ -301,7 +301,7 @@ def test_a_wrong_shift_hides_no_other(account: Account) -> None:
     ],
 )
 def test_a_user_that_cannot_be_read(fault: Fault, account: Account) -> None:
-    """He hides no other, and is said, without his name."""
+    """An unreadable user is reported without a name; others on shift still count."""
     account.on_shift("Shared", ANA, BO, v3=True, policy=False)
     account.double.fail("/users/", fault, times=1)
     snapshot = account.named("Shared")
@@ -323,7 +323,7 @@ def test_a_user_that_cannot_be_read(fault: Fault, account: Account) -> None:
     ],
 )
 def test_optional_fields(edit: Edited, name: str, v3: bool, account: Account) -> None:  # noqa: FBT001 - a column of the table
-    """What the vendor's schema does not require may be absent or null."""
+    """Fields that the vendor's schema calls optional may be absent or null."""
     schedule = account.on_shift("Forgotten", ANA, v3=v3, policy=False)
     account.double.fail(f"{PATHS[v3]}/{schedule}", edit)
     (duty,) = account.named(schedule).duties
@@ -335,8 +335,8 @@ def test_optional_fields(edit: Edited, name: str, v3: bool, account: Account) ->
     "edit",
     [drop("schedule", "escalation_policies"), put("schedule", "escalation_policies", value=None)],
 )
-def test_which_policies_use_it_is_not_said(edit: Edited, account: Account, *, v3: bool) -> None:
-    """Somebody on a later level could be on shift there: nobody counts, and it is said."""
+def test_a_schedule_without_its_policies(edit: Edited, account: Account, *, v3: bool) -> None:
+    """If a schedule's escalation policies are missing, its levels are unknown: nobody counts."""
     schedule = account.on_shift("Forgotten", ANA, v3=v3, policy=False)
     account.double.fail(f"{PATHS[v3]}/{schedule}", edit)
     snapshot = account.named(schedule)
@@ -346,7 +346,7 @@ def test_which_policies_use_it_is_not_said(edit: Edited, account: Account, *, v3
 
 @BOTH_KINDS
 def test_an_answer_without_the_shifts(v3: bool, account: Account) -> None:  # noqa: FBT001 - a column of the table
-    """They were asked for: that they are missing is said."""
+    """If a schedule's shifts are missing from the answer, that is reported."""
     schedule = account.on_shift("Forgotten", ANA, v3=v3, policy=False)
     account.double.fail(f"{PATHS[v3]}/{schedule}", drop("schedule", "final_schedule"))
     (problem,) = problems(account.named(schedule))
@@ -355,7 +355,7 @@ def test_an_answer_without_the_shifts(v3: bool, account: Account) -> None:  # no
 
 @pytest.fixture
 def staffed(account: Account) -> Account:
-    """Ana is on call for Payments."""
+    """The account with Ana on call for Payments."""
     account.double.put_on_shift("Payments", ANA)
     return account
 
@@ -372,7 +372,7 @@ QUESTIONS = {
 FAULTS = [
     *BAD_ANSWERS,
     pytest.param(TooManyRequests(3600, retry_after=None), "answered 429", id="limits the rate"),
-    pytest.param(faults.Status(429, b""), "answered 429", id="limits the rate without a word"),
+    pytest.param(faults.Status(429, b""), "answered 429", id="limits the rate without a body"),
     pytest.param(faults.Status(408), "answered 408", id="408"),
 ]
 
@@ -386,9 +386,9 @@ def test_one_answer_failing_hides_no_other(
     staffed: Account,
     real_deadline: Callable[[float], Deadline],
 ) -> None:
-    """However the one fails, within the budget the others are read, and the log says which it is.
+    """If one answer fails in any way, the others still count, in time, and it's reported.
 
-    Without the on-calls nobody is approved; without a list of names, by id alone.
+    Without the on-calls nobody is approved; without a list of names, only ids count.
     """
     staffed.double.fail(path, fault)
     slow = takes_time(fault)
@@ -412,7 +412,7 @@ def test_one_answer_failing_hides_no_other(
     ],
 )
 def test_what_an_error_says(status: int, hint: str, path: str, staffed: Account) -> None:
-    """The status and what mends it, where we know: nothing of the body, and no key."""
+    """A failure has the status and a hint, but nothing of the body, and no key."""
     staffed.double.fail(path, faults.Status(status))
     (failure,) = staffed.named("Payments").failures
     assert failure.problem == f"answered {status}{hint}"
@@ -421,7 +421,7 @@ def test_what_an_error_says(status: int, hint: str, path: str, staffed: Account)
 
 @pytest.mark.parametrize("email", [ANA, BO])
 def test_single_schedules_that_fail(email: str, staffed: Account) -> None:
-    """One that cannot be shown hides no other: the original failed as a whole."""
+    """If one schedule fails, others still count; the original failed as a whole."""
     odd = staffed.on_shift("Odd", ANA, policy=False)
     staffed.on_shift("Other", BO, v3=True, policy=False)
     staffed.double.fail(f"{LAYERED}/{odd}", faults.Status(500))
@@ -431,7 +431,7 @@ def test_single_schedules_that_fail(email: str, staffed: Account) -> None:
 
 
 def test_other_schedules_are_left_alone(staffed: Account) -> None:
-    """Those that the policy does not name cost no call each: the original asked for every one."""
+    """Schedules that the policy doesn't name aren't read; the original read all of them."""
     for number in range(10):
         staffed.on_shift(f"S{number}", BO, v3=number % 2 == 0, policy=number % 3 == 0)
     staffed.find(DutyQuery(schedules=("Payments",)))

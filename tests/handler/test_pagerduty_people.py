@@ -1,4 +1,4 @@
-"""PagerDuty, asked about one person: what a decision costs does not grow with the account."""
+"""PagerDuty, asked about one person: the number of calls doesn't grow with the account."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def account(client: Client, set_clock: SetClock) -> Iterator[Account]:
 
 
 def query_of(*schedules: str, who: tuple[str, ...] = (ANA,), ends: bool = False) -> DutyQuery:
-    """What a rule needs to know that names these schedules, or takes any."""
+    """A query for a rule that names these schedules, or accepts any."""
     return DutyQuery(schedules, not schedules, ends=ends, holders=frozenset(who))
 
 
@@ -62,12 +62,12 @@ def id_of(account: Account, email: str) -> str:
     return next(person.id for person in account.double.people if person.email == email)
 
 
-# -- what is asked -------------------------------------------------------------------------------
+# -- calls ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("entry", [PAYMENTS, "any"])
 def test_two_calls(entry: str, account: Account) -> None:
-    """The user by e-mail, then what they are on call for: nothing else, however it is named."""
+    """A decision takes two calls: the user by e-mail, and that user's on-calls."""
     assert account.decide_by(ANA, schedules=entry if entry == "any" else [entry]).approved
     users, on_calls = account.double.calls
     assert (users.path, users.query) == (
@@ -87,7 +87,7 @@ def test_two_calls(entry: str, account: Account) -> None:
 
 
 def test_two_calls_more_for_a_name(account: Account) -> None:
-    """Another schedule could have it: both kinds are searched for it, only where it matters."""
+    """A name takes two more calls, to check that no other schedule has it."""
     assert account.decide_by(ANA, schedules=["Payments", PAYMENTS]).approved
     assert len(account.double.calls) == 2
     account.double.calls.clear()
@@ -100,7 +100,7 @@ def test_two_calls_more_for_a_name(account: Account) -> None:
 
 @pytest.mark.parametrize("entry", ["Payments", PAYMENTS, "any"])
 def test_the_same_calls_in_a_large_account(entry: str, account: Account) -> None:
-    """People and schedules beside those that matter cost no call."""
+    """The number of calls doesn't grow with people and schedules that don't matter."""
 
     def count(email: str) -> tuple[bool, int]:
         account.double.calls.clear()
@@ -117,13 +117,13 @@ def test_the_same_calls_in_a_large_account(entry: str, account: Account) -> None
 
 
 def test_somebody_without_a_user(account: Account) -> None:
-    """Who has no user is on call for nothing, whatever the policy names."""
+    """A person without a user isn't on call for anything."""
     assert not account.decide_by("nora@acme.example", schedules=["Payments", PAYMENTS]).approved
     assert account.double.calls.paths() == [USERS]
 
 
 def test_schedules_that_somebody_else_is_on_call_for(account: Account) -> None:
-    """A schedule that a policy uses is not asked for by itself: the search says so."""
+    """A schedule that the search shows in use isn't read; one named by id is."""
     assert not account.counts("Payments", BO)
     assert sorted(account.double.calls.paths()[2:]) == [LAYERED, SHIFT_BASED]
     account.double.calls.clear()
@@ -135,7 +135,7 @@ def test_schedules_that_somebody_else_is_on_call_for(account: Account) -> None:
 @BOTH_KINDS
 @pytest.mark.parametrize("by_name", [False, True], ids=["by id", "by name"])
 def test_a_schedule_that_no_policy_uses(account: Account, *, by_name: bool, v3: bool) -> None:
-    """It is asked for; whose shift it is, is known by the user's id, without another call."""
+    """A schedule outside of escalation policies is read, and matched by the user's id."""
     id_ = account.on_shift("Forgotten", v3=v3, policy=False)
     account.double.put_on_shift("Forgotten", BO, NOW - HOUR, NOW + 3 * HOUR)
     entry = "Forgotten" if by_name else id_
@@ -148,21 +148,21 @@ def test_a_schedule_that_no_policy_uses(account: Account, *, by_name: bool, v3: 
     assert not account.counts(entry, ANA)
 
 
-def test_at_most_so_many_schedules(account: Account) -> None:
-    """Not all of a long list are asked for."""
+def test_limit_of_schedules(account: Account) -> None:
+    """Of a long list of schedules, only a limited number is looked up."""
     names = [f"S{number}" for number in range(MOST_LOOKED_UP + 5)]
     assert not account.decide_by(ANA, schedules=names).approved
     assert len(account.double.calls) == 2 + 2 * MOST_LOOKED_UP
 
 
-# -- who it is -----------------------------------------------------------------------------------
+# -- people --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("email", ["ana@acme", "na@acme.example", "a@a", "ana", "@", "@acme", ""])
 def test_a_part_of_an_email(email: str, account: Account) -> None:
-    """The vendor's search finds Ana by each of these: nobody is Ana by a part of her e-mail.
+    """A part of Ana's e-mail doesn't identify Ana, though the vendor's search finds her.
 
-    What isn't an e-mail is not searched for.
+    A text that isn't an e-mail isn't searched for.
     """
     snapshot = account.find(query_of(PAYMENTS, who=(email,)))
     assert (snapshot.duties, snapshot.users) == ((), ())
@@ -170,7 +170,7 @@ def test_a_part_of_an_email(email: str, account: Account) -> None:
 
 
 def test_the_right_one_among_those_found(account: Account) -> None:
-    """Others have the e-mail in theirs, or as their name."""
+    """Of all users found, only the one with exactly that e-mail counts."""
     for number in range(PEOPLE):
         account.double.add_person("x", f"{number}{ANA}")
     twin = account.double.add_person(ANA, "ana@acme.example.org")
@@ -182,14 +182,14 @@ def test_the_right_one_among_those_found(account: Account) -> None:
 
 
 def test_an_email_in_another_case(account: Account) -> None:
-    """Only A to Z are the same in both cases."""
+    """The case of A to Z is ignored in e-mails; other letters must be equal."""
     account.double.put_on_shift("Payments", BO)
     assert account.counts(PAYMENTS, "BO@acme.example ")
     assert not account.counts(PAYMENTS, "bø@acme.example")
 
 
 def test_two_users_with_one_email(account: Account) -> None:
-    """Nobody can tell which of them asks."""
+    """If two users have the e-mail, neither counts, and that is reported."""
     account.double.put_on_shift("Payments", account.double.add_person("Ana II", ANA.upper()))
     decision = account.decide_by(ANA, schedules=[PAYMENTS])
     assert not decision.approved
@@ -201,7 +201,7 @@ def test_two_users_with_one_email(account: Account) -> None:
 def decide_with(
     account: Account, *who: str, aliases: dict[str, list[str]] | None = None, **on_call: object
 ) -> Outcome:
-    """Decide for these people at once, by a policy with aliases."""
+    """Decide for these people in one call, with these aliases."""
     rule = {"name": "r", "resources": "any", "when": {"on_call": on_call}, "duration": "1h"}
     policy = read_policy(json.dumps({"rules": [rule], "aliases": aliases or {}}))
     requests = [Request(Resource(email=email), (Resource("db", "1"),)) for email in who]
@@ -213,14 +213,14 @@ def decide_with(
 
 @pytest.mark.parametrize("entry", ["Payments", PAYMENTS])
 def test_a_person_with_several_emails(entry: str, account: Account) -> None:
-    """A duty under any of them approves."""
+    """A duty under any of a person's e-mails approves."""
     aliases = {"al@corp.example": [ANA, CY]}
     outcome = decide_with(account, "al@corp.example", aliases=aliases, schedules=[entry])
     assert outcome.decisions[0].approved
 
 
 def test_every_email_is_asked_about(account: Account) -> None:
-    """Until one of them approves; here none does."""
+    """All of a person's e-mails are searched for until one is approved; here none is."""
     aliases = {"al@corp.example": [ANA, CY]}
     outcome = decide_with(account, "al@corp.example", aliases=aliases, schedules=["Search"])
     assert not outcome.decisions[0].approved
@@ -229,7 +229,7 @@ def test_every_email_is_asked_about(account: Account) -> None:
 
 
 def test_several_people_at_once(account: Account) -> None:
-    """Each is asked about, and gets what is theirs."""
+    """Each requester in a call is looked up, and approved by their own duties only."""
     account.on_shift("Search", BO)
     people = [f"p{number}@acme.example" for number in range(PEOPLE)]
     outcome = decide_with(account, ANA, BO, *people, schedules="any")
@@ -240,17 +240,17 @@ def test_several_people_at_once(account: Account) -> None:
     assert outcome.snapshot.failures == ()
 
 
-# -- whose e-mail is not shown -------------------------------------------------------------------
+# -- hidden e-mails -----------------------------------------------------------------------------
 
 
 def hide_emails(body: dict[str, Any]) -> None:
-    """As for a key that does not see them."""
+    """Remove e-mails from the answer, as for a key that may not see them."""
     for user in body.get("users", [row.get("user") for row in body.get("oncalls", [])]):
         user.pop("email", None)
 
 
 def test_an_email_that_the_key_may_not_see(account: Account) -> None:
-    """The person is found, counted, and approved by nothing."""
+    """A person with a hidden e-mail is counted as without e-mail, and isn't approved."""
     account.double.fail("/", Edited(hide_emails))
     outcome = decide_with(account, ANA, schedules=["Payments", PAYMENTS])
     assert not outcome.decisions[0].approved
@@ -259,8 +259,8 @@ def test_an_email_that_the_key_may_not_see(account: Account) -> None:
     assert outcome.snapshot.failures == ()
 
 
-def test_an_email_that_one_of_both_answers_hides(account: Account) -> None:
-    """The on-calls have to show it themselves."""
+def test_an_email_that_the_on_calls_hide(account: Account) -> None:
+    """If the on-calls hide an e-mail that the search shows, nobody is approved."""
     account.double.fail(ON_CALLS, Edited(hide_emails))
     outcome = decide_with(account, ANA, schedules=[PAYMENTS])
     assert not outcome.decisions[0].approved
@@ -268,8 +268,8 @@ def test_an_email_that_one_of_both_answers_hides(account: Account) -> None:
 
 
 @BOTH_KINDS
-def test_a_hidden_email_on_a_schedule_of_its_own(account: Account, *, v3: bool) -> None:
-    """Such a person is only counted there as well."""
+def test_a_hidden_email_on_a_schedule_without_a_policy(account: Account, *, v3: bool) -> None:
+    """The same holds for a schedule that no escalation policy uses."""
     id_ = account.on_shift("Forgotten", ANA, v3=v3, policy=False)
     account.double.fail(USERS, Edited(hide_emails))
     outcome = decide_with(account, ANA, schedules=[id_])
@@ -277,8 +277,8 @@ def test_a_hidden_email_on_a_schedule_of_its_own(account: Account, *, v3: bool) 
     assert outcome.without_email == {"PagerDuty": (1, 1)}
 
 
-def test_at_most_so_many_users(account: Account) -> None:
-    """Of many users whose e-mails are hidden, a few are asked about."""
+def test_limit_of_users(account: Account) -> None:
+    """Of many users with hidden e-mails, a limited number is looked up."""
     for number in range(MOST_USERS + 3):
         account.double.add_person(f"{ANA} {number}", None)
     account.find(query_of(PAYMENTS, who=(ANA,)))
@@ -294,7 +294,7 @@ def test_at_most_so_many_users(account: Account) -> None:
 def test_a_name_that_two_schedules_have(
     account: Account, people: tuple[str, ...], *, policy: bool, v3: bool
 ) -> None:
-    """It means neither; ids are as before."""
+    """A name of two schedules matches neither; ids still match."""
     other = account.on_shift("Payments", *people, v3=v3, policy=policy)
     assert not account.counts("Payments", ANA)
     assert not account.counts("Payments", BO)
@@ -303,8 +303,8 @@ def test_a_name_that_two_schedules_have(
 
 
 @BOTH_KINDS
-def test_the_name_of_many_others_begins_so(account: Account, *, v3: bool) -> None:
-    """The search finds them; the name is still one schedule's, unless it is on a later page."""
+def test_a_name_that_begins_other_names(account: Account, *, v3: bool) -> None:
+    """Names that begin alike don't matter, but a second schedule of the same name does."""
     for number in range(120):
         account.double.add_schedule(f"Payments {number}", v3=v3)
     assert account.counts("Payments")
@@ -314,8 +314,8 @@ def test_the_name_of_many_others_begins_so(account: Account, *, v3: bool) -> Non
 
 
 @BOTH_KINDS
-def test_a_schedule_called_like_another_ones_id(account: Account, *, v3: bool) -> None:
-    """Whoever makes one is not on call for the schedule that the policy names by its id."""
+def test_a_schedule_named_like_another_ones_id(account: Account, *, v3: bool) -> None:
+    """A schedule whose name equals another's id isn't the one that the policy names by id."""
     account.on_shift(PAYMENTS, BO, v3=v3)
     account.double.take_off_shift("Payments", ANA)
     assert not account.counts(PAYMENTS, BO)
@@ -326,7 +326,7 @@ def test_a_schedule_called_like_another_ones_id(account: Account, *, v3: bool) -
 
 @BOTH_KINDS
 def test_a_name_that_looks_like_an_id(account: Account, *, v3: bool) -> None:
-    """It counts once it is known to be nothing's id; while that is not known, it does not."""
+    """A name that looks like an id counts only once no schedule with that id is found."""
     account.on_shift("P1DBA", ANA, v3=v3)
     assert account.counts("P1DBA")
     account.double.fail(f"{SHIFT_BASED}/P1DBA", faults.Status(500))
@@ -338,7 +338,7 @@ def test_a_name_that_looks_like_an_id(account: Account, *, v3: bool) -> None:
 
 @BOTH_KINDS
 def test_an_id_that_begins_with_a_word(account: Account, *, v3: bool) -> None:
-    """It looks like a name; a schedule that is called so is another one all the same."""
+    """An id that looks like a name isn't confused with a schedule of that name."""
     real = account.double.add_schedule("Production", id="PROD123", v3=v3)
     account.double.add_escalation_policy("Production", real)
     account.on_shift("PROD123", BO)
@@ -347,8 +347,8 @@ def test_an_id_that_begins_with_a_word(account: Account, *, v3: bool) -> None:
     assert account.counts("PROD123", ANA)
 
 
-def test_an_id_that_only_the_older_list_has(account: Account) -> None:
-    """Whatever the newer one answers: the schedule is asked for at both places."""
+def test_an_id_of_a_layer_based_schedule(account: Account) -> None:
+    """If the newer API rejects an id, the schedule is looked up in the older one."""
     account.on_shift(PAYMENTS, BO)
     for status in (400, 404):
         account.double.fail(f"{SHIFT_BASED}/{PAYMENTS}", faults.Status(status))
@@ -360,7 +360,7 @@ def test_an_id_that_only_the_older_list_has(account: Account) -> None:
 
 @BOTH_KINDS
 def test_a_search_that_finds_nothing(account: Account, *, v3: bool) -> None:
-    """It should find Ana's own schedule: if it does not, it may miss another one as well."""
+    """If the search misses a schedule known from the on-calls, the name doesn't count."""
     account.on_shift("Search", ANA, v3=v3)
     assert account.counts("Search")
     for path in PATHS.values():
@@ -369,13 +369,13 @@ def test_a_search_that_finds_nothing(account: Account, *, v3: bool) -> None:
 
 
 def test_more_names_than_are_looked_up(account: Account) -> None:
-    """Those of the person's own schedules come first."""
+    """Names of the person's own schedules are looked up first."""
     names = [f"Schedule no {number}" for number in range(MOST_LOOKED_UP + 5)]
     assert account.decide_by(ANA, schedules=[*names, "Payments"]).approved
 
 
 def test_many_users_without_an_email(account: Account) -> None:
-    """Whoever has the e-mail is asked about first."""
+    """Users with the e-mail are looked up before users without one."""
     hidden = [{"id": f"PHIDDEN{number}"} for number in range(MOST_USERS + 1)]
 
     def add(body: dict[str, Any]) -> None:
@@ -386,7 +386,7 @@ def test_many_users_without_an_email(account: Account) -> None:
 
 
 def test_a_name_that_is_found_late(account: Account) -> None:
-    """That it is nothing's id does not say that no other schedule has it."""
+    """A name that matches no id is still checked for uniqueness once a duty has it."""
     query = query_of("P1DBA", who=(ANA, "bo@acme.example"))
     snapshot = account.find(query._replace(holders=frozenset({ANA})))
     assert ("PagerDuty", "on_call", "P1DBA") not in snapshot.complete_names
@@ -413,7 +413,7 @@ def test_a_name_that_is_found_late(account: Account) -> None:
     ids=repr,
 )
 def test_a_search_that_fails(account: Account, fault: Fault, path: str, *, v3: bool) -> None:
-    """Another schedule could have the name: ids alone count, and the log says what failed."""
+    """If a search fails, names may not be unique: ids alone count, and it's reported."""
     id_ = account.on_shift("Search", ANA, v3=v3)
     account.double.fail(path, fault)
     outcome = decide_with(account, ANA, schedules=["Search"])
@@ -427,7 +427,7 @@ def test_a_search_that_fails(account: Account, fault: Fault, path: str, *, v3: b
 
 
 def test_an_email_in_the_name_of_a_schedule(account: Account) -> None:
-    """What fails about it is logged without it."""
+    """If a schedule's name has an e-mail, failures about it don't repeat it."""
     account.on_shift("of zoe@acme.example", ANA)
     account.double.fail(LAYERED, faults.Status(500))
     (failure,) = account.find(query_of("of zoe@acme.example")).failures
@@ -439,7 +439,7 @@ def test_an_email_in_the_name_of_a_schedule(account: Account) -> None:
 
 @pytest.mark.parametrize(("most", "approved"), [(None, False), (1, False), (2, True)])
 def test_levels(account: Account, most: int | None, *, approved: bool) -> None:
-    """Somebody reached on level 2 counts where the rule says so."""
+    """Level 2 counts only if the rule's `max_level` allows it."""
     backup = account.double.add_schedule("Back-up")
     account.double.put_on_shift(backup, BO)
     account.double.add_target("Payments", backup, level=2)
@@ -447,8 +447,8 @@ def test_levels(account: Account, most: int | None, *, approved: bool) -> None:
     assert account.decide("bo@acme.example", when={"on_call": rule}).approved is approved
 
 
-def test_whom_a_policy_pages_directly(account: Account) -> None:
-    """Such a person is on call for good and never for a schedule: that proves nothing."""
+def test_direct_targets_of_an_escalation_policy(account: Account) -> None:
+    """A person whom an escalation policy pages directly, without a schedule, has no duty."""
     account.double.add_escalation_policy("Boss", BO)
     assert not account.decide_by(BO, schedules="any").approved
 
@@ -466,7 +466,7 @@ CHANGES = [
 
 @pytest.mark.parametrize(("end", "duration"), CHANGES)
 def test_an_end_in_another_time_zone(end: str, duration: timedelta, account: Account) -> None:
-    """Access ends at that instant, or when the rule says."""
+    """Access ends at the shift's end in any time zone, or when the rule's duration is over."""
     account.double.fail(ON_CALLS, put("oncalls", 0, "end", value=end))
     decision = account.decide(ANA, when={"on_call": {"schedules": "any"}}, end_with_shift={})
     assert decision.duration == duration
@@ -484,7 +484,7 @@ def test_an_end_in_another_time_zone(end: str, duration: timedelta, account: Acc
 def test_a_shift_over_a_change_of_clocks(
     now: str, end: str, duration: timedelta | None, account: Account
 ) -> None:
-    """The hour that comes twice, or not at all, is what its offset says."""
+    """At a change of clocks, the offset decides which hour is meant."""
     account.clock.now = datetime.fromisoformat(now)
     account.double.put_on_shift("Payments", ANA, for_good=True)
     account.double.fail(ON_CALLS, put("oncalls", 0, "end", value=end))
@@ -492,7 +492,7 @@ def test_a_shift_over_a_change_of_clocks(
     assert (decision.duration if decision.approved else None) == duration
 
 
-# -- a bad day -----------------------------------------------------------------------------------
+# -- faults --------------------------------------------------------------------------------------
 
 FAULTS = [
     *BAD_ANSWERS,
@@ -506,14 +506,14 @@ FAULTS = [
 
 @pytest.mark.parametrize("path", [USERS, ON_CALLS])
 @pytest.mark.parametrize(("fault", "problem"), FAULTS)
-def test_nobody_is_approved_by_what_fails(
+def test_nobody_is_approved_if_a_call_fails(
     fault: Fault,
     problem: str,
     path: str,
     account: Account,
     real_deadline: Callable[[float], Deadline],
 ) -> None:
-    """The log says what it was, without an e-mail."""
+    """If users or on-calls fail, nobody is approved, and the failure is reported."""
     account.double.fail(path, fault)
     slow = takes_time(fault) or isinstance(fault, faults.Drip)
     snapshot = account.find(query_of(PAYMENTS), real_deadline(0.4) if slow else None)
@@ -523,8 +523,8 @@ def test_nobody_is_approved_by_what_fails(
     assert ("PagerDuty", "on_call") in snapshot.incomplete
 
 
-def test_an_answer_that_comes_after_a_pause(account: Account) -> None:
-    """A limit that is over in time costs a wait."""
+def test_a_rate_limit_that_ends_in_time(account: Account) -> None:
+    """If a rate limit ends before the deadline, the call is repeated after a wait."""
     account.double.fail(USERS, TooManyRequests(1), times=1)
     assert account.counts(PAYMENTS)
     assert account.clock.waits == [1.0]
@@ -532,7 +532,7 @@ def test_an_answer_that_comes_after_a_pause(account: Account) -> None:
 
 @pytest.mark.parametrize("what", PAGERDUTY["users"])
 def test_a_wrong_type_in_a_user(what: str, account: Account) -> None:
-    """It drops that user only, and is reported."""
+    """A user of a wrong type is dropped and reported."""
     fault = PAGERDUTY["users"][what]
     account.double.fail(USERS, fault)
     snapshot = account.find(query_of(PAYMENTS))
@@ -541,8 +541,8 @@ def test_a_wrong_type_in_a_user(what: str, account: Account) -> None:
     assert bool(problems(snapshot)) is not hidden
 
 
-def test_a_users_id_that_becomes_part_of_no_address(account: Account) -> None:
-    """What isn't an id is not asked about."""
+def test_a_user_with_an_invalid_id(account: Account) -> None:
+    """A user with an invalid id is dropped, reported, and never used in a URL."""
     account.double.fail(USERS, put("users", 0, "id", value="../x"))
     snapshot = account.find(query_of(PAYMENTS))
     assert (snapshot.users, problems(snapshot)) == ((), ["1 entries could not be read"])
@@ -551,10 +551,10 @@ def test_a_users_id_that_becomes_part_of_no_address(account: Account) -> None:
 @pytest.mark.parametrize(
     "fault",
     [faults.Status(500), faults.Garbage(), faults.HangUp("body"), drop("more")],
-    ids=["an error", "garbage", "cut off", "without a word of more"],
+    ids=["an error", "garbage", "cut off", "without more"],
 )
 def test_a_later_page_of_users_is_broken(fault: Fault, account: Account) -> None:
-    """Another user could have the same e-mail: nobody is approved."""
+    """If a later page of users fails, another user could have the e-mail: nobody is approved."""
     for number in range(120):
         account.double.add_person("x", f"{number}{ANA}")
     account.double.fail(USERS, fault, page=2 if not isinstance(fault, Edited) else 1)
@@ -563,7 +563,7 @@ def test_a_later_page_of_users_is_broken(fault: Fault, account: Account) -> None
 
 @pytest.mark.parametrize("fault", [faults.Status(500), faults.Garbage()], ids=repr)
 def test_a_later_page_of_on_calls_is_broken(fault: Fault, account: Account) -> None:
-    """The pages before count."""
+    """If a later page of on-calls fails, those of earlier pages still count."""
     for number in range(120):
         account.on_shift(f"S{number}", ANA)
     last = account.double.schedules[-1].id
@@ -576,13 +576,13 @@ def test_a_later_page_of_on_calls_is_broken(fault: Fault, account: Account) -> N
 
 @pytest.mark.parametrize("fault", [EndlessPages(), EndlessPages(empty=True)], ids=repr)
 def test_users_without_end(fault: Fault, account: Account) -> None:
-    """A search that never ends finds nobody."""
+    """If the search for users never ends, nobody is approved."""
     account.double.fail(USERS, fault)
     assert not account.counts(PAYMENTS)
 
 
 def test_the_on_calls_fail_but_not_the_schedule(account: Account) -> None:
-    """A schedule of its own proves what it proves: one failure hides no other answer."""
+    """If the on-calls fail, a schedule without escalation policies still counts."""
     forgotten = account.on_shift("Forgotten", ANA, policy=False)
     account.double.fail(ON_CALLS, faults.Status(500))
     outcome = decide_with(account, ANA, schedules=[forgotten])
@@ -590,8 +590,8 @@ def test_the_on_calls_fail_but_not_the_schedule(account: Account) -> None:
     assert [failure.question for failure in outcome.snapshot.failures] == ["on-calls"]
 
 
-def test_nothing_new_is_asked_in_the_end(account: Account) -> None:
-    """Every question is asked once."""
+def test_every_question_is_asked_once(account: Account) -> None:
+    """No question is asked twice."""
     query = query_of("Payments", "Search", PAYMENTS, "PNONE1")
     snapshot = account.find(query)
     questions = list(account.client.questions(query, snapshot))
@@ -609,7 +609,7 @@ def test_nothing_new_is_asked_in_the_end(account: Account) -> None:
     ],
 )
 def test_whether_the_key_may_see_users(fault: Fault, problem: str, account: Account) -> None:
-    """What a check asks beside the lists of everybody."""
+    """The inventory checks that the key may read users."""
     client = account.client
     assert isinstance(client, PagerDutyClient)
     assert ask(client.inventory(), account.clock.deadline()).failures == ()
@@ -621,7 +621,7 @@ def test_whether_the_key_may_see_users(fault: Fault, problem: str, account: Acco
 
 
 def test_longer_access_by_a_name(account: Account) -> None:
-    """Who is approved by an id gets what a name opens for longer: it is searched for, too."""
+    """A name that grants longer access is looked up even if an id approves already."""
     rules = [
         {"name": name, "resources": "any", "when": {"on_call": {"schedules": [name]}}, **lasts}
         for name, lasts in ((PAYMENTS, {"duration": "1h"}), ("Payments", {"duration": "4h"}))

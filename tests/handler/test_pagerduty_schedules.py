@@ -1,4 +1,4 @@
-"""PagerDuty: a schedule that no escalation policy uses is asked for where a rule names it."""
+"""PagerDuty: schedules that no escalation policy uses are read if a rule names them."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ def account(client: Client, set_clock: SetClock) -> Iterator[Account]:
 
 
 def _calls(account: Account) -> list[str]:
-    """What was asked after the on-calls and the lists."""
+    """The calls after those for the on-calls and the lists."""
     return account.double.calls.paths()[3:]
 
 
 @BOTH_KINDS
 @pytest.mark.parametrize("by_name", [False, True], ids=["by id", "by name"])
 def test_who_is_on_shift(by_name: bool, v3: bool, account: Account) -> None:  # noqa: FBT001 - columns of the table
-    """The schedule is shown where its list says, then its user: a call each. Its level is 1."""
+    """A schedule and its user take one call each; the duty's level is 1."""
     id_ = account.on_shift("Forgotten", v3=v3, policy=False)
     account.double.put_on_shift("Forgotten", BO, NOW - HOUR, NOW + 3 * HOUR)
     (duty,) = account.named("Forgotten" if by_name else id_).duties
-    (bo,) = (each.id for each in account.double.people if each.email == BO)
+    (bo,) = (person.id for person in account.double.people if person.email == BO)
     assert _calls(account) == [f"{PATHS[v3]}/{id_}", f"/users/{bo}"]
     assert duty == Duty(
         provider="PagerDuty",
@@ -70,7 +70,7 @@ def test_who_is_on_shift(by_name: bool, v3: bool, account: Account) -> None:  # 
 
 @BOTH_KINDS
 def test_what_is_asked_for(v3: bool, account: Account) -> None:  # noqa: FBT001 - a column of the table
-    """The end result of the schedule, in UTC, with whole shifts, for a window of a minute."""
+    """The final schedule is requested in UTC, with whole shifts, for one minute."""
     account.clock.advance(0.7)
     account.on_shift("Forgotten", ANA, v3=v3, policy=False)
     account.named("Forgotten")
@@ -87,7 +87,7 @@ def test_what_is_asked_for(v3: bool, account: Account) -> None:  # noqa: FBT001 
 @BOTH_KINDS
 @pytest.mark.parametrize("level", [1, 2])
 def test_a_schedule_that_a_policy_uses(level: int, v3: bool, account: Account) -> None:  # noqa: FBT001 - a column of the table
-    """Only the on-calls tell its level: where they fail, it is not taken to be on the first."""
+    """The level of a schedule in use is only in the on-calls; without them, nobody counts."""
     used = account.on_shift("Used", ANA, v3=v3, policy=False)
     account.double.add_target("Payments", used, level=level)
     assert account.counts(used) is (level == 1)
@@ -100,7 +100,7 @@ def test_a_schedule_that_a_policy_uses(level: int, v3: bool, account: Account) -
 
 @BOTH_KINDS
 def test_while_the_on_calls_fail(v3: bool, account: Account) -> None:  # noqa: FBT001 - a column of the table
-    """A schedule of its own proves what it proves: one failure hides no other answer."""
+    """If the on-calls fail, a schedule without escalation policies still counts."""
     account.on_shift("Forgotten", ANA, v3=v3, policy=False)
     account.double.fail(ON_CALLS, faults.Status(500))
     assert account.counts("Forgotten")
@@ -108,8 +108,8 @@ def test_while_the_on_calls_fail(v3: bool, account: Account) -> None:  # noqa: F
 
 
 @BOTH_KINDS
-def test_only_whoever_is_on_shift_now(v3: bool, account: Account) -> None:  # noqa: FBT001 - a column of the table
-    """Not who was, nor who will be within the window, nor another member, nor an empty slot."""
+def test_only_people_on_shift_now(v3: bool, account: Account) -> None:  # noqa: FBT001 - a column of the table
+    """Past and later shifts in the schedule don't count, nor does an empty one."""
     schedule = account.on_shift("Forgotten", v3=v3, policy=False)
     account.double.put_on_shift(schedule, ANA, NOW - HOUR, NOW)
     account.double.put_on_shift(schedule, None, NOW, NOW + timedelta(seconds=10))
@@ -123,7 +123,7 @@ def test_only_whoever_is_on_shift_now(v3: bool, account: Account) -> None:  # no
 
 
 def test_a_shift_that_ends_at_this_moment(account: Account) -> None:
-    """It is over, whoever sends it: nobody asks for its user."""
+    """A shift that ends now is over, and its user isn't looked up."""
     schedule = account.on_shift("Forgotten", ANA, policy=False)
     entry = ("schedule", "final_schedule", "rendered_schedule_entries", 0)
     over = put(*entry, "end", value="2026-03-04T12:00:00Z")
@@ -133,7 +133,7 @@ def test_a_shift_that_ends_at_this_moment(account: Account) -> None:
 
 
 def test_several_on_shift_at_once(account: Account) -> None:
-    """A shift-based schedule may have them; somebody with two shifts is on until the later end."""
+    """Several people may be on shift; a person with two shifts is, until the later end."""
     schedule = account.on_shift("Forgotten", v3=True, policy=False)
     account.double.put_on_shift(schedule, ANA, NOW - HOUR, NOW + 2 * HOUR)
     account.double.put_on_shift(schedule, ANA, NOW - TICK, NOW + HOUR)
@@ -146,7 +146,7 @@ def test_several_on_shift_at_once(account: Account) -> None:
 
 @BOTH_KINDS
 def test_access_ends_with_the_shift_not_with_the_window(account: Account, *, v3: bool) -> None:
-    """The shift comes whole, not cut at the minute that was asked about."""
+    """Access ends with the shift, not with the minute that was requested."""
     schedule = account.on_shift("Forgotten", v3=v3, policy=False)
     account.double.put_on_shift(schedule, ANA, NOW - HOUR, NOW + 2 * HOUR)
     when = {"on_call": {"schedules": ["Forgotten"]}}
@@ -155,15 +155,15 @@ def test_access_ends_with_the_shift_not_with_the_window(account: Account, *, v3:
 
 @BOTH_KINDS
 def test_a_schedule_that_is_gone(v3: bool, account: Account) -> None:  # noqa: FBT001 - a column of the table
-    """It was listed and is no more: nobody is on call for it, and that is no failure."""
+    """Nobody is on call for a listed schedule that gives 404, and that isn't a failure."""
     schedule = account.on_shift("Forgotten", ANA, v3=v3, policy=False)
     account.double.fail(f"{PATHS[v3]}/{schedule}", faults.Status(404))
     snapshot = account.named("Forgotten")
     assert (snapshot.duties, snapshot.failures) == ((), ())
 
 
-def test_at_most_so_many_people(account: Account) -> None:
-    """A call each; that some were left out is said."""
+def test_limit_of_people_on_shift(account: Account) -> None:
+    """Beyond a limit, people on shift aren't looked up, and that is reported."""
     schedule = account.on_shift("All hands", v3=True, policy=False)
     for number in range(MOST_ON_SHIFT + 1):
         email = f"p{number}@acme.example"
@@ -183,15 +183,15 @@ PATHS = {False: LAYERED, True: SHIFT_BASED}
 
 @BOTH_KINDS
 def test_any_schedule_is_not_every_single_one(v3: bool, account: Account) -> None:  # noqa: FBT001 - a column of the table
-    """What no policy of PagerDuty's uses counts only where a rule names it."""
+    """A schedule outside of escalation policies counts only if a rule names it."""
     account.on_shift("Forgotten", ANA, v3=v3, policy=False)
     assert not account.decide_by(ANA, schedules="any").approved
     assert account.double.calls.paths() == [USERS, ON_CALLS]
     assert account.counts("Forgotten")
 
 
-def test_the_other_kind_is_asked_for_when_the_lists_say_nothing(account: Account) -> None:
-    """An id that could be on a page that was not read: v3 first, v2 if that refuses it."""
+def test_both_apis_are_tried_without_the_lists(account: Account) -> None:
+    """If a list fails, an id is looked up in the v3 API first, then in v2."""
     layered = account.on_shift("Forgotten", ANA, policy=False)
     shifts = account.on_shift("Lost", ANA, v3=True, policy=False)
     account.double.fail(LAYERED, faults.Status(500), times=3)
@@ -205,8 +205,8 @@ def test_the_other_kind_is_asked_for_when_the_lists_say_nothing(account: Account
 
 
 @pytest.mark.parametrize("status", [400, 403, 500])
-def test_the_other_kind_is_not_asked_for_in_vain(status: int, account: Account) -> None:
-    """Where the list says which kind it is; where nothing does, both are, whatever fails."""
+def test_one_api_is_enough_if_the_list_has_the_id(status: int, account: Account) -> None:
+    """If a list has the id, only that API is used; otherwise both are."""
     account.double.add_schedule("Lone", v3=True)
     layered = account.on_shift("Forgotten", ANA, policy=False)
     account.double.fail(f"{LAYERED}/{layered}", faults.Status(status))
@@ -224,7 +224,7 @@ def test_the_other_kind_is_not_asked_for_in_vain(status: int, account: Account) 
 
 @BOTH_KINDS
 def test_an_id_means_that_schedule(v3: bool, account: Account) -> None:  # noqa: FBT001 - a column of the table
-    """Though another is called by it, or though the other list cannot be read."""
+    """An id matches its schedule, whatever others are named or fail."""
     forgotten = account.on_shift("Forgotten", ANA, v3=v3, policy=False)
     account.on_shift(forgotten, BO, v3=v3, policy=False)
     assert account.counts(forgotten)
@@ -240,8 +240,8 @@ def test_an_id_means_that_schedule(v3: bool, account: Account) -> None:  # noqa:
 
 
 @pytest.mark.parametrize("entry", ["DBA", "Payments primary", "../users", "a/b", "é", "PNONE"])
-def test_what_is_no_schedule_of_the_account(entry: str, account: Account) -> None:
-    """It is not asked for where the lists are whole; else only what can be an id, without noise."""
+def test_unknown_schedules(entry: str, account: Account) -> None:
+    """An unknown entry isn't looked up; if a list failed, it is if it could be an id."""
     assert account.named(entry).duties == ()
     assert len(account.double.calls) == 3
     account.double.calls.clear()
@@ -254,14 +254,14 @@ def test_what_is_no_schedule_of_the_account(entry: str, account: Account) -> Non
 
 
 def test_a_key_that_is_refused_is_refused_once(account: Account) -> None:
-    """Where neither list says anything, no schedule is asked for by itself."""
+    """If the key is refused, single schedules aren't tried."""
     account.double.fail("/", faults.Status(401))
     account.named("PNONE1", "PNONE2")
     assert len(account.double.calls) == 3
 
 
-def test_a_name_in_doubt_is_not_asked_for(account: Account) -> None:
-    """It would not count: another schedule may bear it, or does."""
+def test_an_ambiguous_name_is_not_looked_up(account: Account) -> None:
+    """A name that may belong to two schedules isn't looked up."""
     account.on_shift("Forgotten", ANA, policy=False)
     account.double.fail(SHIFT_BASED, faults.Status(400))
     assert not account.counts("Forgotten")
@@ -271,16 +271,16 @@ def test_a_name_in_doubt_is_not_asked_for(account: Account) -> None:
     assert not any(path.startswith(f"{LAYERED}/") for path in account.double.calls.paths())
 
 
-def test_ids_that_nobody_could_ask_for(account: Account) -> None:
-    """What stands for an id becomes part of no path unless it looks like one."""
+def test_invalid_ids(account: Account) -> None:
+    """An invalid id never becomes part of a path."""
     odd = faults.WrongValue("schedules.*.id", "ana@acme.example")
     account.double.fail(LAYERED, odd, times=1)
     assert account.named("Payments").failures == ()
     assert len(account.double.calls) == 3
 
 
-def test_at_most_so_many_schedules(account: Account) -> None:
-    """A call each, so that not all of a long list are asked for."""
+def test_limit_of_schedules(account: Account) -> None:
+    """Beyond a limit, schedules aren't looked up."""
     names = [f"S{number}" for number in range(MOST_LOOKED_UP + 5)]
     for each in names:
         account.double.add_schedule(each)
@@ -289,7 +289,7 @@ def test_at_most_so_many_schedules(account: Account) -> None:
 
 
 def test_the_schedule_that_another_provider_has(account: Account) -> None:
-    """A duty of another provider's schedule of the same id is none here."""
+    """A duty at another provider with the same schedule id doesn't replace the lookup."""
     forgotten = account.on_shift("Forgotten", ANA, policy=False)
     wants = DutyQuery(schedules=(forgotten,))
     snapshot = account.named("Payments")

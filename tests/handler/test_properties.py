@@ -1,4 +1,4 @@
-"""What no input can do: make the handler raise, or approve."""
+"""No input makes the handler raise, or approve anybody but Mary."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.handler.strategies import (
     rarely,
 )
 
-# Measured line by line it takes twice as long, and covers what others cover.
+# Other tests cover the same lines, and measuring coverage here would double the time.
 pytestmark = pytest.mark.no_cover
 SECRET = "the-signing-secret"
 API_KEY = "inc-the-api-key"
@@ -38,7 +38,7 @@ MARY = "mary@example.com"
 
 
 class Called:
-    """The handler with a provider for which only Mary is on duty; every log line is JSON."""
+    """The handler with a provider where only Mary is on duty; log lines must be JSON."""
 
     def __init__(self, base_url: str) -> None:
         self.log: list[str] = []
@@ -53,8 +53,8 @@ class Called:
             lambda record: self.log.append(json.dumps(record, allow_nan=False)),
         )
 
-    def handle(self, event: Any) -> tuple[int, dict[str, Any]]:  # noqa: ANN401 - that is the point
-        """Status and body, which is JSON to the letter, as are the headers what they must be."""
+    def handle(self, event: Any) -> tuple[int, dict[str, Any]]:  # noqa: ANN401 - any event
+        """Handle an event, check the answer's form, and give status and body."""
         self.log.clear()
         answer = self.app.handle(event)
         assert set(answer) == {"statusCode", "headers", "body"}
@@ -67,7 +67,7 @@ class Called:
         return answer["statusCode"], body
 
     def signed(self, body: bytes, *, base64_encoded: bool = True) -> tuple[int, dict[str, Any]]:
-        """Sign a body, and have it answered."""
+        """Sign a body, and send it."""
         text = base64.b64encode(body).decode() if base64_encoded else body.decode()
         signature = indent.sign(SECRET, TIMESTAMP, body)
         return self.handle(
@@ -81,7 +81,7 @@ class Called:
 
 
 def only_mary(exchange: Exchange) -> None:
-    """Say that Mary leads an incident, is on call, and posted an update."""
+    """Answer that Mary leads an incident, is on call, and posted an update."""
     mary = {"id": "U1", "email": MARY}
     role = {"id": "R1", "name": "Lead", "role_type": "lead"}
     shift = {"user": mary, "start_at": "2026-03-04T00:00:00Z", "end_at": "2026-03-05T00:00:00Z"}
@@ -101,7 +101,7 @@ def only_mary(exchange: Exchange) -> None:
 
 @pytest.fixture(scope="module")
 def called() -> Iterator[Called]:
-    """One environment of the function, used for all calls, as Lambda does."""
+    """One environment of the function for all calls, as in Lambda."""
     with Scripted(only_mary) as provider:
         made = Called(provider.url)
         yield made
@@ -109,7 +109,7 @@ def called() -> Iterator[Called]:
 
 
 def request_of(email: str, labels: Mapping[str, str] | None = None) -> bytes:
-    """A whole and right request."""
+    """A complete and valid request."""
     event = {
         "event": "access/request",
         "actor": {"kind": "user", "id": "u1", "email": email},
@@ -119,8 +119,8 @@ def request_of(email: str, labels: Mapping[str, str] | None = None) -> bytes:
     return json.dumps({"events": [event]}).encode()
 
 
-def test_the_provider_would_approve_mary(called: Called) -> None:
-    """So that the properties below are not true of a handler that never approves."""
+def test_mary_is_approved(called: Called) -> None:
+    """Mary is approved, so the other properties aren't vacuous."""
     status, body = called.signed(request_of(MARY))
     assert status == 200
     assert [each["event"] for each in body["claims"]] == ["access/approve"]
@@ -133,14 +133,14 @@ def test_the_provider_would_approve_mary(called: Called) -> None:
 @STEADY
 @given(event=rarely(JSON, CALL))
 def test_no_event_makes_it_raise(called: Called, event: object) -> None:
-    """Whatever Lambda passes on: an answer, and no claim without a right signature."""
+    """Any event gets an answer, and without a valid signature no claim."""
     status, body = called.handle(event)
     assert status in {401, 405, 500}
     assert set(body) == {"status"}
 
 
 def nested(depth: int) -> list[Any]:
-    """Lists within lists."""
+    """Nested lists."""
     inner: list[Any] = []
     for _ in range(depth):
         inner = [inner]
@@ -163,8 +163,8 @@ def nested(depth: int) -> list[Any]:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_no_oddity_makes_it_raise(called: Called, place: str, value: object) -> None:
-    """Not-a-numbers, huge integers, lone surrogates, absurd depth, in each place of an event."""
+def test_no_odd_value_makes_it_raise(called: Called, place: str, value: object) -> None:
+    """NaN, huge integers, lone surrogates and deep nesting anywhere in an event don't raise."""
     header = {"x-indent-timestamp": value, "x-indent-signature": value}
     method = value if place == "method" else "POST"
     event = {
@@ -195,7 +195,7 @@ def test_nobody_else_can_sign(
     signature: str,
     signs: bool,  # noqa: FBT001 - drawn by hypothesis
 ) -> None:
-    """Not with another secret, nor with any text: 401, though Mary is on duty."""
+    """Another secret, or any text as signature, gets a 401, though Mary is on duty."""
     made = indent.sign(secret, TIMESTAMP, body) if signs else signature
     event = {
         "requestContext": {"http": {"method": "POST"}},
@@ -210,12 +210,12 @@ def test_nobody_else_can_sign(
 
 @STEADY
 @given(body=BODY | ODD_BODY, as_base64=st.booleans())
-def test_no_signed_json_is_approved_unless_a_provider_says_so(
+def test_no_signed_json_is_approved_without_a_duty(
     called: Called,
     body: object,
     as_base64: bool,  # noqa: FBT001 - drawn by hypothesis
 ) -> None:
-    """200, 400 or 404; and never a claim, for only Mary is on duty and she does not ask."""
+    """No signed JSON is approved, since Mary doesn't ask; the answer is 200, 400 or 404."""
     status, answer = called.signed(json.dumps(body).encode(), base64_encoded=as_base64)
     assert status in {200, 400, 404}
     assert answer.get("claims", []) == []
@@ -224,15 +224,15 @@ def test_no_signed_json_is_approved_unless_a_provider_says_so(
 @STEADY
 @given(email=NOT_MARY | TEXT, labels=LABELS)
 def test_nobody_else_is_mary(called: Called, email: str, labels: dict[str, str]) -> None:
-    """The provider is asked, and says no, however alike an address looks."""
+    """No other e-mail is approved, however similar to Mary's."""
     status, answer = called.signed(request_of(email, labels))
     assert (status, answer["claims"]) == (200, [])
 
 
 @STEADY
 @given(body=st.binary(max_size=200))
-def test_no_signed_bytes_make_it_fail(called: Called, body: bytes) -> None:
-    """What is no JSON is a bad request, however well it is signed."""
+def test_no_signed_bytes_make_it_raise(called: Called, body: bytes) -> None:
+    """Signed bytes that aren't a call get a 400 or 404."""
     status, answer = called.signed(body)
     assert status in {400, 404}
     assert set(answer) == {"status"}

@@ -1,4 +1,4 @@
-"""What no policy, request, duty or failure can do: what is less never brings more."""
+"""Properties of all policies: fewer duties, rules or rights never approve more, or for longer."""
 
 from __future__ import annotations
 
@@ -30,34 +30,34 @@ from tests.handler.worlds import (
     requests,
 )
 
-# What it covers is covered by the tables, too; measured line by line it takes twice as long.
+# The tables cover the same lines, and measuring coverage here would double the time.
 pytestmark = pytest.mark.no_cover
-# Each example is decided several times, and replayed: `EXAMPLES=5000` takes the long look.
+# Each example is decided several times, and replayed; run with `EXAMPLES=5000` to try more.
 STEADY = settings(ONCE, max_examples=max(1, EXAMPLES // 2))
 Draw = Callable[..., Any]
 
 
 def decided(world: World) -> Decision:
-    """Decide in a world."""
+    """Decide in this world."""
     return decide(world.request, world.snapshot, world.policy, NOW)
 
 
 def brings_no_more(less: World, world: World) -> None:
-    """No yes comes of a no, and no grant is longer."""
+    """Assert that nobody is approved who wasn't, and that no access is longer."""
     was, now = decided(world), decided(less)
     assert now.approved <= was.approved, f"{was.reason} -> {now.reason}"
     assert now.duration <= was.duration
 
 
 def with_rules(world: World, *rules: Rule) -> World:
-    """Give a world other rules."""
+    """Replace the rules of a world."""
     return world._replace(policy=world.policy._replace(rules=rules))
 
 
 @STEADY
 @given(world=WORLDS)
-def test_as_a_second_reading_says(world: World) -> None:
-    """Who reads the policy in another way comes to the same: yes or no, and to the second."""
+def test_oracle_agrees(world: World) -> None:
+    """A second, independent reading of the policy gives the same decision and duration."""
     decision = decided(world)
     assert decision.duration == allowed(world)
     assert decision.approved is bool(decision.duration)
@@ -65,8 +65,8 @@ def test_as_a_second_reading_says(world: World) -> None:
 
 @STEADY
 @given(world=SETTINGS_WORLDS)
-def test_settings_as_a_second_reading_says(world: World) -> None:
-    """So is the policy that the plain settings make, whatever they say of the shift's end."""
+def test_oracle_agrees_on_the_default_rule(world: World) -> None:
+    """It agrees on the default rule as well, with and without `end_with_shift`."""
     decision = decided(world)
     assert decision.duration == allowed(world)
     assert decision.approved is bool(decision.duration)
@@ -75,37 +75,37 @@ def test_settings_as_a_second_reading_says(world: World) -> None:
 @STEADY
 @given(world=SETTINGS_WORLDS)
 def test_ending_with_the_shift_brings_no_more(world: World) -> None:
-    """Whoever switches it on approves nobody else, and nobody for longer."""
+    """`end_with_shift` never approves more people, or for longer."""
     (rule,) = world.policy.rules
     brings_no_more(world, with_rules(world, rule._replace(shift_end=None)))
 
 
 @STEADY
 @given(world=ODD_WORLDS)
-def test_rules_that_are_not_near_decide_nothing(world: World) -> None:
-    """Left out, as the handler does, they change neither the decision nor what is wanted."""
+def test_irrelevant_rules_decide_nothing(world: World) -> None:
+    """Leaving out rules for other resources doesn't change the decision."""
     near = world._replace(policy=world.policy.relevant_to([world.request]))
     one, other = decided(near), decided(world)
     assert one._replace(rule_results=()) == other._replace(rule_results=())
 
 
 def an_approval_has_evidence(world: World, _: Draw) -> None:
-    """It rests on duties of the requester that run now, however odd the policy is."""
+    """An approval has evidence: duties of the requester that run now."""
     decision = decided(world)
     email = world.request.requester.email
     mine = {email, *world.policy.aliases.get(email, ())}
     assert bool(decision.evidence) is bool(decision.rules) is bool(decision.duration)
     assert set(decision.evidence) <= set(world.snapshot.duties)
-    assert all(each.holder in mine and each.runs_at(NOW) for each in decision.evidence)
+    assert all(duty.holder in mine and duty.runs_at(NOW) for duty in decision.evidence)
 
 
 def no_duty_no_approval(world: World, _: Draw) -> None:
-    """Nobody is approved for asking, whatever a policy says."""
+    """Without any duty nobody is approved, whatever the policy."""
     assert not decided(world._replace(snapshot=ProviderSnapshot())).approved
 
 
 def a_grant_keeps_within_every_bound(world: World, _: Draw) -> None:
-    """What was asked for, what a live rule allows for each resource, and where duties end."""
+    """Access never exceeds the request, the rules' durations or the end of duties."""
     decision = decided(world)
     if not decision.approved:
         return
@@ -129,7 +129,7 @@ def a_grant_keeps_within_every_bound(world: World, _: Draw) -> None:
 
 
 def one_more_denial(world: World, draw: Draw) -> None:
-    """A rule that denies takes away or nothing, wherever it stands; where it hits, it is a no."""
+    """One more deny rule never approves more, wherever it stands; if it matches, nobody is."""
     denial, rules = draw(DENIALS), list(world.policy.rules)
     rules.insert(draw(st.integers(0, len(rules))), denial)
     less = with_rules(world, *rules)
@@ -142,9 +142,9 @@ def one_more_denial(world: World, draw: Draw) -> None:
 
 
 def one_rule_less(world: World, draw: Draw) -> None:
-    """Without a rule that approves: of rules that tie, another may stand in, but for no longer.
+    """Without an approving rule, nobody gets more: another rule may match, but not for longer.
 
-    Of a rule that denies it is not true, and must not be.
+    This doesn't hold for deny rules.
     """
     rules = list(world.policy.rules)
     at = draw(st.integers(0, len(rules) - 1))
@@ -153,7 +153,7 @@ def one_rule_less(world: World, draw: Draw) -> None:
 
 
 def a_rule_in_dry_run_is_no_rule(world: World, draw: Draw) -> None:
-    """Who puts a rule on trial grants what would be granted without it, by the same rules."""
+    """A rule in dry run gives the same decision as no rule at all."""
     rules = list(world.policy.rules)
     at = draw(st.integers(0, len(rules) - 1))
     if rules[at].deny:
@@ -169,14 +169,14 @@ def a_rule_in_dry_run_is_no_rule(world: World, draw: Draw) -> None:
 
 
 def fewer_duties(world: World, draw: Draw) -> None:
-    """Without some of the duties, whoever's they are."""
-    kept = draw(st.lists(st.booleans(), min_size=5, max_size=5))
-    duties = tuple(each for each, keep in zip(world.snapshot.duties, kept, strict=False) if keep)
+    """With fewer duties, nobody gets more."""
+    flags = draw(st.lists(st.booleans(), min_size=5, max_size=5))
+    duties = tuple(each for each, keep in zip(world.snapshot.duties, flags, strict=False) if keep)
     brings_no_more(world._replace(snapshot=ProviderSnapshot(duties)), world)
 
 
 def a_provider_that_fails(world: World, draw: Draw) -> None:
-    """It says nothing, or half of it: then what it says by name might be anybody's."""
+    """A provider that fails, wholly or in part, never approves more."""
     provider, half = draw(st.sampled_from(PROVIDERS)), draw(st.booleans())
     failure = Failure(provider, "everything", "answered 500")
     duties = tuple(
@@ -190,7 +190,7 @@ def a_provider_that_fails(world: World, draw: Draw) -> None:
 
 
 def one_more_resource(world: World, draw: Draw) -> None:
-    """Who asks for more gets no more of it."""
+    """A request for one more resource never gets longer access."""
     resources = list(world.request.resources)
     resources.insert(draw(st.integers(0, len(resources))), draw(RESOURCES))
     request = world.request._replace(resources=tuple(resources))
@@ -198,9 +198,9 @@ def one_more_resource(world: World, draw: Draw) -> None:
 
 
 def no_alias(world: World, _: Draw) -> None:
-    """Without aliases, unless they told that a denial means him, or that he declared the incident.
+    """Without aliases, nobody gets more, except where an alias counts against its person.
 
-    What speaks against somebody is looked for under all of his addresses.
+    Denials and self-declared incidents apply to all of a person's addresses.
     """
     duties = tuple(duty._replace(declarers=frozenset()) for duty in world.snapshot.duties)
     rules = [rule._replace(when=None) if rule.deny else rule for rule in world.policy.rules]
@@ -209,7 +209,7 @@ def no_alias(world: World, _: Draw) -> None:
 
 
 def what_callers_call_people(world: World, _: Draw) -> None:
-    """It only speaks against somebody: whom a request is for is read before it is decided."""
+    """Callers' names for people can only count against them."""
     without = world._replace(policy=world.policy._replace(identities={}))
     brings_no_more(world, without)
 
@@ -226,21 +226,21 @@ WORSE: list[Callable[[Duty, World], Duty]] = [
 
 
 def what_speaks_against_somebody(world: World, _: Draw) -> None:
-    """A duty in an incident that he declared, on a higher level, or over sooner: no longer."""
+    """Duties that are self-declared, on a higher level, or over sooner never approve more."""
     for worsen in WORSE:
         duties = tuple(worsen(duty, world) for duty in world.snapshot.duties)
         brings_no_more(world._replace(snapshot=ProviderSnapshot(duties)), world)
 
 
 def order_of_duties(world: World, draw: Draw) -> None:
-    """The same duties in any order, and any of them twice, give the same decision to the letter."""
+    """The order of duties and duplicates don't change the decision at all."""
     duties = world.snapshot.duties
     shuffled = tuple(draw(st.permutations(duties + duties[:1])))
     assert decided(world._replace(snapshot=ProviderSnapshot(shuffled))) == decided(world)
 
 
 def requests_of_one_call(world: World, draw: Draw) -> None:
-    """Alone, each is decided as by itself; in one petition, all stand or fall, for the shortest."""
+    """Requests are decided independently; in one petition, all get the shortest access or none."""
     asked = [world.request, *draw(st.lists(requests(), max_size=2))]
     if together := draw(st.booleans()):
         asked = [request._replace(groups=("p",)) for request in asked]
@@ -275,7 +275,7 @@ PROPERTIES: tuple[Callable[[World, Draw], None], ...] = (
 @STEADY
 @given(world=ODD_WORLDS, data=st.data())
 def test_every_property_holds_in_a_world(world: World, data: st.DataObject) -> None:
-    """All of them in each: to draw a world takes longer than to decide in it."""
+    """All properties hold in every world; drawing a world takes longer than deciding in it."""
     for holds in PROPERTIES:
         holds(world, data.draw)
 
@@ -295,11 +295,11 @@ HAPPENS: dict[str, Callable[[Decision], bool]] = {
 
 
 def test_such_things_happen() -> None:
-    """In the worlds that are drawn: what is said above is not said of nothing."""
+    """The drawn worlds have approvals, denials and the rest: the properties aren't vacuous."""
     unseen = dict(HAPPENS)
 
     def all_were_seen(world: World) -> bool:
-        # Not `decided`, which is replayed: that is shown above.
+        # Not `decided`, since another test replays each of its decisions.
         decision = evaluate.decide(world.request, world.snapshot, world.policy, NOW)
         for each in [each for each, happens in unseen.items() if happens(decision)]:
             del unseen[each]

@@ -1,4 +1,4 @@
-"""What no label can do, and what no text can do to the readers of durations and instants."""
+"""Properties of time: no label lengthens access, and no text breaks the parsers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.handler.oracle import SECOND, wish
 from tests.handler.strategies import LABELS, NOW, STEADY, TEXT
 from tests.handler.worlds import WISHES
 
-# Measured line by line it takes twice as long, and covers what others cover.
+# Other tests cover the same lines, and measuring coverage here would double the time.
 pytestmark = pytest.mark.no_cover
 MARY = "mary@example.com"
 JANE = Resource("user", "jane", "jane@example.com")
@@ -36,8 +36,8 @@ LEAD = Duty("incident.io", INCIDENT_ROLE, "R1", "Lead", "jane@example.com", inci
 @example(labels={"indent.com/time/indefinite": "true"}, allowed=timedelta(hours=6))
 @example(labels={"indent.com/time/duration": "168h"}, allowed=timedelta(hours=6))
 @example(labels={"indent.com/time/expires": "2026-03-04T12:01:00Z"}, allowed=timedelta(hours=6))
-def test_no_label_widens_what_is_granted(labels: Mapping[str, str], allowed: timedelta) -> None:
-    """Neither longer nor until later than the policy lets it, and no other label speaks of time."""
+def test_no_label_lengthens_access(labels: Mapping[str, str], allowed: timedelta) -> None:
+    """No label makes access longer than the policy allows, or adds another time to the claim."""
     policy, snapshot = policy_from_settings(allowed), ProviderSnapshot((LEAD,))
     event = Event(JANE, (GROUP,), labels)
     decision = decide(event.request, snapshot, policy, NOW)
@@ -52,8 +52,8 @@ def test_no_label_widens_what_is_granted(labels: Mapping[str, str], allowed: tim
     assert expiry == NOW + duration
     asked = parse_instant(labels.get("indent.com/time/expires", ""))
     assert asked is None or expiry <= asked
-    kept = output.keys() - {"indent.com/time/duration", "indent.com/time/expires"}
-    for name in kept:
+    other_labels = output.keys() - {"indent.com/time/duration", "indent.com/time/expires"}
+    for name in other_labels:
         assert output[name] == labels[name]
         assert not name.strip().casefold().startswith("indent.com/time/")
         assert name.strip().casefold() not in {"expires", "indent.com/petition/duration"}
@@ -82,8 +82,8 @@ DURATIONS = st.one_of(
 )
 @example(text="9" * 63 + "h", label=DURATION, allowed=timedelta(hours=6))
 @example(text="9" * 5000 + "h", label=DURATION, allowed=timedelta(hours=6))
-def test_a_wish_is_read_or_left_to_humans(text: str, label: str, allowed: timedelta) -> None:
-    """Any text: humans decide, or access is for as long as both say, and never longer."""
+def test_a_requested_duration_limits_access(text: str, label: str, allowed: timedelta) -> None:
+    """Any text as duration is left to humans, or limits access exactly."""
     decision = decide(
         read_request(JANE, (GROUP,), {label: text}),
         ProviderSnapshot((LEAD,)),
@@ -106,7 +106,7 @@ def test_a_wish_is_read_or_left_to_humans(text: str, label: str, allowed: timede
 def test_no_label_makes_a_duty(
     labels: Mapping[str, str], resource_labels: Mapping[str, str]
 ) -> None:
-    """Without a duty of the requester there is no approval, whatever the request says."""
+    """Without a duty of the requester nobody is approved, whatever the labels."""
     mary = LEAD._replace(holder=MARY)
     resource = GROUP._replace(labels=resource_labels)
     requests = [read_request(JANE, (each,), labels) for each in (resource, GROUP)]
@@ -119,7 +119,7 @@ def test_no_label_makes_a_duty(
 @STEADY
 @given(seconds=st.integers(0, (2**63 - 1) // 10**9))
 def test_durations_are_read_back(seconds: int) -> None:
-    """What is written is read as the same, for every whole number of seconds that Go can hold."""
+    """Written durations are read back unchanged, in all three forms."""
     duration = timedelta(seconds=seconds)
     assert parse_duration(format_go(duration)) == duration
     assert parse_duration(in_words(duration)) == (duration or None)
@@ -129,7 +129,7 @@ def test_durations_are_read_back(seconds: int) -> None:
 @STEADY
 @given(text=DURATIONS)
 def test_reading_a_duration_never_raises(text: str) -> None:
-    """Any text is a duration within 64-bit nanoseconds, or None; what is near one can be read."""
+    """Any text is read as a duration or None, and hints are valid durations."""
     duration = parse_duration(text)
     assert duration is None or abs(duration) <= timedelta(microseconds=2**63 // 1000)
     near = nearest(text)
@@ -140,7 +140,7 @@ def test_reading_a_duration_never_raises(text: str) -> None:
 @STEADY
 @given(moment=st.datetimes(timezones=st.just(UTC)))
 def test_instants_are_read_back(moment: datetime) -> None:
-    """What is written is read as the same, to the millisecond, in each year that there is."""
+    """Written instants are read back unchanged, to the millisecond."""
     cut = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
     assert parse_instant(format_instant(moment)) == cut
 

@@ -1,4 +1,4 @@
-"""What every provider's refusals say, and by what name every provider is asked."""
+"""Refused calls of all providers, and the User-Agent of every call."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EVERYTHING = DutyQuery(any_schedule=True, roles=True, updates=True)
 def test_a_firewall_in_front(
     status: int, provider: Provider, client: Client, serve: Serve, set_clock: SetClock
 ) -> None:
-    """Its page says nothing of a key's rights, and each call says who calls."""
+    """A firewall's refusal isn't reported as a missing right; every call has our User-Agent."""
     server = serve(reply(b"<html>", status))
     settings = {provider.key: "k3y", "JSM_EMAIL": "bot@acme.example", "JSM_SITE": server.url}
     settings |= dict.fromkeys((name for name in provider.keys if "URL" in name), server.url)
@@ -53,13 +53,13 @@ def test_a_firewall_in_front(
     ],
 )
 def test_the_other_region(provider: str, base_url: str, command: str) -> None:
-    """The command that asks the region which was not asked."""
+    """The hint has the command that switches to the other region."""
     output = other_region(BY_ID[provider], base_url)
     assert output == f", or the key belongs to the other region: run `pulumi config set {command}`"
 
 
 def test_the_usual_region_is_the_first() -> None:
-    """It is the default of the setting that the command sets."""
+    """A provider's first region is the default of the setting."""
     for each in PROVIDERS:
         if each.regions:
             assert each.settings[0].default == each.regions[0]

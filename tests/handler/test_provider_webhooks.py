@@ -1,4 +1,4 @@
-"""Signed calls in, claims out: each of the providers alone, and all of them together."""
+"""Signed calls in, claims out: with each provider alone, and with all of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.handler.edited_answers import Edited
 from tests.handler.test_app import NOTHING, Webhook, request_of
 
 DI = "di@acme.example"
-# Who is on call where: Cy for DBA, the others for Payments.
+# Who is on call at which provider: Cy for DBA, the others for Payments.
 ON_CALL = {"pagerduty": ANA, "opsgenie": BO, "jsm": DI, "incidentio": CY}
 Opener = Callable[..., Webhook]
 EMAIL_EVERYWHERE = Edited(lambda body: body.update(dict.fromkeys(body, BO)))
@@ -47,7 +47,7 @@ def running(incidentio: IncidentIO) -> Iterator[dict[str, Any]]:
 
 @pytest.fixture
 def opened(running: dict[str, Any], incidentio: IncidentIO) -> Iterator[Opener]:
-    """Make Apps on these providers and no other; they are closed at the end."""
+    """Make Apps on these providers only; they are closed at the end."""
     with ExitStack() as hooks:
 
         def open_one(*providers: str, budget: float = 5.0, **settings: str) -> Webhook:
@@ -81,7 +81,7 @@ def test_alone(
     running: dict[str, Any],
     opened: Opener,
 ) -> None:
-    """Whoever is on call is approved in its bot's name, and nobody else, for few calls."""
+    """With one provider, only people on call are approved, by its bot, within a few calls."""
     hook = opened(provider, AUTO_APPROVAL_SCHEDULES=schedules)
     (claim,) = hook.ask(request_of(ON_CALL[provider]))
     assert claim["actor"]["id"] == f"{provider}-approval-bot"
@@ -93,14 +93,14 @@ def test_alone(
 
 
 def test_settings_of_the_original(opened: Opener) -> None:
-    """Its list of PagerDuty's schedules is read; its minutes before and after a shift are not."""
+    """The original's PagerDuty schedules are read; its windows around shifts are ignored."""
     window = {"AUTO_APPROVAL_WINDOW_BEFORE": "soon", "AUTO_APPROVAL_WINDOW_AFTER": "600"}
     hook = opened("pagerduty", AUTO_APPROVAL_PAGERDUTY_SCHEDULES=f"x, {PAYMENTS}", **window)
     assert hook.ask(request_of(ANA))
 
 
 def test_all_together(opened: Opener) -> None:
-    """Each vouches for its own people, in its own bot's name: the original lost the claims."""
+    """With all providers, each approves its own people, by its own bot."""
     hook = opened(*ON_CALL)
     for provider, email in ON_CALL.items():
         (claim,) = hook.ask(request_of(email))
@@ -109,13 +109,13 @@ def test_all_together(opened: Opener) -> None:
 
 
 def test_bots(opened: Opener) -> None:
-    """PullUpdate gives the bot of each provider that is on, as the original's were."""
+    """PullUpdate gives the bot of each provider that is on, as in the original."""
     _, answer = opened("pagerduty", "opsgenie").call({"kinds": ["indent.v1.Bot"]})
     assert [each["id"] for each in answer["resources"]] == [
         "pagerduty-approval-bot",
         "opsgenie-approval-bot",
     ]
-    assert {bot_of(each)["displayName"] for each in PROVIDERS} == {
+    assert {bot_of(provider)["displayName"] for provider in PROVIDERS} == {
         "Incident.io Approval Bot",
         "PagerDuty Approval Bot",
         "OpsGenie Approval Bot",
@@ -136,21 +136,21 @@ def test_bots(opened: Opener) -> None:
 def test_one_that_is_down_hides_no_other(
     down: str, fault: Fault, running: dict[str, Any], opened: Opener
 ) -> None:
-    """Its people get no claim, the other's do, and the log says which failed."""
+    """If one provider is down, the others' people are still approved, and the log names it."""
     running[down].fail("/", fault)
     other = "jsm" if down != "jsm" else "opsgenie"
     budget = 1.0 if isinstance(fault, faults.Hang) else 5.0
     hook = opened(down, other, budget=budget, AUTO_APPROVAL_SCHEDULES="Payments, DBA")
     assert hook.call({"events": [request_of(ON_CALL[down])]}) == (200, NOTHING)
     (line,) = hook.decisions
-    (name,) = (each.name for each in PROVIDERS if each.id == down)
+    (name,) = (provider.name for provider in PROVIDERS if provider.id == down)
     assert line["provider_failures"]
     assert all(each.startswith(f"{name} ") for each in line["provider_failures"])
     assert len(hook.ask(request_of(ON_CALL[other]))) == 1
 
 
 def test_one_name_at_two_providers(running: dict[str, Any], opened: Opener) -> None:
-    """It is not shared: what a provider calls by it counts there, for a rule without a provider."""
+    """A schedule name at two providers counts at both, for a rule without a provider."""
     pagerduty = running["pagerduty"]
     pagerduty.add_schedule("DBA")
     pagerduty.add_escalation_policy("DBA", "DBA")
@@ -160,10 +160,10 @@ def test_one_name_at_two_providers(running: dict[str, Any], opened: Opener) -> N
 
 
 @pytest.mark.parametrize("down", [None, faults.Status(500), faults.Hang()], ids=repr)
-def test_an_id_is_no_other_providers_name(
+def test_an_id_does_not_match_another_providers_name(
     down: Fault | None, running: dict[str, Any], opened: Opener
 ) -> None:
-    """A schedule elsewhere that is called like PagerDuty's id lets nobody in, nor in an outage."""
+    """A schedule named like another provider's id approves nobody, even in an outage."""
     incidentio = running["incidentio"]
     schedule = incidentio.add_schedule(PAYMENTS)
     incidentio.put_on_shift(schedule, CY)
@@ -177,8 +177,8 @@ def test_an_id_is_no_other_providers_name(
     assert by_id.ask(request_of(CY))
 
 
-def test_nothing_of_a_secret_is_logged(running: dict[str, Any], opened: Opener) -> None:
-    """Neither approvals nor refusals nor failures tell keys, or who else is on call."""
+def test_no_secret_is_logged(running: dict[str, Any], opened: Opener) -> None:
+    """No log line has a key, or other people on call."""
     running["pagerduty"].add_schedule("Forgotten")
     running["pagerduty"].put_on_shift("Forgotten", BO)
     hook = opened(*ON_CALL, AUTO_APPROVAL_SCHEDULES="Payments, Forgotten")
@@ -195,7 +195,7 @@ def test_nothing_of_a_secret_is_logged(running: dict[str, Any], opened: Opener) 
 
 
 def test_a_hand_over_shows_in_the_next_decision(running: dict[str, Any], opened: Opener) -> None:
-    """Nothing of who is on call is kept."""
+    """Duties aren't cached: a handover counts from the next decision on."""
     for provider in ("pagerduty", "opsgenie", "jsm"):
         hook, double = opened(provider), running[provider]
         assert hook.ask(request_of(ON_CALL[provider]))

@@ -1,4 +1,4 @@
-"""The call that was made, out of a function URL's event."""
+"""Reading a call from a function URL's event."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 
 
 def posted(body: str | None, *, base64: bool = False, method: str = "POST") -> dict[str, Any]:
-    """An event as a function URL makes it."""
+    """An event like a function URL's."""
     return {
         "version": "2.0",
         "requestContext": {"http": {"method": method, "path": "/"}},
@@ -35,12 +35,12 @@ def posted(body: str | None, *, base64: bool = False, method: str = "POST") -> d
 
 
 def raw_body(event: dict[str, Any]) -> bytes:
-    """The bytes of the body, for a caller that takes POST."""
+    """Read the body as a caller does that accepts POST."""
     return read_call(event, ("POST",), NOW).body
 
 
 def test_all_of_a_call() -> None:
-    """All of it, with headers in lower case; without a path it is for the root."""
+    """All fields of a call are read; header names are in lower case, and the path defaults to /."""
     event = posted("x") | {"rawPath": "/a/b", "headers": {"X-Some": "Value"}}
     event["requestContext"] |= {"requestId": "r-1", "domainName": "x.lambda-url.on.aws"}
     call = read_call(event, ("POST",), NOW)
@@ -51,7 +51,7 @@ def test_all_of_a_call() -> None:
 
 @pytest.mark.parametrize("event", [None, [], "x", {}, {"rawPath": None}, {"rawPath": 7}])
 def test_no_path(event: object) -> None:
-    """Somebody has to answer whatever comes."""
+    """An event without a path is for /, so that some caller answers it."""
     assert path_of(event) == "/"
 
 
@@ -59,17 +59,17 @@ def test_no_path(event: object) -> None:
     "event", [None, [], "text", 7, {}, {"requestContext": [], "headers": []}, {"headers": "x"}]
 )
 def test_an_event_without_a_call(event: object) -> None:
-    """Whatever JSON the event is, an error about it can be logged and answered."""
+    """For any JSON as the event, id and headers are empty, without an exception."""
     assert (id_of(event), headers_of(event)) == ("", {})
 
 
 def test_plain() -> None:
-    """Text is what its UTF-8 is."""
+    """A text body is read as UTF-8."""
     assert raw_body(posted('{"reason":"dépannage ✅"}')) == '{"reason":"dépannage ✅"}'.encode()
 
 
 def test_base64() -> None:
-    """A body that Lambda took for binary comes in base64, and is decoded before anything."""
+    """A base64 body is decoded first."""
     sent = bytes(range(256))
     encoded = base64.b64encode(sent).decode()
     assert raw_body(posted(encoded, base64=True)) == sent
@@ -79,7 +79,7 @@ def test_base64() -> None:
 @pytest.mark.parametrize("flag", [True, False])
 @pytest.mark.parametrize("body", [None, ""])
 def test_no_body(body: str | None, flag: bool) -> None:  # noqa: FBT001 - a row of a table
-    """No body is an empty one, whatever the flag says."""
+    """A missing body is empty, whatever the base64 flag."""
     assert raw_body(posted(body, base64=flag)) == b""
     event = posted(body, base64=flag)
     del event["body"], event["isBase64Encoded"]
@@ -89,8 +89,8 @@ def test_no_body(body: str | None, flag: bool) -> None:  # noqa: FBT001 - a row 
 @pytest.mark.parametrize(
     "body", ["{}", "e30", "e30=\n", "e3 0=", "=", "e30=e30=", "é30=", "\ud800"]
 )
-def test_marked_as_base64_and_is_none(body: str) -> None:
-    """It cannot have been signed: the answer is that of a wrong signature."""
+def test_invalid_base64(body: str) -> None:
+    """Invalid base64 gets the same 401 as a wrong signature."""
     with pytest.raises(Refusal) as caught:
         raw_body(posted(body, base64=True))
     assert caught.value.why == "the body is marked as base64 but isn't valid base64"
@@ -99,13 +99,13 @@ def test_marked_as_base64_and_is_none(body: str) -> None:
 
 
 def test_a_lone_surrogate_raises_nothing() -> None:
-    """Such a text was not UTF-8; whatever bytes it becomes will not match a signature."""
+    """A lone surrogate in the body doesn't raise; no signature matches it."""
     assert raw_body(posted("\ud800")) == b"\xed\xa0\x80"
 
 
 @pytest.mark.parametrize("flag", [False, True])
 def test_up_to_one_mebibyte(flag: bool) -> None:  # noqa: FBT001 - a row of a table
-    """Exactly 1 MiB of bytes is taken, one byte more is refused with 413."""
+    """A body of 1 MiB is accepted, and one byte more gets a 413."""
     largest, larger = b"x" * MIB, b"x" * (MIB + 1)
 
     def event(body: bytes) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def test_up_to_one_mebibyte(flag: bool) -> None:  # noqa: FBT001 - a row of a ta
 
 
 def test_bytes_are_counted_and_not_characters() -> None:
-    """Half as many letters of two bytes each are as large."""
+    """The limit counts bytes, not characters."""
     assert len(raw_body(posted("é" * (MIB // 2)))) == MIB
     with pytest.raises(Refusal):
         raw_body(posted("é" * (MIB // 2) + "x"))
@@ -128,7 +128,7 @@ def test_bytes_are_counted_and_not_characters() -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "post"])
 def test_only_post(method: str) -> None:
-    """Any other method gets 405, before anything else is looked at."""
+    """Any other method gets a 405, before anything else is checked."""
     with pytest.raises(Refusal) as caught:
         raw_body(posted("x" * (MIB + 1), method=method))
     assert caught.value.http == 405
@@ -141,7 +141,7 @@ def problem_of(
     labels: Sequence[Mapping[str, str]] = (),
     actions: Sequence[str] = (),
 ) -> str:
-    """What is too much, or ""."""
+    """Give the message of a 413, or ""."""
     try:
         check_size(resources, entities, labels, actions)
     except Refusal as refusal:
@@ -149,14 +149,14 @@ def problem_of(
     return ""
 
 
-def test_how_many_resources() -> None:
-    """At most 200."""
+def test_most_resources() -> None:
+    """At most 200 resources."""
     assert problem_of(200) == ""
     assert problem_of(201) == "the call asks for 201 resources: at most 200 are decided at once"
 
 
-def test_how_many_labels() -> None:
-    """At most 2000, of all requests and entities together."""
+def test_most_labels() -> None:
+    """At most 2000 labels in all requests and entities together."""
     labels = {str(number): "" for number in range(1000)}
     assert problem_of(labels=[labels, labels]) == ""
     assert problem_of(labels=[labels, labels, {"x": ""}]) == (
@@ -165,8 +165,8 @@ def test_how_many_labels() -> None:
 
 
 @pytest.mark.parametrize("kind", ["kind", "id", "email", "name", "value", "action"])
-def test_how_many_characters(kind: str) -> None:
-    """At most 50,000, of all texts together."""
+def test_most_characters(kind: str) -> None:
+    """At most 50,000 characters in all texts together."""
 
     def problem(length: int) -> str:
         texts = {"kind": "aa", "id": "bbb", "email": "cc", "name": "d", "value": "e", "action": "f"}

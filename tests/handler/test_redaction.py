@@ -1,4 +1,4 @@
-"""What a log line holds: below CloudWatch's limit whatever comes, and nobody else's address."""
+"""The log line stays below CloudWatch's limit, and never has another person's e-mail."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 JANE = "jane@example.com"
 CYRILLIC = "\u0434" * 100
-# Longer than what is told of a text.
+# Longer than a logged text may be.
 CONTROLS = "\x01" * 250
 QUOTES = '"' * 250
 PARTY = "\N{PARTY POPPER}" * 250
-ASKED = tuple(each.name for each in PROVIDERS)
+ASKED = tuple(provider.name for provider in PROVIDERS)
 SHIFT = Duty("PagerDuty", ON_CALL, "S1", "DBA", JANE)
 
 
@@ -37,7 +37,7 @@ def line_of(
     snapshot: ProviderSnapshot | None = None,
     **more: Any,  # noqa: ANN401 - passed on
 ) -> dict[str, Any]:
-    """The line as CloudWatch gets it: within its limit, and JSON for the strictest of readers."""
+    """Give the log line, checked for CloudWatch's limit and strict JSON."""
     record = decision_record(
         decision,
         snapshot=snapshot or ProviderSnapshot(),
@@ -50,23 +50,23 @@ def line_of(
     line = json.dumps({"timestamp": "t", "level": "INFO", "message": "decision", **record})
     assert len(line.encode()) <= MOST_LINE_BYTES < 262_144 - 26
     read: dict[str, Any] = json.loads(line)
-    json.dumps(read, ensure_ascii=False).encode()  # no half of a pair
+    json.dumps(read, ensure_ascii=False).encode()  # fails for a lone surrogate
     return read
 
 
 def matches(pattern: str, line: dict[str, Any]) -> bool:
-    """Whether a metric counts the line."""
+    """Check whether a metric counts the line."""
     return pattern_matches(pattern, json.dumps(line))
 
 
 def policy_of(names: list[str], schedule: str = "DBA") -> Policy:
-    """A policy whose rules bear these names; all of them are for what is asked."""
-    rules = (Rule(each, Selector(), OnCall((schedule,)), HOUR) for each in names)
+    """A policy with rules of these names, all for the requested resource."""
+    rules = (Rule(name, Selector(), OnCall((schedule,)), HOUR) for name in names)
     return Policy(tuple(rules), digest="0123456789abcdef")
 
 
 def rule_names(text: str) -> list[str]:
-    """Six hundred names, no two the same."""
+    """Six hundred distinct names."""
     return [f"{number:03}{text}"[:100] for number in range(600)]
 
 
@@ -75,7 +75,7 @@ def rule_names(text: str) -> list[str]:
     [*((text, "DBA") for text in (CYRILLIC, CONTROLS, QUOTES, PARTY, "x" * 100)), (PARTY, "other")],
 )
 def test_no_policy_makes_the_line_too_long(text: str, schedule: str) -> None:
-    """600 rules with long names in any script, for a yes and for a no: the metrics count both."""
+    """Even 600 rules with long names fit into the line, and the metrics still count it."""
     duties = tuple(SHIFT._replace(id=f"S{each}", name=f"DBA{each}") for each in range(60))
     request = Request(Resource(email=JANE), (Resource("db", "prod"),))
     policy = policy_of(rule_names(text), schedule)
@@ -85,14 +85,14 @@ def test_no_policy_makes_the_line_too_long(text: str, schedule: str) -> None:
     assert matches(APPROVED.pattern, line) is (schedule == "DBA")
     assert matches(DECISION_TIME.pattern, line)
     assert not matches(SELF_MADE.pattern, line)
-    assert all(matches(failing(each).pattern, line) for each in PROVIDERS)
+    assert all(matches(failing(provider).pattern, line) for provider in PROVIDERS)
     assert line["omitted"]["rules"] == 600 - len(line["trace"]["rules"])
     assert line["trace"]["rules"]
 
 
 @pytest.mark.parametrize("text", [CYRILLIC * 3, CONTROLS, QUOTES, PARTY, "\ud800" * 250, "x" * 500])
-def test_whatever_comes_all_at_once(text: str) -> None:
-    """Request, duties, policy, providers and reasons, each as long and as hostile as can be."""
+def test_everything_large_at_once(text: str) -> None:
+    """Request, duties, policy and failures may all be huge and hostile: the line fits."""
     labels = {f"{each}{text}": text for each in range(500)}
     resources = tuple(Resource(text, f"{each}{text}", labels=labels) for each in range(200))
     groups = tuple(f"{each}{text}" for each in range(300))
@@ -143,18 +143,18 @@ def test_whatever_comes_all_at_once(text: str) -> None:
     assert line["outcome"] == "approve"
     assert matches(APPROVED.pattern, line)
     assert matches(SELF_MADE.pattern, line)
-    assert line["failing"] == {each.id: 1 for each in PROVIDERS}
+    assert line["failing"] == {provider.id: 1 for provider in PROVIDERS}
     assert (line["number"], line["milliseconds"], line["resource_count"]) == (199, 7, 200)
     assert line["whole"] is False
     assert {"resources", "duties", "rules", "texts", "labels"} <= line["omitted"].keys()
 
 
-def test_few_of_many_empty_judgements_are_told() -> None:
-    """What a rule says of each duty is charged, too, though it says nothing."""
+def test_rule_results_without_reasons_are_limited() -> None:
+    """Rule results count for the line's limit even if they have no reasons."""
     duties = tuple(SHIFT._replace(id=str(each)) for each in range(50))
     names = [str(each) for each in range(600)]
     judged = tuple(
-        RuleResult(each, "grants", "", NOW, tuple((one, "") for one in duties)) for each in names
+        RuleResult(name, "grants", "", NOW, tuple((one, "") for one in duties)) for name in names
     )
     request = Request(Resource(email=JANE), (Resource("db", "prod"),))
     decision = Decision(request, "yes", duties, duties=duties, rule_results=judged, now=NOW)
@@ -164,7 +164,7 @@ def test_few_of_many_empty_judgements_are_told() -> None:
 
 
 def test_rules_that_were_looked_at_come_first() -> None:
-    """However many others there are, and whatever they are called."""
+    """Relevant rules are logged first, however many others there are."""
     names = rule_names(CYRILLIC)
     rules = [*policy_of(names).rules]
     rules = [rule._replace(resources=Selector(kinds=("vault",))) for rule in rules]
@@ -215,7 +215,7 @@ SPELT = [
 
 @pytest.mark.parametrize("spelt", SPELT)
 def test_nobody_else_is_named_however_the_address_is_spelt(spelt: str) -> None:
-    """Neither the address nor a part of it, wherever a name of it may stand."""
+    """Another person's e-mail is removed from all names, in any spelling."""
     name = f"of {spelt}"
     shift = Duty("PagerDuty", ON_CALL, "S1", name, JANE, spelt, incident=spelt, link=spelt)
     request = Request(Resource(email=JANE), (Resource("db", spelt, labels={spelt: name}),))
@@ -232,8 +232,8 @@ def test_nobody_else_is_named_however_the_address_is_spelt(spelt: str) -> None:
     "name",
     ["DBA", "Production 24/7", "@dba", "50 % of R&D", "a%20b", "Z\u00fcrich \u2705", "b%zz", ""],
 )
-def test_other_names_are_told_as_they_are(name: str) -> None:
-    """An @ before a word, a percent sign or an ampersand makes no address."""
+def test_other_names_are_unchanged(name: str) -> None:
+    """Names with an @ at the start, a percent sign or an ampersand aren't redacted."""
     shift = Duty("PagerDuty", ON_CALL, "S1", name, JANE)
     request = Request(Resource(email=JANE), (Resource(name, "1", labels={name: name}),))
     line = line_of(Decision(request, duties=(shift,)), policy_of([]))
@@ -244,20 +244,20 @@ def test_other_names_are_told_as_they_are(name: str) -> None:
 
 
 def test_an_address_across_kind_and_id_is_hidden() -> None:
-    """Neither part holds one, and both together do."""
+    """An e-mail that only kind and id together make is redacted."""
     request = Request(Resource(email=JANE), (Resource("bob@", "example.com"),))
     line = line_of(Decision(request), policy_of([]))
     assert line["resources"] == ["(an e-mail)"]
 
 
 def test_a_duty_whose_id_is_an_address_has_no_title() -> None:
-    """It is not told by that either."""
+    """If both name and id of a duty have an e-mail, neither is shown."""
     shift = Duty("PagerDuty", ON_CALL, "bob@example.com", "of bob@example.com", JANE)
     assert shift.describe(NOW) == "on call for (an e-mail) (PagerDuty)"
 
 
-def test_the_requesters_own_address_is_told() -> None:
-    """By itself, or within a text in which nobody else is named."""
+def test_the_requesters_own_address_is_logged() -> None:
+    """The requester's own e-mail is logged, alone or within another text."""
     request = Request(Resource(email=JANE), (Resource("db", JANE), Resource("db", f"of {JANE}")))
     line = line_of(Decision(request), policy_of([]))
     assert line["resources"] == [f"db:{JANE}", f"db:of {JANE}"]

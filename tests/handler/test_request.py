@@ -1,4 +1,4 @@
-"""Who requests what: when a resource is a person, and which one."""
+"""Requests: whether a resource is a person, and which one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from handler.request import Resource
     ],
 )
 def test_addresses(resource: Resource, addresses: set[str]) -> None:
-    """A resource is a person by any e-mail that is stated for it."""
+    """A resource with any e-mail is a person."""
     assert resource.addresses == addresses
     assert resource.is_person is bool(addresses)
 
@@ -34,15 +34,15 @@ def test_addresses(resource: Resource, addresses: set[str]) -> None:
     ],
 )
 def test_a_person_by_kind(kind: str) -> None:
-    """A user is a person, even where no e-mail is given, however the kind is spelt."""
+    """A resource of the kind user, in any spelling, is a person, even without an e-mail."""
     assert Resource(kind, "U1").is_person
 
 
 @pytest.mark.parametrize(
     "kind", ["", "/", "\u200b", "okta.v1.Group", "users", "user/group", "superuser", "db-user"]
 )
-def test_no_person_by_kind(kind: str) -> None:
-    """What only holds the word is none."""
+def test_other_kinds(kind: str) -> None:
+    """Kinds that merely contain the word aren't people."""
     assert not Resource(kind, "U1").is_person
 
 
@@ -62,5 +62,5 @@ def test_no_person_by_kind(kind: str) -> None:
     ],
 )
 def test_who_may_be_the_requester(person: Resource, may: bool) -> None:  # noqa: FBT001 - a column of the table
-    """Another id of the same kind, in any spelling, or another's e-mail, is another person."""
+    """Another id of the same kind, or another e-mail, is another person."""
     assert person.may_be(Resource("slack/user", "U1", "jane@example.com")) is may

@@ -1,4 +1,4 @@
-"""The policy's own facts; what it counts is in the decision tables."""
+"""The policy's own functions; its decisions are in the tables."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from tests.handler.strategies import STEADY
 JANE = "jane@example.com"
 
 
-def test_grace_after_the_last_moment_there_is() -> None:
-    """A shift that ends with time itself is no error."""
+def test_grace_beyond_the_largest_datetime() -> None:
+    """A grace period beyond the largest datetime doesn't raise."""
     rule = Rule("r", Selector(), OnCall(ANY), timedelta(hours=1), shift_end=ShiftEnd(timedelta(1)))
     now = datetime(2026, 3, 2, tzinfo=UTC)
     shift = Duty("P", ON_CALL, "S", "DBA", JANE, end=datetime.max.replace(tzinfo=UTC))
@@ -53,13 +53,13 @@ def test_grace_after_the_last_moment_there_is() -> None:
 def test_settings_ask_for_no_more_than_they_name(
     schedules: tuple[str, ...], roles: tuple[str, ...], ways: tuple[Condition, ...]
 ) -> None:
-    """Where nothing of a kind counts, no provider is asked about it."""
+    """If the settings name only schedules or roles, the default rule needs nothing else."""
     (rule,) = policy_from_settings(timedelta(hours=6), schedules, roles).rules
     assert rule.when == AnyOf(ways)
 
 
 def test_fingerprint_tells_policies_apart() -> None:
-    """Equal policies have one fingerprint, and every field is part of it."""
+    """Equal policies have equal fingerprints, and every field changes it."""
     six = timedelta(hours=6)
     base = policy_from_settings(six)
     others = [
@@ -84,8 +84,8 @@ def test_fingerprint_tells_policies_apart() -> None:
     assert len(base.fingerprint) == 16
 
 
-def test_fingerprint_outlives_a_new_field() -> None:
-    """It is of what is said, not of what is left out: a field more, with a default, leaves it."""
+def test_fingerprint_ignores_defaults() -> None:
+    """A new field with its default doesn't change the fingerprint."""
     assert policy_from_settings(timedelta(hours=6)).fingerprint == "59412e91a9ed0234"
     named = policy_from_settings(
         timedelta(hours=6), schedules=("DBA",), resource_labels=(("Env", "Prod"),)
@@ -98,7 +98,7 @@ CONDITIONS: tuple[Condition, ...] = (
     IncidentRole(("x",)),
     OnCall(ANY),
     IncidentRole(ANY),
-    # In each field as the one before.
+    # The same fields as the previous one.
     IncidentRole(None, "", 1),  # type: ignore[arg-type]
     OnCall(None, "", 1),
     PostedUpdate(),
@@ -115,7 +115,7 @@ CONDITIONS: tuple[Condition, ...] = (
 @pytest.mark.parametrize("one", CONDITIONS)
 @pytest.mark.parametrize("other", CONDITIONS)
 def test_conditions_of_different_types_are_never_equal(one: Condition, other: Condition) -> None:
-    """Any of some is not all of them, nor a schedule a role, whatever else they have in common."""
+    """Conditions of different types aren't equal, even with equal fields."""
     same = repr(one) == repr(other)
     assert (one == other) is same
     assert (one != other) is not same
@@ -125,7 +125,7 @@ def test_conditions_of_different_types_are_never_equal(one: Condition, other: Co
 
 
 def test_duties_that_a_condition_accepts() -> None:
-    """Both the kind of duty and its name have to be right."""
+    """A condition compares both the duty's kind and its name."""
     shift = Duty("PagerDuty", ON_CALL, "S", "DBA", JANE)
     assert accepts(OnCall(("DBA",)), shift)
     assert not accepts(OnCall(("API",)), shift)
@@ -148,8 +148,8 @@ THINGS = {name: Resource("k", name, labels={"Env": "Prod"}) for name in ("a", "b
         ([(THINGS["b"]._replace(id="B"),)], ["no stage", "not b", "all"]),
     ],
 )
-def test_rules_near_to_what_is_asked(asked: list[tuple[Resource, ...]], near: list[str]) -> None:
-    """A denial by label is near to what lacks the label, too, and to any spelling of an id."""
+def test_relevant_rules(asked: list[tuple[Resource, ...]], near: list[str]) -> None:
+    """Deny rules are also relevant to resources without the label, and to any spelling of an id."""
     rules = (
         Rule("a", Selector(ids=("a",))),
         Rule("b", Selector(ids=("b",))),
@@ -181,20 +181,20 @@ def test_rules_near_to_what_is_asked(asked: list[tuple[Resource, ...]], near: li
     ],
 )
 def test_actions(actions: tuple[str, ...], action: str, *, approves: bool, denies: bool) -> None:
-    """Left out, they approve access only, and deny everything; denied is any spelling."""
+    """By default rules approve access only, and deny every action, in any spelling."""
     selector, resource = Selector(actions=actions), Resource("k", "x")
     assert selector.covers(resource, action) is approves
     assert selector.matches_for_deny(fold_resource(resource, action)) is denies
 
 
 def test_the_only_rule_stays() -> None:
-    """It says itself what it is not for."""
+    """The default rule always stays, since it explains why it doesn't match."""
     only = policy_from_settings(timedelta(hours=6), resource_labels=(("Env", "Prod"),))
     assert only.relevant_to([]) == only
 
 
-def test_known_as_is_told_by_every_alias() -> None:
-    """Each alias that names somebody adds addresses of theirs: none replaces another's."""
+def test_known_as_includes_every_alias() -> None:
+    """Every alias entry that names a person adds that person's addresses."""
     aliases = {"jane@x.example": ("j@y.example",), "admin@x.example": ("jane@x.example",)}
     known = {"jane@x.example", "j@y.example", "admin@x.example"}
     assert Policy((), aliases).known_as("jane@x.example") == known
@@ -208,13 +208,13 @@ def test_known_as_is_told_by_every_alias() -> None:
         ("j@login.example", {"jane@x.example", "jd@y.example", "j@login.example"}),
         ("00U1", {"00u1", "jane@x.example", "jd@y.example", "j@login.example"}),
         ("omar@x.example", {"omar@x.example"}),
-        # Two callers call two people so: what speaks against either counts.
+        # Two callers use this name for two people: denials of either apply.
         ("shared", {"shared", "jane@x.example", "jd@y.example", "j@login.example", "o@x.example"}),
         ("o@x.example", {"o@x.example"}),
     ],
 )
-def test_known_as_is_told_by_every_name(email: str, known: set[str]) -> None:
-    """What callers call somebody leads to their e-mails; a name counts if it may be an address."""
+def test_known_as_includes_every_name(email: str, known: set[str]) -> None:
+    """A caller's name for a person leads to that person's e-mails."""
     jane, omar = "jane@x.example", "o@x.example"
     identities = {
         "authzen": {"J@Login.example": jane, "00u1": jane, "Shared": omar},
@@ -225,14 +225,14 @@ def test_known_as_is_told_by_every_name(email: str, known: set[str]) -> None:
 
 
 def test_a_rule_that_denies_approves_nothing() -> None:
-    """Whatever it is for."""
+    """A deny rule approves nothing."""
     request, rule = Request(Resource(), (Resource("k", "x"),)), Rule("r", Selector())
     assert rule.may_approve(request)
     assert not rule._replace(deny=True).may_approve(request)
 
 
-def test_a_denied_domain_is_what_comes_last() -> None:
-    """A quoted or doubled @ before it is part of the name, and lifts no denial."""
+def test_a_denied_domain_follows_the_last_at_sign() -> None:
+    """The domain follows the last @, so another @ doesn't avoid a denial."""
     now = datetime(2026, 3, 2, 12, tzinfo=UTC)
     facts = Facts("", frozenset(), frozenset(["x@y@denied.example"]), (), None, now)
     assert Requester(domains=("denied.example",)).may_hold(facts)
@@ -253,12 +253,12 @@ def test_a_denied_domain_is_what_comes_last() -> None:
     ],
 )
 def test_patterns_of_ids(pattern: str, text: str, fits: bool) -> None:  # noqa: FBT001 - a column of the table
-    """The whole text has to fit, letter case and all, and only the asterisk is special."""
+    """Patterns match whole ids, case-sensitively; only the asterisk is special."""
     assert matches(pattern, text) is fits
 
 
 @STEADY
 @given(pattern=st.text("ab*", max_size=9), text=st.text("ab", max_size=9))
 def test_patterns_are_read_as_the_shell_does(pattern: str, text: str) -> None:
-    """Python's own reading of such patterns says the same."""
+    """Patterns match as Python's fnmatch does."""
     assert matches(pattern, text) == fnmatchcase(text, pattern)

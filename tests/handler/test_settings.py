@@ -1,4 +1,4 @@
-"""Settings: every key, right and wrong, and no secret ever quoted."""
+"""Settings: valid and invalid values of every key, without quoting secrets."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ DEFAULT = Settings(
 )
 
 
-def flat(found: Settings) -> dict[str, Any]:
-    """All values by name, those of the policy's one rule and of incident.io among them."""
-    (rule,) = found.policy.rules
+def flat(loaded: Settings) -> dict[str, Any]:
+    """Give all values by name, including the default rule's and incident.io's."""
+    (rule,) = loaded.policy.rules
     named: dict[str, Any] = {"schedules": (), "incident_roles": (), "participants": False}
     assert isinstance(rule.when, AnyOf)
     for each in rule.when.members:
@@ -41,41 +41,41 @@ def flat(found: Settings) -> dict[str, Any]:
             named["incident_roles"] = each.roles
         named["participants"] = named["participants"] or isinstance(each, PostedUpdate)
     return {
-        **found._asdict(),
+        **loaded._asdict(),
         **named,
         "duration": rule.duration,
         "resource_labels": rule.resources.labels,
         "shift_end": rule.shift_end,
-        "self_declared": found.policy.self_declared,
-        "incidentio_base_url": found.providers["incidentio"]["INCIDENTIO_BASE_URL"],
+        "self_declared": loaded.policy.self_declared,
+        "incidentio_base_url": loaded.providers["incidentio"]["INCIDENTIO_BASE_URL"],
         "providers": None,
         "policy": None,
     }
 
 
 def refused(changes: Mapping[str, str]) -> SettingsError:
-    """The error that these values give."""
+    """Give the error for these values."""
     with pytest.raises(SettingsError) as caught:
         load({**LEAST, **changes})
     return caught.value
 
 
 def test_the_defaults() -> None:
-    """With one provider's key and the signing secret, everything else has a value."""
+    """With a signing secret and one provider's key, everything else has a default."""
     assert load(LEAST) == DEFAULT
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\t\r\n"])
 @pytest.mark.parametrize("key", settings.PLAIN_KEYS)
 def test_empty_is_unset(key: str, blank: str) -> None:
-    """So that a deployment can pass every key on, set or not."""
+    """A blank value is the same as none, so a deployment can pass every key."""
     assert load({**LEAST, key: blank}) == DEFAULT
 
 
 @pytest.mark.parametrize("key", [settings.SCHEDULES, settings.ROLES, settings.LABELS])
 @pytest.mark.parametrize("unseen", ["\u200b", "\u3164", "\ufe0f", "\u00a0", "\x00"])
-def test_what_cannot_be_seen_is_refused(key: str, unseen: str) -> None:
-    """An entry with it would mean nothing, and nobody could tell why."""
+def test_invisible_characters_are_refused(key: str, unseen: str) -> None:
+    """Invisible characters in names are refused, since nobody could see why they don't match."""
     output = f"{key} contains U+{ord(unseen):04X}, which is invisible: remove it, or use an id"
     with pytest.raises(SettingsError) as refused:
         load({**LEAST, key: f"Env=a, Team=D{unseen}B"})
@@ -83,8 +83,8 @@ def test_what_cannot_be_seen_is_refused(key: str, unseen: str) -> None:
     load({**LEAST, key: f"Env=a,\n\tTeam=\u00c1\u2019s \u2013 \U0001f6a8{' '}"})
 
 
-def test_unknown_keys_are_none_of_ours() -> None:
-    """Lambda's own environment is among the values."""
+def test_unknown_keys_are_ignored() -> None:
+    """Unknown variables, such as Lambda's own, are ignored."""
     assert load({**LEAST, "AWS_REGION": "us-west-2", "auto_approval_duration": "x"}) == DEFAULT
 
 
@@ -185,8 +185,8 @@ def test_unknown_keys_are_none_of_ours() -> None:
         ),
     ],
 )
-def test_a_right_value(key: str, value: str, name: str, read: object) -> None:
-    """It is read as it is meant, and changes nothing else."""
+def test_valid_values(key: str, value: str, name: str, read: object) -> None:
+    """A valid value is read, and changes nothing else."""
     result = flat(load({**LEAST, key: value}))
     assert result == {**flat(DEFAULT), name: read}
     assert type(result[name]) is type(read)
@@ -205,7 +205,7 @@ def test_a_right_value(key: str, value: str, name: str, read: object) -> None:
     ],
 )
 def test_public_url(value: str, url: str) -> None:
-    """Callers read it by itself: before the secret is fetched."""
+    """PUBLIC_URL can be read alone, before the secret is fetched."""
     assert settings.BY_NAME["PUBLIC_URL"].read({"PUBLIC_URL": value}) == url
 
 
@@ -214,7 +214,7 @@ def test_public_url(value: str, url: str) -> None:
     [("1", 1), ("300", 300), (" 0600 ", 600), ("3600", 3600), ("", 300), (" ", 300)],
 )
 def test_max_age(value: str, seconds: int) -> None:
-    """It is read by itself: the age of a call is judged before any secret is fetched."""
+    """WEBHOOK_MAX_AGE can be read alone, before the secret is fetched."""
     assert settings.max_age({"WEBHOOK_MAX_AGE": value}) == timedelta(seconds=seconds)
 
 
@@ -222,7 +222,7 @@ def test_max_age(value: str, seconds: int) -> None:
     ("value", "seconds"), [("2.5", 2.5), ("0.5", 0.5), ("12", 12), (" 3.250 ", 3.25), ("", 6)]
 )
 def test_deadline(value: str, seconds: float) -> None:
-    """It is read by itself, too: by what the time is over, the settings may not be there yet."""
+    """AUTHZEN_DEADLINE can be read alone, before the settings are loaded."""
     assert settings.BY_NAME["AUTHZEN_DEADLINE"].read({"AUTHZEN_DEADLINE": value}) == seconds
 
 
@@ -302,7 +302,7 @@ ADDRESS = "an https address, or http on loopback, without user, query or fragmen
             for value, meant in (
                 *((each, "true") for each in ("yes", "1", "on", "t", "Y")),
                 *((each, "false") for each in ("no", "0", "off", "f", "N")),
-                # Of what is neither, no example: one of the two would approve more.
+                # No suggestion for these, since one of the two values approves more.
                 *((each, "") for each in ("truee", "true,", "None")),
             )
         ),
@@ -383,8 +383,8 @@ ADDRESS = "an https address, or http on loopback, without user, query or fragmen
         ),
     ],
 )
-def test_a_wrong_value(key: str, value: str, problem: str, example: str) -> None:
-    """The sentence names the key, the value and what is allowed, and an example is at hand."""
+def test_invalid_values(key: str, value: str, problem: str, example: str) -> None:
+    """The error has the key, the value and what is allowed, and often an example."""
     error = refused({key: value})
     assert str(error) == f"{key} {problem}"
     assert error.key == key
@@ -398,14 +398,14 @@ def test_a_wrong_value(key: str, value: str, problem: str, example: str) -> None
     ["http://localhost@evil.test", "https://jane:hunter2@api.incident.io", "https://@evil.test"],
 )
 def test_an_address_with_a_user_is_refused_unquoted(address: str) -> None:
-    """What stands before an @ may be a password, so the sentence does not repeat it."""
+    """A URL with an @ is refused without quoting it, as it may have a password."""
     error = refused({"INCIDENTIO_BASE_URL": address})
     assert str(error) == f"INCIDENTIO_BASE_URL contains an @: use {ADDRESS}"
 
 
 @pytest.mark.parametrize("mark", ["?", "#", "/?", "/#"])
 def test_an_address_with_an_empty_query_or_fragment(mark: str) -> None:
-    """Whatever is put behind such an address would be part of its query or fragment."""
+    """A URL with a query or fragment, even empty, is refused, since paths are appended."""
     assert refused({"INCIDENTIO_BASE_URL": f"{URL}{mark}"}).key == "INCIDENTIO_BASE_URL"
 
 
@@ -421,18 +421,18 @@ def test_an_address_with_an_empty_query_or_fragment(mark: str) -> None:
         ("x127.0.0.1", False),
         ("127.0.0.1\n", False),
         ("localhost.", False),
-        ("0.0.0.0", False),  # noqa: S104 - nothing listens there: it must not count
+        ("0.0.0.0", False),  # noqa: S104 - nothing listens here
         ("10.0.0.1", False),
         ("\u0661\u0662\u0667.0.0.1", False),
     ],
 )
 def test_loopback(host: str, loopback: bool) -> None:  # noqa: FBT001 - a column of a table
-    """Only names that no resolver can turn into another machine."""
+    """Only names that can't resolve to another machine are loopback."""
     assert is_loopback(host) is loopback
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
-    """Every key and every sentence, in one error, which begins with the keys."""
+def test_all_problems_are_reported_at_once() -> None:
+    """One error has all wrong keys first, then every problem."""
     wrong = {
         "AUTO_APPROVAL_DURATION": "soon",
         "AUTO_APPROVAL_SCHEDULES": ",",
@@ -445,7 +445,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     }
     error = refused(wrong)
     keys = {*wrong, "JSM_SITE", "JSM_EMAIL"} - {"JSM_API_TOKEN"}
-    assert {each.key for each in error.problems} == keys
+    assert {problem.key for problem in error.problems} == keys
     assert {*str(error).partition(" are wrong: ")[0].split(", ")} == keys
     for each in error.problems:
         assert str(each) in str(error)
@@ -463,22 +463,22 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     ],
 )
 def test_settings_of_a_provider_that_is_off(key: str, value: str) -> None:
-    """What is wrong with them would show only when it is switched on."""
+    """Wrong settings are reported even if their provider is off."""
     assert refused({key: value}).key == key
 
 
 def test_settings_that_exclude_each_other() -> None:
-    """Either of the two may go: which of them is not ours to say."""
+    """For settings that exclude each other, the fix may remove either."""
     beside = ("AUTO_APPROVAL_SCHEDULES", "AUTO_APPROVAL_RESOURCE_LABELS")
     given = {**dict.fromkeys(beside, "a=b"), "AUTO_APPROVAL_POLICY": "policy/prod.yaml"}
     problems = refused(given).problems
-    assert [dict(each.fixes) for each in problems if each.fixes] == [
+    assert [dict(problem.fixes) for problem in problems if problem.fixes] == [
         {key: None, "AUTO_APPROVAL_POLICY": None} for key in beside
     ]
 
 
-def test_check_sees_every_plain_text_and_no_secret() -> None:
-    """Trimmed, or the default; what it refuses is reported with all else."""
+def test_check_sees_every_plain_value_and_no_secret() -> None:
+    """The check gets every plain value, trimmed or default, and its errors are reported."""
     seen: dict[str, str] = {}
 
     def check(row: Setting, text: str) -> None:
@@ -495,8 +495,8 @@ def test_check_sees_every_plain_text_and_no_secret() -> None:
 @pytest.mark.parametrize(
     ("text", "tenant"), [("", ""), ("acme", "acme"), (" Acme-2 ", "acme-2"), ("a" * 63, "a" * 63)]
 )
-def test_a_tenant(text: str, tenant: str) -> None:
-    """It is one name, in lower case as it is in its address."""
+def test_valid_tenants(text: str, tenant: str) -> None:
+    """A tenant is one name, read in lower case."""
     assert settings.BY_NAME["CONDUCTORONE_TENANT"].read({"CONDUCTORONE_TENANT": text}) == tenant
 
 
@@ -514,15 +514,15 @@ def test_a_tenant(text: str, tenant: str) -> None:
         *("-acme", "acme-", "a_b", "a/b", "acme@x", "acme:443", "\u00e4", "a" * 64, "a\nb"),
     ],
 )
-def test_no_tenant(text: str) -> None:
-    """What follows it must be of ConductorOne: nothing in it can lead to another host."""
+def test_invalid_tenants(text: str) -> None:
+    """A tenant that could lead to another host is refused."""
     problem = refused({"CONDUCTORONE_TENANT": text})
     assert str(problem).startswith("CONDUCTORONE_TENANT is ")
     assert problem.example == "acme"
 
 
 def test_where_the_tenants_keys_are() -> None:
-    """Keys that somebody could change on the way would let anybody in."""
+    """The keys' URL must be secure, since whoever changes the keys could approve anybody."""
     row = settings.BY_NAME["CONDUCTORONE_BASE_URL"]
     for right in ("", "https://access.example.com", "http://127.0.0.1:8080"):
         assert row.read({row.name: right}) == right

@@ -1,4 +1,4 @@
-"""A policy file in place of the settings that say the same."""
+"""A policy file instead of the plain settings."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ RULE: dict[str, Any] = {
 TEXT = json.dumps({"rules": [RULE], "aliases": {}})
 
 
-def test_its_rules_are_the_policys() -> None:
-    """And the switch for what one declared oneself holds for it, too."""
+def test_rules_come_from_the_file() -> None:
+    """The file's rules are the policy; INCIDENTIO_APPROVE_SELF_DECLARED applies to them."""
     policy = load({**NAMED, "INCIDENTIO_APPROVE_SELF_DECLARED": "true"}, TEXT).policy
     assert [rule.name for rule in policy.rules] == ["leads"]
     assert policy.self_declared
@@ -67,23 +67,23 @@ def test_its_rules_are_the_policys() -> None:
         ),
     ],
 )
-def test_what_is_refused(settings: dict[str, str], text: str | None, expected: str) -> None:
-    """Two places that say the same, and a file that is not there or no policy."""
+def test_conflicting_settings(settings: dict[str, str], text: str | None, expected: str) -> None:
+    """Settings that a policy file replaces are refused, and so is a missing or invalid file."""
     with pytest.raises(SettingsError) as caught:
         load({**NAMED, **settings}, text)
     assert str(caught.value).startswith(expected)
 
 
-def test_end_with_shift_that_is_off_says_nothing_beside_a_policy() -> None:
-    """`Pulumi.yaml` gives that default to every stack."""
+def test_end_with_shift_may_be_off_beside_a_policy() -> None:
+    """`false` is allowed beside a policy file, since it's `Pulumi.yaml`'s default."""
     assert load({**NAMED, "AUTO_APPROVAL_END_WITH_SHIFT": "false"}, TEXT) == load(NAMED, TEXT)
 
 
 @pytest.mark.parametrize(
     ("value", "written"), [("true", {}), ("15m", {"grace": "15m"}), ("24h", {"grace": "24h"})]
 )
-def test_end_with_shift_is_the_policy_files(value: str, written: dict[str, str]) -> None:
-    """The setting makes of its rule what the same words make of a file's."""
+def test_end_with_shift_as_in_a_policy_file(value: str, written: dict[str, str]) -> None:
+    """The setting has the same effect as `end_with_shift` in a policy file."""
     rule = {**RULE, "duration": "6h", "end_with_shift": written}
     (of_file,) = load(NAMED, json.dumps({"rules": [rule], "aliases": {}})).policy.rules
     (of_settings,) = load({**LEAST, "AUTO_APPROVAL_END_WITH_SHIFT": value}).policy.rules
@@ -91,7 +91,7 @@ def test_end_with_shift_is_the_policy_files(value: str, written: dict[str, str])
 
 
 def test_two_names_of_one_setting() -> None:
-    """The older name is read, but not beside the newer."""
+    """The setting's old name works, but not together with the new one."""
     older = {"AUTO_APPROVAL_PAGERDUTY_SCHEDULES": "DBA"}
     newer = {"AUTO_APPROVAL_SCHEDULES": "DBA"}
     assert load({**LEAST, **older}).policy == load({**LEAST, **newer}).policy
@@ -101,13 +101,13 @@ def test_two_names_of_one_setting() -> None:
 
 @pytest.fixture
 def lead(double: IncidentIO) -> IncidentIO:
-    """Ana leads an incident."""
+    """The double with an incident that Ana leads."""
     double.declare_incident("Fire", lead=ANA)
     return double
 
 
-def asked(lead: IncidentIO, file: Path, set_clock: SetClock) -> Any:  # noqa: ANN401 - what JSON holds
-    """Ask the handler, which finds its policy in that file."""
+def asked(lead: IncidentIO, file: Path, set_clock: SetClock) -> Any:  # noqa: ANN401 - any JSON
+    """Ask the handler, with this policy file."""
     environment = {**NAMED, "INCIDENTIO_BASE_URL": lead.url}
     app = App(environment, set_clock.clock, lambda _: None, policy_file=str(file))
     webhook = Webhook(SECRET, in_process(app), now=lambda: set_clock.now)
@@ -117,7 +117,7 @@ def asked(lead: IncidentIO, file: Path, set_clock: SetClock) -> Any:  # noqa: AN
 
 
 def test_handler_decides_by_its_file(lead: IncidentIO, tmp_path: Path, set_clock: SetClock) -> None:
-    """The claim names the rule and the evidence."""
+    """The handler decides according to its file; the claim names the rule."""
     file = tmp_path / "policy.json"
     file.write_text(TEXT, encoding="utf-8")
     (claim,) = asked(lead, file, set_clock).claims
@@ -140,7 +140,7 @@ def test_handler_decides_by_its_file(lead: IncidentIO, tmp_path: Path, set_clock
 def test_access_ends_with_the_shift(
     value: str, shift: int, claims: list[str], double: IncidentIO, set_clock: SetClock
 ) -> None:
-    """The handler lets access outlive a shift of some hours, unless the setting says otherwise."""
+    """Access ends with the shift only if the setting is on."""
     double.add_schedule("DBA")
     if shift:
         double.put_on_shift(
@@ -153,7 +153,7 @@ def test_access_ends_with_the_shift(
     webhook = Webhook(SECRET, in_process(app), now=lambda: set_clock.now)
     answer = webhook.call({"events": [request_of(ANA)]})
     app.client.close()
-    output = [each["meta"]["labels"]["indent.com/time/duration"] for each in answer.claims]
+    output = [claim["meta"]["labels"]["indent.com/time/duration"] for claim in answer.claims]
     assert (answer.http, output) == (200, claims)
 
 
@@ -174,7 +174,7 @@ ELSEWHERE = {"on_call": {"provider": "pagerduty", "schedules": ["DBA"]}}
         ({"end_with_shift": {"without_end": "1s"}}, 1, 1),
     ],
 )
-def test_only_who_is_needed_is_asked(
+def test_no_calls_for_rules_that_cannot_match(
     changes: dict[str, Any],
     claims: int,
     calls: int,
@@ -182,21 +182,21 @@ def test_only_who_is_needed_is_asked(
     tmp_path: Path,
     set_clock: SetClock,
 ) -> None:
-    """Rules for others, for other things, or by another provider's duties ask this one nothing."""
+    """A provider isn't queried for rules that can't match with its duties."""
     file = tmp_path / "policy.json"
     file.write_text(json.dumps({"rules": [{**RULE, **changes}], "aliases": {}}), "utf-8")
     assert len(asked(lead, file, set_clock).claims) == claims
     assert len(lead.calls) == calls
 
 
-@pytest.mark.parametrize("held", [None, "", "{", "[]", '{"rules": []}'])
+@pytest.mark.parametrize("content", [None, "", "{", "[]", '{"rules": []}'])
 def test_without_its_file_nobody_is_approved(
-    held: str | None, lead: IncidentIO, tmp_path: Path, set_clock: SetClock
+    content: str | None, lead: IncidentIO, tmp_path: Path, set_clock: SetClock
 ) -> None:
-    """A file that is missing or no policy is an error, and never the simpler settings."""
+    """A missing or invalid file is an error; the handler never falls back to plain settings."""
     file = tmp_path / "policy.json"
-    if held is not None:
-        file.write_text(held, encoding="utf-8")
+    if content is not None:
+        file.write_text(content, encoding="utf-8")
     answer = asked(lead, file, set_clock)
     assert answer.http == 500
     assert "claims" not in answer.body

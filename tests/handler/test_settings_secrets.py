@@ -1,4 +1,4 @@
-"""The secrets among the settings: required, long enough, clean, and never repeated."""
+"""Secrets among the settings are required, long enough, clean, and never repeated."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ LEAST = {"INDENT_WEBHOOK_SECRET": SIGNING, "INCIDENTIO_API_KEY": API_KEY}
 
 
 def refused(changes: Mapping[str, str]) -> SettingsError:
-    """The error that these values give."""
+    """Give the error for these values."""
     with pytest.raises(SettingsError) as caught:
         load({**LEAST, **changes})
     return caught.value
 
 
 def test_both_signing_secrets() -> None:
-    """The current one first."""
+    """The current signing secret comes before the previous one."""
     result = load({**LEAST, "INDENT_WEBHOOK_SECRET_PREVIOUS": "an-older-secret-0"})
     assert result.webhook_secrets == (SIGNING, "an-older-secret-0")
 
 
 @pytest.mark.parametrize("missing", [{}, {"INDENT_WEBHOOK_SECRET": ""}])
 def test_a_caller_is_required(missing: Mapping[str, str]) -> None:
-    """The previous secrets alone are not enough."""
+    """At least one caller must be on; previous secrets alone aren't enough."""
     rest = {
         "INDENT_WEBHOOK_SECRET_PREVIOUS": SIGNING,
         "AUTHZEN_TOKEN_PREVIOUS": TOKEN,
@@ -49,7 +49,7 @@ def test_a_caller_is_required(missing: Mapping[str, str]) -> None:
 
 @pytest.mark.parametrize("missing", [{}, {"INCIDENTIO_API_KEY": ""}])
 def test_a_provider_is_required(missing: Mapping[str, str]) -> None:
-    """Without any, nobody would ever be approved."""
+    """At least one provider's key must be set."""
     with pytest.raises(SettingsError) as caught:
         load({"INDENT_WEBHOOK_SECRET": SIGNING, **missing})
     assert str(caught.value) == (
@@ -60,7 +60,7 @@ def test_a_provider_is_required(missing: Mapping[str, str]) -> None:
 
 @pytest.mark.parametrize("key", ["INDENT_WEBHOOK_SECRET", "INDENT_WEBHOOK_SECRET_PREVIOUS"])
 def test_at_least_sixteen_characters(key: str) -> None:
-    """What can be guessed signs nothing; only its length is told."""
+    """A signing secret needs 16 characters; the error gives only its length."""
     assert "x" * 16 in load({**LEAST, key: "x" * 16}).webhook_secrets
     error = refused({key: "qjz" * 5})
     assert str(error) == f"{key} has 15 characters: at least 16 are needed"
@@ -68,7 +68,7 @@ def test_at_least_sixteen_characters(key: str) -> None:
 
 
 def test_callers_that_are_on() -> None:
-    """Each by its own secret; Indent's is not needed where another caller is on."""
+    """Each caller is on if its secret is set; Indent's isn't needed for another caller."""
     result = load({"AUTHZEN_TOKEN": TOKEN, "INCIDENTIO_API_KEY": API_KEY})
     assert [*result.callers, *result.webhook_secrets] == ["authzen"]
     result = load({**LEAST, "AUTHZEN_TOKEN": TOKEN})
@@ -76,7 +76,7 @@ def test_callers_that_are_on() -> None:
 
 
 def test_both_tokens() -> None:
-    """The previous one counts beside the current one only."""
+    """The previous token counts only beside a current one."""
     result = load({**LEAST, "AUTHZEN_TOKEN": TOKEN, "AUTHZEN_TOKEN_PREVIOUS": OLDER_TOKEN})
     assert result.authzen_tokens == (TOKEN, OLDER_TOKEN)
     result = load({**LEAST, "AUTHZEN_TOKEN_PREVIOUS": OLDER_TOKEN})
@@ -84,8 +84,8 @@ def test_both_tokens() -> None:
 
 
 @pytest.mark.parametrize("key", settings.AUTHZEN_KEYS)
-def test_a_token_is_not_guessed(key: str) -> None:
-    """It has at least 32 characters, each of which a header may hold."""
+def test_a_token_is_long_enough(key: str) -> None:
+    """A token needs at least 32 characters, and only ones allowed in a header."""
     assert load({**LEAST, "AUTHZEN_TOKEN": TOKEN, key: "x" * 32})
     assert str(refused({key: "x" * 31})) == f"{key} has 31 characters: at least 32 are needed"
     assert (
@@ -95,7 +95,7 @@ def test_a_token_is_not_guessed(key: str) -> None:
 
 
 def secret_for(key: str, text: str) -> str:
-    """A valid secret with this text in it, of which a key's base64 shows nothing."""
+    """Give a valid secret that contains this text, possibly encoded."""
     if key in settings.NOTIFY_KEYS:
         return f"whsec_{base64.b64encode(text.encode()[:64]).decode()}"
     urls = {"NOTIFY_URL": "https://n8n.example.com/hook/", "NOTIFY_SLACK_URL": SLACK_URL}
@@ -111,14 +111,14 @@ PAIRS = [
 
 @pytest.mark.parametrize(("key", "other"), PAIRS)
 def test_no_secret_is_set_twice(key: str, other: str) -> None:
-    """Whoever knows one of the two could use it as the other; both keys are named, no value."""
+    """Two settings must not share a secret; the error names both keys but not the value."""
     value = secret_for(key, "qjz-" * 10)
     rest = {name: secret_for(name, f"{name}-{'x' * 32}") for name in settings.SECRET_KEYS}
     plain = {"JSM_SITE": "acme", "JSM_EMAIL": "bot@acme.example"}
     assert load({**rest, **plain})
     with pytest.raises(SettingsError) as caught:
         load({**rest, **plain, key: value, other: value})
-    # Beside it, a notice's address or secret has a form of its own.
+    # A notice's address or secret is also wrong in form.
     error = caught.value.problems[0]
     assert str(error) == f"{other} is the same secret as {key}: each of the two needs its own"
     assert "qjz" not in f"{caught.value!r} {error!r} {vars(error)}"
@@ -128,8 +128,8 @@ def test_no_secret_is_set_twice(key: str, other: str) -> None:
     assert error.fixes == ({other: None} if is_previous else {})
 
 
-def test_one_secret_that_is_set_everywhere() -> None:
-    """Each place is named once."""
+def test_one_secret_for_all_settings() -> None:
+    """If all settings share one secret, each is reported once."""
     values = dict.fromkeys(settings.SECRET_KEYS, "qjz-" * 10)
     with pytest.raises(SettingsError) as caught:
         load({**values, "JSM_SITE": "acme", "JSM_EMAIL": "bot@acme.example"})
@@ -138,7 +138,7 @@ def test_one_secret_that_is_set_everywhere() -> None:
 
 
 def test_a_signing_secret_may_hold_anything() -> None:
-    """It is opaque: it travels in no header."""
+    """A signing secret may have any characters, since it isn't sent in a header."""
     secret = "sch\u00f6n \u2705 with\nbreaks"
     assert load({**LEAST, "INDENT_WEBHOOK_SECRET": secret}).webhook_secrets == (secret,)
 
@@ -146,7 +146,7 @@ def test_a_signing_secret_may_hold_anything() -> None:
 @pytest.mark.parametrize("key", settings.SECRET_KEYS)
 @pytest.mark.parametrize("around", ["{}\n", " {}", "{}\t", "\r\n{}", "\u00a0{}"])
 def test_no_white_space_around(key: str, around: str) -> None:
-    """It would be a copying mistake, and every signature wrong."""
+    """White space around a secret is refused, as a copying mistake."""
     error = refused({key: around.format("qjzqjzqjzqjzqjzqjz")})
     assert str(error) == f"{key} begins or ends with white space"
 
@@ -155,7 +155,7 @@ def test_no_white_space_around(key: str, around: str) -> None:
     "value", ["qjz qjz", "qjz\r\nX-Evil: 1", "qjz\x00", "qjz\u00fc", "qjz\x7f", "qjz\u2705"]
 )
 def test_an_api_key_travels_in_a_header(value: str) -> None:
-    """Visible ASCII only: a line break in it would be another header."""
+    """An API key may have only visible ASCII, so it can't inject a header."""
     error = refused({"INCIDENTIO_API_KEY": value})
     assert str(error) == "INCIDENTIO_API_KEY contains a character that an API key can't have"
     assert (
@@ -167,7 +167,7 @@ def test_an_api_key_travels_in_a_header(value: str) -> None:
 @pytest.mark.parametrize("key", settings.SECRET_KEYS)
 @pytest.mark.parametrize("value", ["qjz", "qjz\n", "\tqjz" * 9, "qjz \u00fc"])
 def test_a_wrong_secret_is_never_quoted(key: str, value: str) -> None:
-    """Neither in the sentence nor anywhere else in the error."""
+    """The error for a wrong secret never quotes it."""
     if key in settings.PROVIDER_KEYS and value == "qjz":
         value = "qjz qjz"
     error = refused({key: value})
@@ -175,7 +175,7 @@ def test_a_wrong_secret_is_never_quoted(key: str, value: str) -> None:
 
 
 def test_settings_do_not_print_secrets() -> None:
-    """Wherever they are printed, by whatever way."""
+    """Printing the settings in any way shows no secret."""
     result = load({**LEAST, "INDENT_WEBHOOK_SECRET_PREVIOUS": "an-older-secret-0"})
     for printed in (repr(result), str(result), f"{result}", f"{[result]}", "%s" % (result,)):  # noqa: UP031 - each way to print
         assert "Settings(policy=Policy(" in printed
@@ -183,8 +183,8 @@ def test_settings_do_not_print_secrets() -> None:
             assert secret not in printed
 
 
-def test_another_wrong_setting_does_not_tell_secrets() -> None:
-    """An error about one key holds no other value."""
+def test_errors_of_other_settings_have_no_secrets() -> None:
+    """An error about another key has no secret in it."""
     error = refused({"WEBHOOK_MAX_AGE": "x"})
     assert SIGNING not in repr(vars(error)) + repr(error)
 
@@ -194,7 +194,7 @@ NOTICES = {"NOTIFY_URL": "https://n8n.example.com/hook/1?key=x", "NOTIFY_SECRET"
 
 
 def test_where_notices_are_sent() -> None:
-    """To either address or to both; the previous secret signs beside the current one."""
+    """Notices go to either address or both, signed with both secrets."""
     assert load(LEAST).notices is None
     assert load({**LEAST, "NOTIFY_SECRET": NOTIFY_SECRET}).notices is None
     slack = load({**LEAST, "NOTIFY_SLACK_URL": f"{SLACK_URL}x"}).notices
@@ -218,7 +218,7 @@ def test_where_notices_are_sent() -> None:
     ],
 )
 def test_notice_urls(url: str) -> None:
-    """Any https address, and this machine's: what is in its query may be a token."""
+    """NOTIFY_URL may be any https URL, or one on this machine; its query may be a token."""
     notices = load({**LEAST, **NOTICES, "NOTIFY_URL": url}).notices
     assert notices
     assert notices.url == url
@@ -244,7 +244,7 @@ def test_notice_urls(url: str) -> None:
     ],
 )
 def test_wrong_notice_urls(url: str) -> None:
-    """Nobody else may read what is sent there; the address is never quoted."""
+    """Insecure and malformed notice URLs are refused, and never quoted."""
     error = refused({**NOTICES, "NOTIFY_URL": url})
     problem = "isn't an https address, or http on loopback, without user or fragment"
     assert str(error) == f"NOTIFY_URL {problem}"
@@ -252,7 +252,7 @@ def test_wrong_notice_urls(url: str) -> None:
 
 
 def test_a_query_is_percent_encoded() -> None:
-    """As it has to be sent; it isn't quoted either."""
+    """The query of a notice URL must be percent-encoded."""
     error = refused({**NOTICES, "NOTIFY_URL": "https://n8n.example.com/?qjz=\u00fc"})
     problem = "has a character in its query that must be percent-encoded"
     assert str(error) == f"NOTIFY_URL {problem}"
@@ -260,7 +260,7 @@ def test_a_query_is_percent_encoded() -> None:
 
 @pytest.mark.parametrize("host", ["hooks.slack.com", "HOOKS.slack.com", "hooks.slack-gov.com"])
 def test_slack_has_a_setting_of_its_own(host: str) -> None:
-    """It would refuse what Standard Webhooks sends."""
+    """A Slack URL is refused in NOTIFY_URL, since Slack needs another format."""
     error = refused({**NOTICES, "NOTIFY_URL": f"https://{host}/services/T0/B0/qjz"})
     assert str(error) == "NOTIFY_URL is a Slack webhook: set NOTIFY_SLACK_URL instead"
 
@@ -281,7 +281,7 @@ def test_slack_has_a_setting_of_its_own(host: str) -> None:
     ],
 )
 def test_slack_urls(url: str, *, is_valid: bool) -> None:
-    """An incoming webhook's."""
+    """NOTIFY_SLACK_URL must be an incoming webhook's URL."""
     if is_valid:
         notices = load({**LEAST, "NOTIFY_SLACK_URL": url}).notices
         assert notices
@@ -312,7 +312,7 @@ HOW = 'make one with `echo "whsec_$(openssl rand -base64 32)"`'
     ],
 )
 def test_wrong_notice_secrets(key: str, value: str) -> None:
-    """As Standard Webhooks has them; the sentence says how to make one."""
+    """A notice secret must have Standard Webhooks' form; the error shows how to make one."""
     assert str(refused({**NOTICES, key: value})) == (
         f"{key} isn't a secret of Standard Webhooks, which is whsec_ and the base64 of 24 to 64 "
         f"random bytes: {HOW}"
@@ -320,6 +320,6 @@ def test_wrong_notice_secrets(key: str, value: str) -> None:
 
 
 def test_no_notice_goes_unsigned() -> None:
-    """Receivers could not tell it from anybody else's."""
+    """NOTIFY_URL needs NOTIFY_SECRET, so that no notice is unsigned."""
     error = refused({"NOTIFY_URL": NOTICES["NOTIFY_URL"], "NOTIFY_SECRET_PREVIOUS": NOTIFY_SECRET})
     assert str(error) == f"NOTIFY_SECRET is not set: NOTIFY_URL needs it; {HOW}"

@@ -1,4 +1,4 @@
-"""Several requests of one call, and several providers: what is asked of one about another."""
+"""Several requests in one call, and several providers: they don't affect each other's duties."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ IDS = {
 @pytest.mark.parametrize("entry", ["DBA", "any"])
 @pytest.mark.parametrize("provider", IDS)
 def test_by_name_and_by_id(provider: str, entry: str, client: Client, set_clock: SetClock) -> None:
-    """Ana's is by a name, and all are listed; that Bo's is asked for by id changes nothing."""
+    """A request by schedule id doesn't change how another's schedule name is read."""
     rules = [
         {
             "name": name,
@@ -61,7 +61,7 @@ def test_by_name_and_by_id(provider: str, entry: str, client: Client, set_clock:
 
 
 def test_a_name_that_is_an_id_elsewhere(client: Client, set_clock: SetClock) -> None:
-    """Who has no user at PagerDuty gets nothing by an id there, even if it begins with a word."""
+    """A schedule name that is an id at PagerDuty doesn't count, even without a user there."""
     when = {"on_call": {"schedules": ["PROD123"]}}
     rule = {"name": "r", "resources": "any", "when": when, "duration": "1h"}
     policy = read_policy(json.dumps({"rules": [rule], "aliases": {}}))

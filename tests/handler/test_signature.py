@@ -1,4 +1,4 @@
-"""Who may call: signatures over the raw body, recent ones only."""
+"""Signatures over the raw body: only recent ones, with a known secret, are accepted."""
 
 from __future__ import annotations
 
@@ -43,42 +43,42 @@ def headers(timestamp: str = "2026-03-04T12:00:00Z", secret: str = SECRET) -> di
 
 
 def verify(
-    given: Mapping[str, str],
+    sent_headers: Mapping[str, str],
     body: bytes,
     secrets: Sequence[str],
     *,
     now: datetime,
     max_age: timedelta,
 ) -> None:
-    """Check a call as the handler does: is it recent, then is it signed."""
-    event = {"requestContext": {"http": {"method": "POST"}}, "headers": given}
+    """Check a call as the handler does: first the age, then the signature."""
+    event = {"requestContext": {"http": {"method": "POST"}}, "headers": sent_headers}
     sent = read_call(event, ("POST",), now).headers
     signature = indent.read_signature(sent, now=now, max_age=max_age)
     indent.verify(signature, body, secrets)
 
 
-def refusal(given: Mapping[str, str], body: bytes = BODY, *secrets: str) -> Refusal | None:
-    """What `verify` refuses the call with, if it does."""
+def refusal(sent_headers: Mapping[str, str], body: bytes = BODY, *secrets: str) -> Refusal | None:
+    """Give the refusal of a call, or None."""
     try:
-        verify(given, body, secrets or (SECRET,), now=NOW, max_age=FIVE_MINUTES)
+        verify(sent_headers, body, secrets or (SECRET,), now=NOW, max_age=FIVE_MINUTES)
     except Refusal as error:
         return error
     return None
 
 
 def accepts(vector: Vector) -> bool:
-    """Whether the call passes, whatever its age."""
-    given = {"x-indent-timestamp": vector.timestamp, "x-indent-signature": vector.signature}
+    """Check a call's signature, regardless of its age."""
+    sent_headers = {"x-indent-timestamp": vector.timestamp, "x-indent-signature": vector.signature}
     now = parse_instant(vector.timestamp) or NOW
     try:
-        verify(given, vector.body, [vector.secret], now=now, max_age=FIVE_MINUTES)
+        verify(sent_headers, vector.body, [vector.secret], now=now, max_age=FIVE_MINUTES)
     except Refusal:
         return False
     return True
 
 
 def flipped(text: str) -> Iterator[str]:
-    """The text with each bit of each character flipped in turn."""
+    """Flip each bit of each character in turn."""
     for position, character in enumerate(text):
         for bit in range(8):
             yield text[:position] + chr(ord(character) ^ 1 << bit) + text[position + 1 :]
@@ -89,13 +89,13 @@ class TestSignature:
 
     @pytest.mark.parametrize("vector", VECTORS)
     def test_vector(self, vector: Vector) -> None:
-        """Our signature is the recorded one, and `verify` accepts it."""
+        """Our signature equals the recorded one, and is accepted."""
         assert indent.sign(vector.secret, vector.timestamp, vector.body) == vector.signature
         assert accepts(vector)
 
     @pytest.mark.parametrize("vector", VECTORS)
     def test_a_flipped_bit_anywhere_fails(self, vector: Vector) -> None:
-        """No bit of the secret, the timestamp, the body or the signature is without effect."""
+        """Any flipped bit of secret, timestamp, body or signature is refused."""
         for position in range(len(vector.body)):
             for bit in range(8):
                 body = bytearray(vector.body)
@@ -110,15 +110,15 @@ class TestSignature:
 
     @pytest.mark.parametrize("vector", VECTORS)
     def test_nothing_added_or_left_out(self, vector: Vector) -> None:
-        """A byte more or less, a part of a signature or its upper case is no signature."""
+        """Added or missing bytes, and a signature in upper case, are refused."""
         for body in (b"", vector.body[:-1], vector.body + b"\n", b" " + vector.body):
             assert not accepts(vector._replace(body=body))
         signature = vector.signature
         for other in (signature.upper(), signature[:-1], f"{signature}0", f" {signature}"):
             assert not accepts(vector._replace(signature=other))
 
-    def test_raw_bytes_that_are_no_text_are_signed_as_they_are(self) -> None:
-        """The signature is checked before anything is decoded."""
+    def test_bytes_that_are_not_text(self) -> None:
+        """The signature is checked over raw bytes, before they are decoded."""
         body = b"\xff\x00\xed\xa0\x80"
         timestamp = "2026-03-04T12:00:00Z"
         signed = {
@@ -129,10 +129,10 @@ class TestSignature:
 
 
 class TestVerify:
-    """Only what one of the secrets signed, recently, is answered."""
+    """Only recent calls signed with one of the secrets are answered."""
 
     def test_both_secrets_are_accepted(self) -> None:
-        """While the secret is being changed, calls signed with the old one still count."""
+        """While a secret is rotated, both are accepted."""
         for secret in (SECRET, PREVIOUS):
             assert refusal(headers(secret=secret), BODY, SECRET, PREVIOUS) is None
         for secret in (PREVIOUS, "another-secret-still"):
@@ -142,12 +142,12 @@ class TestVerify:
 
     @pytest.mark.parametrize("secrets", [("",), ("", ""), ()])
     def test_nothing_is_checked_against_an_empty_key(self, secrets: tuple[str, ...]) -> None:
-        """Without a secret no call is accepted, least of all one signed with the empty string."""
+        """An empty secret accepts nothing, not even calls signed with it."""
         with pytest.raises(Refusal):
             verify(headers(secret=""), BODY, secrets, now=NOW, max_age=FIVE_MINUTES)
 
-    def test_an_empty_key_beside_a_real_one_is_passed_over(self) -> None:
-        """It neither accepts what it signed nor stands in the way of the other."""
+    def test_an_empty_key_is_ignored(self) -> None:
+        """An empty secret beside a real one accepts nothing, and doesn't affect the other."""
         assert refusal(headers(secret=""), BODY, SECRET, "") is not None
         assert refusal(headers(), BODY, "", SECRET) is None
 
@@ -160,7 +160,7 @@ class TestVerify:
         ],
     )
     def test_header_names_in_any_case(self, timestamp: str, signature: str) -> None:
-        """A function URL lowers them, Indent writes them with capitals, proxies as they like."""
+        """Header names may be in any case."""
         at, signed = headers().values()
         assert refusal({timestamp: at, "Other": "x", signature: signed}) is None
 
@@ -175,12 +175,12 @@ class TestVerify:
         ],
     )
     def test_with_and_without_fraction_and_offset(self, timestamp: str) -> None:
-        """Every RFC 3339 form is read; it is signed as it is written."""
+        """Any RFC 3339 timestamp is accepted, and signed as sent."""
         assert refusal(headers(timestamp)) is None
 
     @pytest.mark.parametrize("timestamp", ["2026-03-04T11:55:00Z", "2026-03-04T12:05:00Z"])
     def test_just_recent_enough(self, timestamp: str) -> None:
-        """Exactly the greatest age is accepted, in the past and in the future."""
+        """A call of exactly the maximum age is accepted, in the past and the future."""
         assert refusal(headers(timestamp)) is None
 
     @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ class TestVerify:
         ],
     )
     def test_stale_or_from_the_future(self, timestamp: str, age: str) -> None:
-        """A second more than the greatest age is refused both ways, however well it is signed."""
+        """A call beyond the maximum age is refused, though correctly signed."""
         stale = refusal(headers(timestamp))
         assert stale is not None
         assert stale.why == f"the timestamp is {age} s old"
@@ -220,7 +220,7 @@ class TestVerify:
         ],
     )
     def test_the_caller_learns_nothing(self, change: dict[str, str | None], why: str) -> None:
-        """Whatever is wrong, the answer is the same to the letter; only the log tells which."""
+        """Every refusal has the same answer; only the log has the reason."""
         changed = {**headers(), **change}
         result = refusal({name: value for name, value in changed.items() if value is not None})
         assert result is not None

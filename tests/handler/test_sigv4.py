@@ -1,4 +1,4 @@
-"""AWS Signature Version 4, against AWS's published vectors and against botocore's own signer."""
+"""AWS Signature Version 4, compared with AWS's published vectors and with botocore."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ SUITE = [
     ),
 ]
 
-# Headers that botocore does not sign as they are given, by its own rules.
+# Headers that botocore changes or doesn't sign.
 SPECIAL = {
     *("host", "date", "authorization", "expect", "transfer-encoding", "user-agent"),
     *("connection", "x-amzn-trace-id", "x-amz-date", "x-amz-security-token"),
@@ -115,7 +115,7 @@ MOMENTS = st.datetimes(datetime(2001, 1, 1), datetime(2098, 1, 1), timezones=ZON
 def test_published_vector(
     name: str, headers: dict[str, str], body: str, names: str, signature: str
 ) -> None:
-    """Date, scope, names of headers and signature are those that AWS publishes."""
+    """Date, scope, header names and signature equal AWS's published ones."""
     signed = sign(
         name.partition("-")[0].upper(),
         {"Host": SUITE_HOST, **headers},
@@ -151,9 +151,9 @@ def test_the_same_as_botocore(
     service: str,
     now: datetime,
 ) -> None:
-    """Whatever is sent, by whom, where and when: botocore's signer adds the same headers."""
+    """For any request, botocore's signer adds the same headers."""
     given_headers = {"Host": f"{service}.example.test:8443", **dict(headers)}
-    theirs = AWSRequest(
+    by_botocore = AWSRequest(
         method, f"https://{service}.example.test:8443/", headers=given_headers, data=body
     )
     keys = BotoCredentials(credentials.access_key, credentials.secret_key, credentials.token)
@@ -161,7 +161,7 @@ def test_the_same_as_botocore(
         # botocore takes no clock; this function is where its signers read the time.
         utc = now.astimezone(UTC).replace(tzinfo=None)
         patch.setattr("botocore.auth.get_current_datetime", lambda: utc)
-        SigV4Auth(keys, service, region).add_auth(theirs)
+        SigV4Auth(keys, service, region).add_auth(by_botocore)
     ours = sign(
         method,
         given_headers,
@@ -171,4 +171,4 @@ def test_the_same_as_botocore(
         service=service,
         now=now,
     )
-    assert ours == dict(theirs.headers.items())
+    assert ours == dict(by_botocore.headers.items())

@@ -1,4 +1,4 @@
-"""People on duty whose e-mail a provider does not show: counted, and nobody is approved by them."""
+"""People on duty without a visible e-mail are counted, and approve nobody."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ RESOURCE = Resource("db", "1")
 
 
 class Shown(NamedTuple):
-    """Where a provider's answer shows the first person's e-mail.
+    """The place of the first person's e-mail in a provider's answer.
 
     Attributes:
         path: of the call that shows e-mails.
@@ -63,10 +63,10 @@ SHOWN = {
 
 @contextmanager
 def on_duty(provider: str, client: Client, clock: SetClock) -> Iterator[tuple[Any, Ask]]:
-    """Ana and Bo are on call for Payments; give the double, and what asks as the handler does."""
+    """Put Ana and Bo on call for Payments; give the double, and a function that decides."""
     with open_account(Account[Any], provider, client, clock) as account:
         double = account.double
-        if provider == "pagerduty":  # where one schedule of layers has one person on shift
+        if provider == "pagerduty":  # a layer-based schedule has one person on shift
             double.upgrade_schedule("Payments")
         for email in (ANA, BO):
             double.put_on_shift("Payments", email)
@@ -90,10 +90,10 @@ Counts = dict[str, tuple[int, int]]
 
 
 def edited(expected: Shown, change: Callable[[dict[str, Any]], object]) -> Edited:
-    """The right answer, but for the first person in it."""
+    """Change the first person in the answer."""
 
     def edit(body: Any) -> None:  # noqa: ANN401 - any JSON
-        if isinstance(body, list):  # a search for accounts, of whoever it is
+        if isinstance(body, list):  # a search for accounts
             for account in body:
                 if account["emailAddress"] == ANA:
                     change(account)
@@ -110,10 +110,10 @@ def edited(expected: Shown, change: Callable[[dict[str, Any]], object]) -> Edite
 def test_an_address_that_is_not_shown(
     provider: str, email: object, client: Client, set_clock: SetClock
 ) -> None:
-    """Absent, null, empty or no address: the person is counted, and matched with nobody."""
+    """A person with a missing or invalid e-mail is counted, and matches nobody."""
 
     def hide(user: dict[str, Any]) -> None:
-        if provider == "pagerduty" and user["email"] != ANA:  # where each answer is about one
+        if provider == "pagerduty" and user["email"] != ANA:  # each answer is about one person
             return
         user.pop(SHOWN[provider].field)
         if email is not ...:
@@ -130,7 +130,7 @@ def test_an_address_that_is_not_shown(
 
 @pytest.mark.parametrize("provider", SHOWN)
 def test_everybody_shows_an_address(provider: str, client: Client, set_clock: SetClock) -> None:
-    """Then nobody is counted, and the log line does not speak of it."""
+    """If everybody's e-mail is visible, nobody is counted, and the log omits the field."""
     with on_duty(provider, client, set_clock) as (_, decide):
         outcome = decide(BO)
     assert (dict(outcome.without_email), outcome.snapshot.without_email) == ({}, ())
@@ -160,10 +160,10 @@ def record_of(outcome: Outcome) -> dict[str, Any]:
         {"active": None},
     ],
 )
-def test_accounts_that_are_nobody(
+def test_accounts_without_a_usable_email(
     account: dict[str, Any], client: Client, set_clock: SetClock
 ) -> None:
-    """JSM: whose account is closed or an app's, or whose profile hides the e-mail, is counted."""
+    """JSM: accounts that are closed, hide the e-mail or aren't a person's are counted."""
     with on_duty("jsm", client, set_clock) as (double, decide):
         double.change_person(ANA, **account)
         outcome = decide(ANA)
@@ -173,14 +173,14 @@ def test_accounts_that_are_nobody(
 
 
 def test_an_account_that_the_site_does_not_know(client: Client, set_clock: SetClock) -> None:
-    """JSM leaves out whom it does not know without a word: that person is counted as well."""
+    """JSM: an account on shift that the site doesn't return is counted."""
     with on_duty("jsm", client, set_clock) as (double, decide):
         double.fail(f"{SHOWN['jsm'].path}bulk", Edited(lambda body: body["values"].pop(0)))
         assert dict(decide("nora@acme.example").without_email) == {"JSM Operations": (1, 2)}
 
 
 def find_all(clients: Mapping[str, ProviderClient], clock: SetClock, *schedules: str) -> Counts:
-    """Count as for everybody, as `oncall who` does."""
+    """Count for everybody on duty, as `oncall who` does."""
     collector = DutyCollector(clients, Deadline(clock.clock, 6))
     while collector.advance({name: DutyQuery(schedules, not schedules) for name in clients}):
         pass
@@ -189,9 +189,9 @@ def find_all(clients: Mapping[str, ProviderClient], clock: SetClock, *schedules:
 
 
 def test_a_user_who_was_deleted(client: Client, set_clock: SetClock) -> None:
-    """PagerDuty: one who is only a reference is counted once, whatever they are on call for.
+    """PagerDuty: a deleted user is counted once, however many schedules list them.
 
-    A decision about somebody else is not held up by them.
+    They don't affect a decision about somebody else.
     """
     with on_duty("pagerduty", client, set_clock) as (double, decide):
         for name in ("Search", "Nights"):
@@ -205,7 +205,7 @@ def test_a_user_who_was_deleted(client: Client, set_clock: SetClock) -> None:
 
 
 def test_who_is_counted_is_not_named(client: Client, set_clock: SetClock) -> None:
-    """The log line has numbers, neither ids nor e-mails."""
+    """The log has only the numbers, neither ids nor e-mails."""
     with on_duty("pagerduty", client, set_clock) as (double, decide):
         (ana,) = (person.id for person in double.people if person.email == ANA)
         double.fail("/oncalls", edited(SHOWN["pagerduty"], lambda user: user.pop("email")))
@@ -219,7 +219,7 @@ def test_who_is_counted_is_not_named(client: Client, set_clock: SetClock) -> Non
 def test_who_is_on_shift_of_a_schedule_without_a_policy(
     client: Client, set_clock: SetClock
 ) -> None:
-    """PagerDuty: their e-mails are looked up one by one, and those that are not there counted."""
+    """PagerDuty: users on a schedule without escalation policies are looked up and counted."""
     with on_duty("pagerduty", client, set_clock) as (double, _):
         clients = load_clients(client, set_clock.clock, {"pagerduty": double.settings})
         schedule = double.add_schedule("Alone")
@@ -229,8 +229,8 @@ def test_who_is_on_shift_of_a_schedule_without_a_policy(
         assert find_all(clients, set_clock, "Alone") == {}
 
 
-def test_a_manned_schedule_is_not_looked_up(client: Client, set_clock: SetClock) -> None:
-    """PagerDuty: that the on-calls show somebody without an e-mail on it is enough to know."""
+def test_a_staffed_schedule_is_not_looked_up(client: Client, set_clock: SetClock) -> None:
+    """PagerDuty: a schedule whose users are in the on-calls isn't read itself."""
     with on_duty("pagerduty", client, set_clock) as (double, _):
         clients = load_clients(client, set_clock.clock, {"pagerduty": double.settings})
         for each in (ANA, BO):
@@ -240,7 +240,7 @@ def test_a_manned_schedule_is_not_looked_up(client: Client, set_clock: SetClock)
 
 
 def test_roles_and_updates(client: Client, set_clock: SetClock) -> None:
-    """incident.io: who holds a role or posted without an e-mail is counted where that counts."""
+    """incident.io: role holders and posters without an e-mail count if a rule accepts them."""
     with on_duty("incidentio", client, set_clock) as (double, decide):
         ghost, shade = (double.add_person(name, None) for name in ("Ghost", "Shade"))
         double.declare_incident("Fire", by=ANA, lead=ghost)
@@ -248,7 +248,7 @@ def test_roles_and_updates(client: Client, set_clock: SetClock) -> None:
         by_role = policy_from_settings(HOURS, incident_roles=("Incident Lead",))
         by_update = policy_from_settings(HOURS, participants=True)
         assert dict(decide(ANA, policy=by_role).without_email) == {"incident.io": (1, 1)}
-        nora = "nora@acme.example"  # who is on no duty, so that nothing is left out
+        nora = "nora@acme.example"  # nora has no duty, so everything is read
         assert dict(decide(nora, policy=policy_from_settings(HOURS)).without_email) == {
             "incident.io": (1, 3)
         }
@@ -281,14 +281,14 @@ def test_only_who_would_matter_is_counted(
     condition: OnCall | IncidentRole,
     counted: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
-    """Somebody on another schedule, level or role would not be approved with an e-mail either."""
+    """A person whose duty no condition accepts isn't counted."""
     snapshot = ProviderSnapshot(without_email=(hidden,))
     expected = {"PagerDuty": (1, 1)} if counted else {}
     assert without_email(snapshot, [condition], NOW) == expected
 
 
 def test_people_are_counted_once_for_each_provider() -> None:
-    """However many duties, and whatever another provider shows."""
+    """A person is counted once per provider, however many duties they have."""
     first = LEVEL_2._replace(level=1)
     output = first._replace(holder=ANA, user="")
     snapshot = ProviderSnapshot(
@@ -299,7 +299,7 @@ def test_people_are_counted_once_for_each_provider() -> None:
 
 
 def test_a_name_that_is_shared_counts_for_nobody(set_clock: SetClock) -> None:
-    """What is found of names goes for people without an e-mail, too."""
+    """Shared names are also marked on duties without an e-mail."""
     hidden = make_duty("DBA")._replace(holder="", user="U1")
     titled = tuple(ScheduleOrRole("P", ON_CALL, each, ("DBA",)) for each in (hidden.id, "another"))
     result = ask([make_question("q", fetching(Page((hidden,), titled)))], set_clock.deadline())
@@ -307,8 +307,8 @@ def test_a_name_that_is_shared_counts_for_nobody(set_clock: SetClock) -> None:
     assert [duty.shared_names for duty in result.without_email] == [frozenset({"DBA"})]
 
 
-def test_without_an_email_nobody_is_anybody() -> None:
-    """Two people without an e-mail are not one: neither declared the other's incident."""
+def test_people_without_email_are_compared_by_id() -> None:
+    """Two people without an e-mail are compared by id."""
     assert Incident("1", "INC-1", (("", "U1"),)).may_be_declared_by("", "U2") is False
     assert Incident("1", "INC-1", (("", "U1"),)).may_be_declared_by("", "U1") is True
 
@@ -318,12 +318,12 @@ def test_without_an_email_nobody_is_anybody() -> None:
     [("a@b", True), ("a@b@c", True), ("", False), ("ana", False), ("@b", False), ("a@", False)],
 )
 def test_what_is_an_address(text: str, is_one: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    """It has something on both sides of an @."""
+    """An address has text on both sides of an @."""
     assert emails.is_address(text) is is_one
 
 
 def test_a_provider_without_a_metric_is_left_out() -> None:
-    """The line names providers by their ids."""
+    """The log names providers by id, and omits unknown ones."""
     decisions = (Decision(Request(Resource(email=ANA), (RESOURCE,))),)
     outcome = Outcome(decisions, ProviderSnapshot(), (), {}, {"Acme": (1, 2), "Opsgenie": (1, 2)})
     assert record_of(outcome)["without_email"] == {"opsgenie": {"people": 1, "of": 2}}

@@ -1,4 +1,4 @@
-"""What hypothesis draws for decisions: small worlds, in which names, people and times meet."""
+"""Hypothesis strategies for decisions: small worlds in which names, people and times coincide."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ JANE, JD, JOAN = "jane@example.com", "jd@corp.example", "joan@example.com"
 PROVIDERS = ("PagerDuty", "incident.io")
 NAMES, IDS = ("DBA", "Lead"), ("X1", "X2")
 
-# Around what matters: now, the minute below which all is over, and what rules allow.
+# Near the limits: now, the minute below which access isn't granted, and what rules allow.
 SECONDS = rarely(st.sampled_from([0.5, 1, 59.5]), st.sampled_from([60, 61, 600, 1800, 3600, 10**6]))
-# How people and programs write them: some are for nothing, some cannot be read.
+# As people and programs write them: some ask for nothing, some can't be read.
 WISHES = (
     *("10 min", "1 Hour 30 Minutes", "1.5h0m0s", "1d", "45s", "1w", "999999h"),
     *("-1ns", "0s", "indefinite", "soonish", "90", "1h1h", "1e308h"),
@@ -45,7 +45,7 @@ TRUE_RARELY = rarely(st.just(value=True), st.just(value=False))
 
 
 class World(NamedTuple):
-    """Who asks for what, on which duties, by which policy."""
+    """A request, the duties, and the policy."""
 
     request: Request
     snapshot: ProviderSnapshot
@@ -53,14 +53,14 @@ class World(NamedTuple):
 
 
 def maybe(*values: str) -> st.SearchStrategy[tuple[str, ...]]:
-    """Give one of these, or none."""
+    """Draw one of these values, or none."""
     return st.sampled_from([(), *((value,) for value in values)])
 
 
 def members(
     each: st.SearchStrategy[Condition], least: int = 1
 ) -> st.SearchStrategy[tuple[Condition, ...]]:
-    """Give the members of a group."""
+    """Draw the members of a group."""
     return st.lists(each, min_size=least, max_size=3).map(tuple)
 
 
@@ -104,7 +104,7 @@ LIMITS: st.SearchStrategy[Condition] = st.one_of(
 )
 LEAVES = DUTY_CONDITIONS | LIMITS
 GROUPS = members(LEAVES).flatmap(lambda each: st.sampled_from([AnyOf(each), AllOf(each)]))
-# As policy files have them: a duty on every path.
+# As in policy files: every path needs a duty.
 PROVEN: st.SearchStrategy[Condition] = st.recursive(
     DUTY_CONDITIONS,
     lambda inner: st.one_of(
@@ -116,7 +116,7 @@ PROVEN: st.SearchStrategy[Condition] = st.recursive(
     ),
     max_leaves=3,
 )
-# As the handler would take them: also those that hold without a duty.
+# As the handler accepts them: they may hold without a duty.
 ODD_CONDITIONS = st.one_of(PROVEN, LIMITS, GROUPS, members(LEAVES | GROUPS).map(AnyOf))
 
 LABELS: tuple[dict[str, str], ...] = ({}, {"Env": "Prod"}, {"Env": "Dev"}, {"Env": ""})
@@ -148,7 +148,7 @@ DENIALS = st.builds(
 
 
 def approving(conditions: st.SearchStrategy[Condition]) -> st.SearchStrategy[Rule]:
-    """Give rules that approve, a few of them in dry run."""
+    """Draw approving rules, a few of them in dry run."""
     return st.builds(
         lambda selector, when, span, end, dry: Rule(
             "rule", selector, when, span, shift_end=end, dry_run=dry
@@ -162,7 +162,7 @@ def approving(conditions: st.SearchStrategy[Condition]) -> st.SearchStrategy[Rul
 
 
 def policies(rules: st.SearchStrategy[Rule]) -> st.SearchStrategy[Policy]:
-    """Give policies of a few rules, hardly ever with one that denies."""
+    """Draw policies of a few rules, rarely with a deny rule."""
 
     def policy(
         drawn: list[Rule],
@@ -173,7 +173,7 @@ def policies(rules: st.SearchStrategy[Rule]) -> st.SearchStrategy[Policy]:
         own: bool,
     ) -> Policy:
         rules = [each._replace(name=f"{each.name} {place}") for place, each in enumerate(drawn)]
-        # A rule for each kind, so that it often takes two.
+        # A rule for each kind, so that two are often needed.
         for place, kind in enumerate(kinds):
             selector = Selector(kinds=(kind,), actions=rules[place].resources.actions)
             rules[place] = rules[place]._replace(resources=selector)
@@ -207,7 +207,7 @@ SETTINGS_POLICIES = SETTINGS.map(lambda values: load({**LEAST, **values}).policy
 
 
 def requests() -> st.SearchStrategy[Request]:
-    """Give requests that are not hopeless from the start."""
+    """Draw requests that could be approved."""
     spans = st.sampled_from(WISHES) | SPANS.map(
         lambda span: f"{span // timedelta(microseconds=1)}us"
     )
@@ -227,7 +227,7 @@ FINDINGS = st.lists(DUTIES, min_size=3, max_size=6).map(lambda each: ProviderSna
 
 
 def worlds(conditions: st.SearchStrategy[Condition]) -> st.SearchStrategy[World]:
-    """Give worlds with such conditions."""
+    """Draw worlds with these conditions."""
     return st.builds(World, requests(), FINDINGS, policies(approving(conditions)))
 
 

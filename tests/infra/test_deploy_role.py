@@ -1,4 +1,4 @@
-"""The roles that CI takes, and the boundary of the function's role, as they are registered."""
+"""The roles that CI assumes, and the boundary of the function's role, as registered."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ROLE, BOUNDARY = "arn:approval-webhook-role", "arn:approval-webhook-boundary"
 
 
 def _statements(run: ProgramRun, name: str) -> dict[str, dict[str, Any]]:
-    """Give the statements of a policy by their names, of which each occurs once."""
+    """Give a policy's statements by Sid, each of which must be unique."""
     policy = json.loads(_inputs(run, name)["policy"])
     assert policy.keys() == {"Version", "Statement"}
     assert policy["Version"] == "2012-10-17"
@@ -60,7 +60,7 @@ def _inputs(run: ProgramRun, name: str) -> Mapping[str, Any]:
 
 @pytest.fixture(scope="module")
 def run() -> ProgramRun:
-    """Give what a stack comes to that CI deploys, with a key and mailed alarms."""
+    """Run a stack that CI deploys, with a key and mailed alarms."""
     return Program().run(WITH_A_KEY)
 
 
@@ -70,11 +70,11 @@ def _allow(actions: list[str], resources: list[str], **condition: Any) -> dict[s
 
 
 def test_deploy_role_may_exactly_this(run: ProgramRun) -> None:
-    """Statement by statement: whole names of this stack's resources, and no star in an action."""
+    """The deploy role's rights are exactly these, for this stack, without wildcard actions."""
     statements = _statements(run, "deploy-role-rights")
     allowed = {sid: each for sid, each in statements.items() if each["Effect"] == "Allow"}
     log = "arn:approval-webhook-log"
-    names = [each.name for each in alarms_for(PROVIDERS, notices=True, has_api=False)]
+    names = [alarm.name for alarm in alarms_for(PROVIDERS, notices=True, has_api=False)]
     assert allowed == {
         "FindState": _allow(["s3:ListBucket", "s3:GetBucketTagging"], [BUCKET], condition=OURS),
         "ReadStateVersion": _allow(
@@ -141,7 +141,7 @@ def test_deploy_role_may_exactly_this(run: ProgramRun) -> None:
 
 
 def test_deploy_role_is_denied_exactly_this(run: ProgramRun) -> None:
-    """Whatever is attached beside: no lasting change, and no other identity of the account."""
+    """The deploy role is always denied lasting changes and other identities."""
     statements = _statements(run, "deploy-role-rights")
     denied = {sid: each for sid, each in statements.items() if each["Effect"] == "Deny"}
     assert denied == {
@@ -170,7 +170,7 @@ def test_deploy_role_is_denied_exactly_this(run: ProgramRun) -> None:
 
 
 def test_preview_role_reads_the_state_and_nothing_else(run: ProgramRun) -> None:
-    """A preview without a refresh asks AWS for nothing else."""
+    """The preview role can only read the state, which is enough for a preview."""
     assert _statements(run, "deploy-role-preview-rights") == {
         "FindState": _allow(["s3:ListBucket", "s3:GetBucketTagging"], [BUCKET], condition=OURS),
         "ReadStateVersion": _allow(
@@ -181,8 +181,8 @@ def test_preview_role_reads_the_state_and_nothing_else(run: ProgramRun) -> None:
     }
 
 
-def test_roles_reach_a_bucket_and_a_key_that_the_stack_leaves_alone(program: Program) -> None:
-    """By the bucket's name and the key's id, in this account, region and partition."""
+def test_roles_may_use_an_unmanaged_bucket_and_key(program: Program) -> None:
+    """The roles may use a bucket and key that the stack doesn't manage."""
     key = "38cdb1d1-718d-455c-a6a4-50d35fd3b767"
     run = program.run(
         {
@@ -194,7 +194,7 @@ def test_roles_reach_a_bucket_and_a_key_that_the_stack_leaves_alone(program: Pro
         }
     )
     assert not [each for each in run.registrations if each.type.startswith(("aws:s3/", "aws:kms/"))]
-    # Where the alarms are; `aws:region` need not be set.
+    # The region of the alarms, since `aws:region` may be unset.
     arn = f"arn:aws:kms:eu-north-1:{ACCOUNT}:key/{key}"
     bucket = "arn:aws-cn:s3:::shared-state"
     for name, actions in (
@@ -215,7 +215,7 @@ def test_roles_reach_a_bucket_and_a_key_that_the_stack_leaves_alone(program: Pro
 def test_trust_is_one_subject_exactly(
     program: Program, repository: str, name: str, environment: str
 ) -> None:
-    """GitHub's provider of this account, its audience, and one environment of one repository."""
+    """A role trusts exactly one environment of one repository, by this account's provider."""
     run = program.run({"DEPLOY_REPOSITORY": repository})
     provider = f"arn:aws-cn:iam::{ACCOUNT}:oidc-provider/{GITHUB}"
     assert json.loads(_inputs(run, name)["assumeRolePolicy"]) == {
@@ -237,7 +237,7 @@ def test_trust_is_one_subject_exactly(
 
 
 def test_boundary_is_the_functions_own_policy(run: ProgramRun, dev: ProgramRun) -> None:
-    """The role carries it; what it may is what it may without a boundary, and is the most."""
+    """The boundary equals the function's own policy, which it doesn't change."""
     assert _inputs(run, "approval-webhook-role")["permissionsBoundary"] == BOUNDARY
     own = _inputs(dev, "approval-webhook-rights")["policy"]
     assert json.loads(_inputs(run, "approval-webhook-rights")["policy"]) == json.loads(own)
@@ -250,7 +250,7 @@ def test_boundary_is_the_functions_own_policy(run: ProgramRun, dev: ProgramRun) 
 
 
 def test_without_a_repository_nothing_is_new(dev: ProgramRun, program: Program) -> None:
-    """No role, boundary or output; with one, all else keeps its name, and two things change."""
+    """Without DEPLOY_REPOSITORY there is no deploy role; with it, only the boundary is added."""
     of_iam = {made.name for made in dev.registrations if made.type.startswith("aws:iam/")}
     assert of_iam == {"approval-webhook-role", "approval-webhook-rights"}
     run = program.run({"DEPLOY_REPOSITORY": "acme/oncall"})
@@ -279,21 +279,21 @@ def test_without_a_repository_nothing_is_new(dev: ProgramRun, program: Program) 
 
 
 def test_switching_a_provider_on_changes_no_role_and_no_topic(program: Program) -> None:
-    """The alarms of all providers are named beforehand, so that CI can switch one on."""
+    """The rights cover all providers' alarms, so CI can switch a provider on."""
     few, many = program.run(SETTINGS), program.run({**SETTINGS, **JSM}, ALL_KEYS)
     for name in ("deploy-role-rights", "monitoring-alarms-policy", "approval-webhook-boundary"):
         assert _inputs(few, name) == _inputs(many, name)
 
 
 def test_alarms_without_a_topic_may_do_nothing(program: Program) -> None:
-    """Where nobody is mailed, an alarm must not do anything else."""
+    """Without a topic, alarms can't have any action."""
     run = program.run({"DEPLOY_REPOSITORY": "acme/oncall"})
     condition = _statements(run, "deploy-role-rights")[ALARMS.sid]["Condition"]
     assert condition == {"ForAllValues:StringEquals": {"cloudwatch:AlarmActions": "none"}}
 
 
-def test_each_input_of_what_ci_updates_is_decided_on(program: Program) -> None:
-    """A new input of these resources is CI's to change or a person's, and not forgotten."""
+def test_every_input_is_changed_by_ci_or_by_a_person(program: Program) -> None:
+    """Every input of resources that CI updates is classified: CI's or a person's to change."""
     run = program.run({**WITH_A_KEY, **JSM, "RESERVED_CONCURRENCY": "5"}, ALL_KEYS)
     persons = {"dashboardName", "functionName", "logGroupName", "role", "secretId", "tags"}
     for right in RIGHTS:

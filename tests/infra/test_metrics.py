@@ -1,4 +1,4 @@
-"""Which line of the handler's log counts in which metric. The lines are the handler's own."""
+"""Which log line counts in which metric, with the handler's own lines."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from tests.support.filter_pattern import matches, value_in
 
 SECRET, KEY = "wks0-the-secret-of-a-test", "key-of-a-test"
 PAGERDUTY_KEY = "another-key-of-a-test"
-TIME = "DecisionTime"  # which has a value of its own each time
+TIME = "DecisionTime"  # its value differs each time
 SELF_DECLARED = {"INCIDENTIO_APPROVE_SELF_DECLARED": "true"}
 PARTICIPANTS = {"INCIDENTIO_APPROVE_PARTICIPANTS": "true"}
 DRY_RUN = {"AUTO_APPROVAL_DRY_RUN": "true"}
-# Where nobody listens.
+# A port without a listener.
 NO_RECEIVER = {"NOTIFY_SLACK_URL": "http://127.0.0.1:9/x"}
 FORGED = "wks0-of-somebody-else"
 APPROVED = {"Approved": 1, "Failing-incidentio": 0, TIME: None}
@@ -36,7 +36,7 @@ BOTH = {**LEFT, "Failing-pagerduty": 0}
 
 
 class Installation:
-    """A handler, the doubles that it asks, and its log lines."""
+    """A handler, its providers' doubles, and its log lines."""
 
     def __init__(self, incidentio: IncidentIO, pagerduty: PagerDuty) -> None:
         self.incidentio = incidentio
@@ -45,7 +45,7 @@ class Installation:
         self.apps: list[App] = []
 
     def webhook(self, **settings: str) -> Webhook:
-        """Give the webhook with these settings, which asks incident.io if not said otherwise."""
+        """Make a webhook with these settings, which queries incident.io by default."""
         environment = {
             "INDENT_WEBHOOK_SECRET": SECRET,
             "INCIDENTIO_API_KEY": KEY,
@@ -59,7 +59,7 @@ class Installation:
 
     @property
     def with_pagerduty(self) -> dict[str, str]:
-        """What switches that on, too."""
+        """The settings that switch on PagerDuty as well."""
         return {"PAGERDUTY_KEY": PAGERDUTY_KEY, "PAGERDUTY_BASE_URL": self.pagerduty.url}
 
 
@@ -75,7 +75,7 @@ def installation() -> Iterator[Installation]:
 
 
 class Row(NamedTuple):
-    """What happens, and what each line that comes of it counts."""
+    """An event, and the metrics that each of its log lines counts in."""
 
     what: str
     happens: Callable[[Installation], object]
@@ -83,23 +83,23 @@ class Row(NamedTuple):
 
 
 def asks(*who: str, **settings: str) -> Callable[[Installation], object]:
-    """Make it happen that these people ask in one call."""
+    """Make these people ask in one call."""
     return lambda installation: installation.webhook(**settings).ask(*map(request_of, who))
 
 
 def posts_and_asks(installation: Installation) -> object:
-    """Let Nora post an update to Jane's incident, and ask where that counts."""
+    """Post an update as Nora and ask for her, with participants switched on."""
     installation.incidentio.post_update("INC-1", NORA)
     return installation.webhook(**PARTICIPANTS).ask(request_of(NORA))
 
 
 def asks_while(path: str, at: str, *who: str, **settings: str) -> Callable[[Installation], object]:
-    """Make it happen that somebody asks while a provider answers 500."""
+    """Make people ask while a provider answers 500."""
 
     def happens(installation: Installation) -> object:
         failing = installation.incidentio if at == "incidentio" else installation.pagerduty
         for each in (installation.incidentio, installation.pagerduty):
-            each.fail("/", faults.Slow(0.2))  # a proof would end the waiting for the failure
+            each.fail("/", faults.Slow(0.2))  # else an approval would not wait for the failure
         failing.fail(path, faults.Status(500))
         both = installation.with_pagerduty if at == "pagerduty" else {}
         return installation.webhook(**both, **settings).ask(*map(request_of, who))
@@ -108,7 +108,7 @@ def asks_while(path: str, at: str, *who: str, **settings: str) -> Callable[[Inst
 
 
 def calls(body: object, **how: Any) -> Callable[[Installation], object]:  # noqa: ANN401 - passed on
-    """Make it happen that a call with this body comes in."""
+    """Make a call with this body."""
     return lambda installation: installation.webhook().call(body, **how)
 
 
@@ -121,13 +121,19 @@ ROWS = (
         [APPROVED, {"LeftToHumans": 1, "Failing-incidentio": 0}],
     ),
     Row("it is a dry run", asks(JANE, **DRY_RUN), [LEFT]),
-    Row("who leads what he declared asks", asks(DAN), [LEFT]),
-    Row("the same where that counts", asks(DAN, **SELF_DECLARED), [{**APPROVED, "SelfMade": 1}]),
-    Row("the same in a dry run", asks(DAN, **SELF_DECLARED, **DRY_RUN), [LEFT]),
-    Row("another leads where that counts", asks(JANE, **SELF_DECLARED), [APPROVED]),
+    Row("somebody who leads a self-declared incident asks", asks(DAN), [LEFT]),
     Row(
-        "who posted an update asks where that counts", posts_and_asks, [{**APPROVED, "SelfMade": 1}]
+        "the same, if self-declared incidents count",
+        asks(DAN, **SELF_DECLARED),
+        [{**APPROVED, "SelfMade": 1}],
     ),
+    Row("the same in a dry run", asks(DAN, **SELF_DECLARED, **DRY_RUN), [LEFT]),
+    Row(
+        "somebody leads another's incident, if self-declared ones count",
+        asks(JANE, **SELF_DECLARED),
+        [APPROVED],
+    ),
+    Row("a participant asks, if participants count", posts_and_asks, [{**APPROVED, "SelfMade": 1}]),
     Row(
         "nobody answers",
         asks_while("/", "incidentio", JANE),
@@ -150,9 +156,13 @@ ROWS = (
         asks(JANE, NORA, **NO_RECEIVER),
         [APPROVED, {"LeftToHumans": 1, "Failing-incidentio": 0}, {"NoticesFailed": 1}],
     ),
-    Row("nobody is asked, since he has no e-mail", asks(""), [{"LeftToHumans": 1, TIME: None}]),
     Row(
-        "somebody asks for what is called like a failure",
+        "no provider is queried, since the requester has no e-mail",
+        asks(""),
+        [{"LeftToHumans": 1, TIME: None}],
+    ),
+    Row(
+        "somebody asks for a resource named like a failure",
         lambda installation: installation.webhook().ask(
             request_of(
                 JANE,
@@ -171,9 +181,9 @@ ROWS = (
     Row("a call has no signature", lambda s: s.webhook().post(b"", {}), [{"SignaturesRefused": 1}]),
     Row("it is a GET", lambda s: s.webhook().post(b"", {}, "GET"), [{}]),
     Row("it is too large", calls(b" " * (1024 * 1024 + 1)), [{}]),
-    Row("it is no JSON", calls(b"{"), [{}]),
-    Row("it asks for what is not answered", calls({"events": [{"event": "access/grant"}]}), [{}]),
-    Row("it asks who this is", calls({"info": True}), []),
+    Row("it is not JSON", calls(b"{"), [{}]),
+    Row("it is an unsupported call", calls({"events": [{"event": "access/grant"}]}), [{}]),
+    Row("it asks for the info", calls({"info": True}), []),
     Row("it pulls the bots", calls({"kinds": ["indent.v1.Bot"]}), []),
     Row(
         "the secret cannot be read",
@@ -189,7 +199,7 @@ ROWS = (
 
 
 def counted(line: str) -> dict[str, float]:
-    """Give what a line counts, in each metric."""
+    """Give the metrics that a line counts in, with the values."""
     result = {}
     for each in metrics_for(PROVIDERS, notices=True):
         if matches(each.pattern, line):
@@ -201,13 +211,13 @@ def counted(line: str) -> dict[str, float]:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.what)
 def test_row(row: Row, installation: Installation) -> None:
-    """Each line counts in exactly these metrics."""
+    """Each log line counts in exactly the expected metrics."""
     row.happens(installation)
     counts = [counted(line) for line in installation.lines]
     for each in counts:
         if TIME in each:
             assert each[TIME] >= 0
-            each[TIME] = None  # type: ignore[assignment] # the table's word for "whatever it took"
+            each[TIME] = None  # type: ignore[assignment] # the table's "any value"
     assert counts == list(row.lines)
 
 
@@ -230,13 +240,13 @@ OTHERS = (
 
 
 @pytest.mark.parametrize("line", OTHERS, ids=lambda line: line.get("type", "runtime"))
-def test_what_lambda_writes_counts_nothing(line: object) -> None:
-    """Its own lines are in the same log, and have metrics of their own."""
+def test_lambdas_own_lines_count_in_no_metric(line: object) -> None:
+    """Lambda's own lines in the same log count in none of our metrics."""
     assert counted(json.dumps(line)) == {}
 
 
 def test_every_metric_is_counted_by_a_row() -> None:
-    """Metrics that no row counts are the other providers' only."""
+    """Rows cover every metric except those of the other providers."""
     names = {name for row in ROWS for line in row.lines for name in line}
-    untold = {each.name for each in metrics_for(PROVIDERS, notices=True)} - names
-    assert untold == {"Failing-opsgenie", "Failing-jsm"}
+    uncovered = {metric.name for metric in metrics_for(PROVIDERS, notices=True)} - names
+    assert uncovered == {"Failing-opsgenie", "Failing-jsm"}

@@ -1,4 +1,4 @@
-"""A stack that names a policy file deploys it, if it is right and its tests pass."""
+"""A stack with a policy file deploys it only if it's valid and its tests pass."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 KEY = "AUTO_APPROVAL_POLICY"
 NAMED = {KEY: "policy/prod.yaml"}
 OWN = "[{incident_role: {role: Lead, declared_by: omar@example.com}}]"
-# A case that comes out otherwise where duties count that the requester declared himself.
-ON_HIS_OWN = f"""\
+# A case with another outcome if self-declared incidents count.
+SELF_DECLARED = f"""\
   - name: own
     who: omar@example.com
     asks_for: {{kind: db, id: orders}}
@@ -45,7 +45,7 @@ PATH = (
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Give a project's folder with a good policy in it."""
+    """A project's folder with a valid policy in it."""
     folder = tmp_path / "project"
     (folder / "policy").mkdir(parents=True)
     write_policy(folder / "policy")
@@ -53,7 +53,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def refusal(root: Path, plain: dict[str, str]) -> str:
-    """Read a config that has to be refused."""
+    """Read a config that must be refused, and give the error."""
     with pytest.raises(pulumi.RunError) as refused:
         read(plain, root=root)
     return str(refused.value)
@@ -65,14 +65,14 @@ def zip_of(run: ProgramRun) -> bytes:
 
 
 def policy_of(run: ProgramRun) -> str | None:
-    """Read the policy out of the zip; None where there is none."""
+    """Read the policy from the zip, or None."""
     with zipfile.ZipFile(io.BytesIO(zip_of(run))) as zipped:
         names = zipped.namelist()
         return zipped.read(POLICY_IN_ZIP).decode() if POLICY_IN_ZIP in names else None
 
 
 def test_policy_is_deployed_beside_the_code(program: Program, root: Path) -> None:
-    """As the JSON that the function reads; the function is told that it has one."""
+    """The zip has the policy as JSON, and the function's environment names it."""
     run = program.run(NAMED, root=root)
     text = policy_of(run)
     assert text == load(POLICY.encode()).json
@@ -81,16 +81,16 @@ def test_policy_is_deployed_beside_the_code(program: Program, root: Path) -> Non
     assert run.notes == ()
 
 
-def test_without_one_nothing_is_beside_the_code(program: Program, root: Path) -> None:
-    """Nor is the file read, or its tests run."""
+def test_without_a_policy_file_the_zip_has_none(program: Program, root: Path) -> None:
+    """Without the setting, the file is neither read nor deployed."""
     write_policy(root / "policy", "rules: 1\n")
     run = program.run(root=root)
     assert policy_of(run) is None
     assert KEY not in environment_of(run)
 
 
-def test_edit_of_the_policy_is_another_zip(program: Program, root: Path) -> None:
-    """The function is deployed anew when its policy means something else, and only then."""
+def test_zip_changes_with_the_policys_meaning(program: Program, root: Path) -> None:
+    """The zip changes if the policy's meaning does, but not with a comment."""
     before = zip_of(program.run(NAMED, root=root))
     write_policy(root / "policy", f"# A comment.\n{POLICY}")
     assert zip_of(program.run(NAMED, root=root)) == before
@@ -118,20 +118,20 @@ def test_edit_of_the_policy_is_another_zip(program: Program, root: Path) -> None
         ),
     ],
 )
-def test_policy_that_does_not_pass_is_not_deployed(
+def test_policy_that_fails_its_tests_is_not_deployed(
     root: Path,
     what: str,
     policy: str,
     tests: str,
     expected: str,
 ) -> None:
-    """One sentence says what is red, and what shows all of it."""
+    """The error has the first problem, and the command that shows all."""
     write_policy(root / "policy", policy, tests)
     assert refusal(root, NAMED) == f"{NOT_PASSED} {expected}; run `make policy-test`", what
 
 
 def test_missing_files_are_named(root: Path) -> None:
-    """A policy without tests is not deployed; nor is one that is not there."""
+    """A missing policy or test file is refused, with the command that copies the example."""
     (root / "policy" / "prod.test.yaml").unlink()
     assert refusal(root, NAMED) == (
         f"{KEY} is 'policy/prod.yaml': policy/prod.test.yaml {MISSING}; a policy needs tests "
@@ -146,10 +146,10 @@ def test_missing_files_are_named(root: Path) -> None:
     )
 
 
-def test_remedy_shows_what_the_stack_lets_count(program: Program, root: Path) -> None:
-    """The tests run as the policy is deployed; a policy elsewhere in the project is named."""
+def test_tests_run_with_the_stacks_settings(program: Program, root: Path) -> None:
+    """Tests run with the stack's settings, and so does the suggested command."""
     (root / "access").mkdir()
-    write_policy(root / "access", tests=TESTS + ON_HIS_OWN)
+    write_policy(root / "access", tests=TESTS + SELF_DECLARED)
     plain = {KEY: "access/prod.yaml", "INCIDENTIO_APPROVE_SELF_DECLARED": "true"}
     assert refusal(root, plain) == (
         f"{KEY} is 'access/prod.yaml', which does not pass its tests: access/prod.test.yaml:18: "
@@ -168,7 +168,7 @@ def test_remedy_shows_what_the_stack_lets_count(program: Program, root: Path) ->
     ],
 )
 def test_remedy_quotes_the_file_s_name(root: Path, name: str) -> None:
-    """A shell that gets it evaluates nothing of the name, and hands it on as one word."""
+    """The suggested command quotes the file's name for the shell."""
     _, _, remedy = refusal(root, {KEY: name}).rpartition(", run `")
     words = shlex.split(remedy.removesuffix("`"))
     begin = ["mkdir", "-p", str(Path(name).parent), "&&", "cp", "policy/example.yaml", name]
@@ -197,7 +197,7 @@ def test_remedy_quotes_the_file_s_name(root: Path, name: str) -> None:
     ],
 )
 def test_file_outside_of_the_project_is_refused(root: Path, name: str) -> None:
-    """Nor is what is no policy; a link does not lead out, either."""
+    """Paths outside of the project, also by symlink, and other kinds of files are refused."""
     (root / "policy" / "away.yaml").symlink_to(root.parent / "prod.yaml")
     write_policy(root.parent)
     assert refusal(root, {KEY: name}) == PATH.format(name)
@@ -207,8 +207,8 @@ def test_file_outside_of_the_project_is_refused(root: Path, name: str) -> None:
     "beside",
     ["AUTO_APPROVAL_SCHEDULES", "AUTO_APPROVAL_RESOURCE_LABELS", "AUTO_APPROVAL_END_WITH_SHIFT"],
 )
-def test_what_a_policy_says_is_not_said_beside_it(root: Path, beside: str) -> None:
-    """Two places that say who is approved would be one too many."""
+def test_settings_that_a_policy_file_replaces_are_refused(root: Path, beside: str) -> None:
+    """Settings that a policy file replaces are refused, with the commands to remove either."""
     value = {"LABELS": "Env=Prod", "SHIFT": "15m"}.get(beside.rpartition("_")[2], "DBA")
     assert refusal(root, {**NAMED, beside: value}) == (
         f"{KEY} is set, and so is {beside}, which a policy file replaces: remove one of them; "
@@ -217,7 +217,7 @@ def test_what_a_policy_says_is_not_said_beside_it(root: Path, beside: str) -> No
 
 
 def test_settings_without_effect_are_noted(root: Path) -> None:
-    """They are deployed, and the user is told how to be rid of them."""
+    """Settings without effect give a warning with the command that removes them."""
     beside = {"AUTO_APPROVAL_DURATION": "3", "INCIDENTIO_APPROVE_PARTICIPANTS": "true"}
     assert read({**NAMED, **beside}, root=root).warnings == (
         (
@@ -234,8 +234,8 @@ def test_settings_without_effect_are_noted(root: Path) -> None:
     assert read({**NAMED, **defaults}, root=root).warnings == ()
 
 
-def test_doubts_about_the_policy_are_noted(root: Path) -> None:
-    """What the loader warns of is said where it is deployed."""
+def test_warnings_about_the_policy_are_shown(root: Path) -> None:
+    """The loader's warnings are shown at the deploy."""
     policy = POLICY.replace("{kinds: [db]}", "{labels: {Env: Prod}}")
     write_policy(
         root / "policy",
@@ -250,8 +250,8 @@ def test_doubts_about_the_policy_are_noted(root: Path) -> None:
     )
 
 
-def test_provider_that_is_not_asked_is_noted(root: Path) -> None:
-    """A rule that counts what nobody asks for never holds; the key that lacks is named."""
+def test_rule_for_a_provider_without_a_key(root: Path) -> None:
+    """A rule for a provider without a key gives a warning that names the key."""
     policy = POLICY.replace("{schedules: [DBA]}", "{provider: opsgenie, schedules: [DBA]}")
     tests = TESTS.replace(
         "provider: incidentio, schedule: DBA", "provider: opsgenie, schedule: DBA"
@@ -266,8 +266,8 @@ def test_provider_that_is_not_asked_is_noted(root: Path) -> None:
     assert read(NAMED, {**SECRETS, "OPSGENIE_KEY": "key"}, root=root).warnings == ()
 
 
-def test_identities_of_a_provider_that_is_not_asked(root: Path) -> None:
-    """Nobody counts by an id there, which is noted."""
+def test_identities_of_a_provider_without_a_key(root: Path) -> None:
+    """Identities of a provider without a key give a warning."""
     users = "identities:\n  jsm: {a: jane@example.com}\n"
     write_policy(root / "policy", POLICY.replace("identities:\n", users), TESTS)
     assert read(NAMED, root=root).warnings == (
@@ -280,7 +280,7 @@ def test_identities_of_a_provider_that_is_not_asked(root: Path) -> None:
 
 
 def test_schedule_without_its_provider_is_noted(root: Path) -> None:
-    """Where several are on, whoever names schedules at one of them names them for all."""
+    """With several providers on, schedules without a provider give a warning."""
     two = {**SECRETS, "PAGERDUTY_KEY": "key"}
     (note,) = read(NAMED, two, root=root).warnings
     assert note == (
@@ -297,7 +297,7 @@ def test_schedule_without_its_provider_is_noted(root: Path) -> None:
 
 
 def test_the_example_can_be_deployed(program: Program) -> None:
-    """What a newcomer copies works as it is."""
+    """The example policy can be deployed unchanged."""
     run = program.run({KEY: "policy/example.yaml"})
     assert policy_of(run) == load((ROOT / "policy" / "example.yaml").read_bytes()).json
     assert run.notes == ()
@@ -313,7 +313,7 @@ def test_the_example_can_be_deployed(program: Program) -> None:
     ],
 )
 def test_the_remedy_can_be_pasted(root: Path, name: str, remedy: str) -> None:
-    """Whatever the file is called, the command tests it and does nothing else."""
+    """The suggested command tests the file, however it's named, and does nothing else."""
     (root / name).parent.mkdir(exist_ok=True)
     (root / name).write_text("rules: 1\n", encoding="utf-8")
     case_runner.tests_of(root / name).write_text("cases: 1\n", encoding="utf-8")
@@ -322,7 +322,7 @@ def test_the_remedy_can_be_pasted(root: Path, name: str, remedy: str) -> None:
 
 
 def test_name_in_quotes_is_one_problem(root: Path) -> None:
-    """What it names with them is not looked for."""
+    """A name in quotes gives one error, about the quotes."""
     assert refusal(root, {KEY: "'policy/prod.yaml'"}) == (
         f"""{KEY} is "'policy/prod.yaml'": the quotes are part of the value, so leave them out; """
         f"run `pulumi config set {KEY} policy/prod.yaml --stack dev`"
@@ -330,7 +330,7 @@ def test_name_in_quotes_is_one_problem(root: Path) -> None:
 
 
 def test_policy_that_cannot_be_read_is_refused(root: Path) -> None:
-    """A folder of that name is not a file; no command mends that."""
+    """A folder instead of the file is refused, without a command."""
     (root / "policy" / "prod.yaml").unlink()
     (root / "policy" / "prod.yaml").mkdir()
     output = refusal(root, NAMED)

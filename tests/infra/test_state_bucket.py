@@ -1,4 +1,4 @@
-"""The state bucket, as it is registered."""
+"""The state bucket, as registered."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ POLICY = "aws:s3/bucketPolicy:BucketPolicy"
 
 
 def test_bucket_is_named_after_account_and_stack(registered: Mapping[str, Registration]) -> None:
-    """Without STATE_BUCKET the name is made of the account's number and the stack's name."""
+    """By default the bucket's name has the account's number and the stack's name."""
     assert registered[BUCKET].inputs == {
         "bucket": NAME,
         "tags": {"project": "oncall-approvals", "stack": "dev"},
@@ -66,14 +66,14 @@ def test_bucket_is_named_after_account_and_stack(registered: Mapping[str, Regist
 
 @pytest.mark.parametrize("type_", SETTINGS)
 def test_setting_is_exact(registered: Mapping[str, Registration], type_: str) -> None:
-    """Each setting of the bucket is what the design says, and nothing more."""
+    """Each setting of the bucket is exactly as designed."""
     assert registered[type_].inputs == {"bucket": NAME, **SETTINGS[type_]}
 
 
 def test_policy_denies_plain_http_and_grants_nothing(
     registered: Mapping[str, Registration],
 ) -> None:
-    """The bucket's policy is one denial: of every call to it or its objects without TLS."""
+    """The bucket's policy only denies calls without TLS."""
     policy = registered[POLICY].inputs
     assert policy["bucket"] == NAME
     assert json.loads(policy["policy"]) == {
@@ -92,7 +92,7 @@ def test_policy_denies_plain_http_and_grants_nothing(
 
 
 def test_only_the_bucket_and_its_settings_are_protected_and_kept(dev: ProgramRun) -> None:
-    """The bucket and each of its settings says so itself; else only the log outlives its stack."""
+    """Only the bucket and its settings are protected; they and the log outlive the stack."""
     ours = {BUCKET, POLICY, *SETTINGS}
     log = "aws:cloudwatch/logGroup:LogGroup"
     assert {made.type for made in dev.registrations if made.protect} == ours
@@ -100,12 +100,12 @@ def test_only_the_bucket_and_its_settings_are_protected_and_kept(dev: ProgramRun
 
 
 def test_lifecycle_waits_for_versioning(registered: Mapping[str, Registration]) -> None:
-    """A rule about old versions is put on a bucket that keeps old versions."""
+    """The lifecycle rule for old versions is set after versioning."""
     lifecycle = registered["aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"]
     assert registered["aws:s3/bucketVersioning:BucketVersioning"].urn in lifecycle.dependencies
 
 
 def test_policy_waits_for_the_public_access_block(registered: Mapping[str, Registration]) -> None:
-    """The two changes of who may reach the bucket are made one after the other."""
+    """The bucket's policy is set after its public access block."""
     closed = registered["aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"]
     assert closed.urn in registered[POLICY].dependencies

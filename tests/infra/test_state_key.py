@@ -1,4 +1,4 @@
-"""The key for the state's secrets, as it is registered where one is wanted."""
+"""The KMS key for the state's secrets, as registered if an alias is set."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ ACCOUNT = {"AWS": "arn:aws-cn:iam::210987654321:root"}
 
 @pytest.fixture(scope="module")
 def run() -> ProgramRun:
-    """Give what a stack with a key comes to."""
+    """Run a stack with a key."""
     return Program().run({"KMS_KEY_ALIAS": "oncall/state"})
 
 
 def test_no_key_unless_an_alias_is_set(dev: ProgramRun) -> None:
-    """A passphrase needs none, and a key costs money."""
+    """Without an alias no key is made: a passphrase needs none, and a key costs money."""
     assert not [made for made in dev.registrations if "kms" in made.type]
 
 
 def test_key_is_exact(run: ProgramRun) -> None:
-    """It is turned over by itself; how long it can be rescued, when deleted, is KMS's 30 days."""
+    """The key is rotated, and deleted with KMS's default of 30 days."""
     (key,) = (dict(made.inputs) for made in run.registrations if made.type == KEY)
     assert key.pop("policy")
     assert key == {
@@ -39,10 +39,10 @@ def test_key_is_exact(run: ProgramRun) -> None:
 
 
 def test_policy_is_exact(run: ProgramRun) -> None:
-    """The account's IAM says who; nothing beyond keeping it and the two operations can be said.
+    """The key's policy allows IAM in this account to manage the key, and to encrypt and decrypt.
 
-    No other account, service or person is named, there are no grants, no data keys, no change of
-    who may for how long, and who keeps the key has to be allowed separately to use it.
+    It names no other account, service or person, and allows no grants or data keys. Rights to
+    manage the key don't include using it.
     """
     (key,) = (made.inputs for made in run.registrations if made.type == KEY)
     assert json.loads(key["policy"]) == {
@@ -84,13 +84,13 @@ def test_policy_is_exact(run: ProgramRun) -> None:
 
 
 def test_alias_leads_to_the_key(run: ProgramRun) -> None:
-    """By the name of the setting."""
+    """The alias has the setting's name, and refers to the key."""
     (alias,) = (made.inputs for made in run.registrations if made.type == ALIAS)
     assert alias == {"name": "alias/oncall/state", "targetKeyId": "key-1"}
 
 
 def test_key_and_alias_are_protected_and_kept(run: ProgramRun) -> None:
-    """Without them nobody reads the state again, so no `pulumi destroy` takes them along."""
+    """Key and alias survive `pulumi destroy`, since the state can't be read without them."""
     ours = [made for made in run.registrations if made.type in {KEY, ALIAS}]
     assert len(ours) == 2
     assert all(made.protect and made.retain_on_delete for made in ours)

@@ -1,7 +1,7 @@
-"""What a stolen token of CI cannot do, by the policies that IAM holds on the local AWS.
+"""What a stolen CI token can't do, according to the policies in IAM on the local AWS.
 
-Two stacks lie in one account, `dev` and `dev-eu`; the token is dev's. Moto evaluates neither
-missing keys nor boundaries as AWS does, so the tests' own evaluator decides.
+One account has two stacks, `dev` and `dev-eu`; the token is dev's. Moto evaluates neither
+missing keys nor boundaries as AWS does, so the tests use their own evaluator.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ EVERYTHING: Policy = {
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack as IAM has it.
+    """A stack's resources and policies in IAM.
 
     Attributes:
-        arns: of its resources, by logical name.
-        policies: the documents in its roles, by the role's logical name.
-        trusts: who takes its roles.
-        boundary: the document of the boundary of the function's role.
-        bucket: its state bucket's ARN.
-        state: what lies in it.
+        arns: ARNs of its resources, by logical name.
+        policies: policy documents of its roles, by the role's logical name.
+        trusts: trust policies of its roles.
+        boundary: the permissions boundary of the function's role.
+        bucket: ARN of its state bucket.
+        state: ARN of its state file.
     """
 
     arns: Mapping[str, str]
@@ -46,7 +46,7 @@ class Stack:
     state: str
 
     def may(self, call: Call, role: str = "deploy-role", *beside: Policy) -> bool:
-        """Decide on a call by one of its roles, with whatever is attached beside."""
+        """Decide whether a role may make a call, with additional policies attached."""
         return is_allowed(call, [*self.policies[role], *beside])
 
 
@@ -70,7 +70,7 @@ def _stack(aws: Aws, name: str) -> Stack:
         names = iam.list_role_policies(RoleName=role)["PolicyNames"]
         assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
         return [
-            iam.get_role_policy(RoleName=role, PolicyName=each)["PolicyDocument"] for each in names
+            iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names
         ]
 
     boundary = arns["approval-webhook-boundary"]
@@ -90,7 +90,7 @@ def _stack(aws: Aws, name: str) -> Stack:
 
 @pytest.fixture(scope="module")
 def stacks() -> Iterator[tuple[Stack, Stack]]:
-    """Give dev, and dev-eu beside it."""
+    """The stacks dev and dev-eu in one account."""
     with Aws(REGION) as aws:
         yield _stack(aws, "dev"), _stack(aws, "dev-eu")
 
@@ -103,20 +103,22 @@ def _on_iam(dev: Stack, aws_account: str) -> dict[str, Call]:
     other = f"{account}:policy/other"
     calls = {
         "make a role that trusts another account": Call("iam:CreateRole", backdoor),
-        "make it with our boundary": Call("iam:CreateRole", backdoor, {key: boundary}),
-        "make it with another boundary": Call("iam:CreateRole", backdoor, {key: other}),
+        "make the role with our boundary": Call("iam:CreateRole", backdoor, {key: boundary}),
+        "make the role with another boundary": Call("iam:CreateRole", backdoor, {key: other}),
         "make the function's role anew": Call("iam:CreateRole", role, {key: boundary}),
-        "allow the function's role all, which has no boundary": Call("iam:PutRolePolicy", role),
-        "allow it all under another boundary": Call("iam:PutRolePolicy", role, {key: other}),
-        "allow a backdoor all": Call("iam:PutRolePolicy", backdoor, {key: boundary}),
+        "allow the function's role everything, without a boundary": Call("iam:PutRolePolicy", role),
+        "allow the function's role everything, with another boundary": Call(
+            "iam:PutRolePolicy", role, {key: other}
+        ),
+        "allow a backdoor everything": Call("iam:PutRolePolicy", backdoor, {key: boundary}),
         "attach AdministratorAccess": Call("iam:AttachRolePolicy", role, {key: boundary}),
-        "let another account take the role": Call("iam:UpdateAssumeRolePolicy", role),
-        "take the boundary off": Call("iam:DeleteRolePermissionsBoundary", role, {key: boundary}),
-        "put another boundary": Call("iam:PutRolePermissionsBoundary", role, {key: other}),
+        "let another account assume the role": Call("iam:UpdateAssumeRolePolicy", role),
+        "remove the boundary": Call("iam:DeleteRolePermissionsBoundary", role, {key: boundary}),
+        "set another boundary": Call("iam:PutRolePermissionsBoundary", role, {key: other}),
         "widen the boundary": Call("iam:CreatePolicyVersion", boundary),
         "go back to a wider version": Call("iam:SetDefaultPolicyVersion", boundary),
         "delete the boundary": Call("iam:DeletePolicy", boundary),
-        "take out the role's policy": Call("iam:DeleteRolePolicy", role, {key: boundary}),
+        "delete the role's policy": Call("iam:DeleteRolePolicy", role, {key: boundary}),
         "delete the role": Call("iam:DeleteRole", role),
         "tag the role as another's": Call("iam:TagRole", role),
         "make a user": Call("iam:CreateUser", f"{account}:user/me"),
@@ -140,7 +142,7 @@ def _on_iam(dev: Stack, aws_account: str) -> dict[str, Call]:
                 "iam:PutRolePolicy", arn, {key: boundary}
             ),
             f"attach a policy to {name}": Call("iam:AttachRolePolicy", arn),
-            f"change who takes {name}": Call("iam:UpdateAssumeRolePolicy", arn),
+            f"change who may assume {name}": Call("iam:UpdateAssumeRolePolicy", arn),
             f"lengthen the sessions of {name}": Call("iam:UpdateRole", arn),
         }
     return calls
@@ -155,15 +157,17 @@ def _on_the_stack(dev: Stack, account: str) -> dict[str, Call]:
     topic = dev.arns["monitoring-alarms"]
     calls = {
         "keep the audit trail for a day": Call("logs:PutRetentionPolicy", log),
-        "keep it for a day, by its other ARN": Call("logs:PutRetentionPolicy", f"{log}:*"),
+        "keep the audit trail for a day, using its other ARN": Call(
+            "logs:PutRetentionPolicy", f"{log}:*"
+        ),
         "delete the audit trail": Call("logs:DeleteLogGroup", log),
-        "delete a stream of it": Call("logs:DeleteLogStream", f"{log}:log-stream:a"),
-        "write into it": Call("logs:PutLogEvents", f"{log}:log-stream:a"),
-        "send it to another account": Call("logs:PutSubscriptionFilter", log),
+        "delete a stream of the audit trail": Call("logs:DeleteLogStream", f"{log}:log-stream:a"),
+        "write into the audit trail": Call("logs:PutLogEvents", f"{log}:log-stream:a"),
+        "send the audit trail to another account": Call("logs:PutSubscriptionFilter", log),
         "let another account call the function": Call("lambda:AddPermission", function),
-        "let another account change it": Call("lambda:PutResourcePolicy", function),
-        "take the function's URL away": Call("lambda:DeleteFunctionUrlConfig", function),
-        "make it ask for a signature": Call("lambda:UpdateFunctionUrlConfig", function),
+        "let another account change the function": Call("lambda:PutResourcePolicy", function),
+        "delete the function's URL": Call("lambda:DeleteFunctionUrlConfig", function),
+        "make the URL require a signature": Call("lambda:UpdateFunctionUrlConfig", function),
         **{
             f"{verb} part of an HTTP API": Call(f"apigateway:{verb}", f"{API}/stages/$default")
             for verb in ("POST", "PUT", "PATCH", "DELETE")
@@ -177,21 +181,25 @@ def _on_the_stack(dev: Stack, account: str) -> dict[str, Call]:
         "copy the secret elsewhere": Call("secretsmanager:ReplicateSecretToRegions", secret),
         "delete the secret": Call("secretsmanager:DeleteSecret", secret),
         "open the state bucket": Call("s3:PutBucketPolicy", dev.bucket, ours),
-        "open it to the public": Call("s3:PutBucketPublicAccessBlock", dev.bucket, ours),
+        "open the state bucket to the public": Call(
+            "s3:PutBucketPublicAccessBlock", dev.bucket, ours
+        ),
         "stop keeping versions": Call("s3:PutBucketVersioning", dev.bucket, ours),
-        "delete old versions by themselves": Call("s3:PutLifecycleConfiguration", dev.bucket, ours),
+        "delete old versions with a lifecycle rule": Call(
+            "s3:PutLifecycleConfiguration", dev.bucket, ours
+        ),
         "copy the state elsewhere": Call("s3:PutReplicationConfiguration", dev.bucket, ours),
         "delete a version of the state": Call("s3:DeleteObjectVersion", dev.state, ours),
-        "write what is no state": Call("s3:PutObject", f"{dev.bucket}/x", ours),
+        "write another file into the bucket": Call("s3:PutObject", f"{dev.bucket}/x", ours),
         "write for all stacks": Call("s3:PutObject", f"{dev.bucket}/.pulumi/meta.yaml", ours),
         "write the state into a bucket of another account": Call(
             "s3:PutObject", dev.state, {"aws:ResourceAccount": OTHER_ACCOUNT}
         ),
-        "read the state from one": Call(
+        "read the state from a bucket of another account": Call(
             "s3:GetObject", dev.state, {"aws:ResourceAccount": OTHER_ACCOUNT}
         ),
-        "read the state of nobody knows whom": Call("s3:GetObject", dev.state),
-        "have alarms mailed to oneself": Call("sns:Subscribe", topic),
+        "read the state from a bucket of an unknown account": Call("s3:GetObject", dev.state),
+        "subscribe to the alarms": Call("sns:Subscribe", topic),
         "let another account write to the topic": Call("sns:SetTopicAttributes", topic),
         "add a permission to the topic": Call("sns:AddPermission", topic),
         "stop machines by an alarm": Call(
@@ -243,7 +251,7 @@ def _account(stack: Stack) -> str:
 
 
 def test_attacks_are_denied(stacks: tuple[Stack, Stack]) -> None:
-    """None of them is allowed, to the role that deploys or to the one that previews."""
+    """Every attack is denied, to the deploy role and to the preview role."""
     dev, eu = stacks
     account = _account(dev)
     attacks = {
@@ -256,25 +264,37 @@ def test_attacks_are_denied(stacks: tuple[Stack, Stack]) -> None:
         assert [name for name, call in attacks.items() if dev.may(call, role)] == []
 
 
-def test_what_lasts_is_denied_whatever_is_attached_beside(stacks: tuple[Stack, Stack]) -> None:
-    """Even AdministratorAccess on the deploy role makes no role, trust or resource policy."""
+def test_lasting_changes_are_denied_despite_other_policies(stacks: tuple[Stack, Stack]) -> None:
+    """Even with AdministratorAccess, the deploy role can't change roles, trust or resources."""
     dev, _ = stacks
     account = _account(dev)
-    # These end with the hour, or are seen at once: whoever attaches it has given them away.
-    passing = {
-        *("write into it", "call the function", "delete the function", "make another function"),
-        *("write what is no state", "write for all stacks", "hand the role to machines"),
-        *("write the state into a bucket of another account", "read the state from one"),
-        *("read the state of nobody knows whom", "stop machines by an alarm"),
+    # Attaching AdministratorAccess allows these; they end with the session, or are noticed at once.
+    not_lasting = {
+        *(
+            "write into the audit trail",
+            "call the function",
+            "delete the function",
+            "make another function",
+        ),
+        *(
+            "write another file into the bucket",
+            "write for all stacks",
+            "hand the role to machines",
+        ),
+        *(
+            "write the state into a bucket of another account",
+            "read the state from a bucket of another account",
+        ),
+        *("read the state from a bucket of an unknown account", "stop machines by an alarm"),
         *("silence another's alarm", "tag another's alarm as ours"),
     }
     attacks = {**_on_iam(dev, account), **_on_the_stack(dev, account)}
     allowed = {name for name, call in attacks.items() if dev.may(call, "deploy-role", EVERYTHING)}
-    assert allowed == passing
+    assert allowed == not_lasting
 
 
 def test_function_stays_within_its_boundary(stacks: tuple[Stack, Stack]) -> None:
-    """A policy that allows it all, written by a stolen token, allows what it had before."""
+    """If a stolen token allows the function everything, its boundary still limits it."""
     dev, eu = stacks
     boundary, key = dev.arns["approval-webhook-boundary"], "iam:PermissionsBoundary"
     assert dev.may(Call("iam:PutRolePolicy", dev.arns["approval-webhook-role"], {key: boundary}))
@@ -283,7 +303,7 @@ def test_function_stays_within_its_boundary(stacks: tuple[Stack, Stack]) -> None
         **_on_the_stack(dev, _account(dev)),
         **_on_another_stack(eu, _account(dev)),
     }
-    del attacks["write into it"]
+    del attacks["write into the audit trail"]
     assert [
         name for name, call in attacks.items() if is_allowed(call, [EVERYTHING], dev.boundary)
     ] == []
@@ -297,7 +317,7 @@ def test_function_stays_within_its_boundary(stacks: tuple[Stack, Stack]) -> None
 
 
 def test_preview_role_changes_nothing(stacks: tuple[Stack, Stack]) -> None:
-    """It reads the state, and decrypts with the key; a secret it reads nowhere else."""
+    """The preview role reads and decrypts the state, and changes nothing."""
     dev, _ = stacks
     ours = {"aws:ResourceAccount": _account(dev)}
     role, key = "deploy-role-preview", dev.arns["state-key"]
@@ -338,10 +358,10 @@ SUBJECTS: list[tuple[str, str, bool]] = [
 
 
 @pytest.mark.parametrize(("role", "subject", "taken"), SUBJECTS)
-def test_role_is_taken_by_its_subject_only(
+def test_role_is_assumed_by_its_subject_only(
     stacks: tuple[Stack, Stack], role: str, subject: str, *, taken: bool
 ) -> None:
-    """Of this account's provider, and with AWS's audience."""
+    """Only one GitHub environment can assume a role, with AWS's audience, in this account."""
     dev, _ = stacks
     trust: Any = dev.trusts[role]
     provider = f"arn:aws:iam::{_account(dev)}:oidc-provider/{GITHUB}"

@@ -1,4 +1,4 @@
-"""What `make bootstrap` made: the program takes it over, once it is proven to be the stack's."""
+"""Resources that `make bootstrap` made: the program imports them, if they are the stack's."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TAGS = {"project": "oncall-approvals", "stack": "dev"}
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """S3 without a bucket."""
+    """S3 without any bucket."""
     for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(key, "sandbox")
     monkeypatch.setenv("AWS_REGION", "us-west-2")
@@ -52,7 +52,7 @@ def _by_name(settings: Mapping[str, str]) -> dict[str, Registration]:
 
 
 def test_managed_bucket_is_imported(s3: Any) -> None:  # noqa: ANN401 - boto3 has no types
-    """It is protected and kept like one that the stack makes; tags of others are no difference."""
+    """The stack's own bucket is imported and protected; additional tags don't matter."""
     _make(s3, {**TAGS, "owner": "platform"})
     made = _by_name(MANAGED)
     bucket = made["state"]
@@ -63,11 +63,11 @@ def test_managed_bucket_is_imported(s3: Any) -> None:  # noqa: ANN401 - boto3 ha
     assert len(made) == 7
 
 
-def test_region_of_the_environment_is_taken(
-    s3: Any,  # noqa: ANN401, ARG001 - boto3 has no types; it is here for the local AWS
+def test_region_comes_from_the_environment(
+    s3: Any,  # noqa: ANN401, ARG001 - boto3 has no types; needed for the local AWS
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Pulumi and the provider take AWS_REGION; in China, nothing answers elsewhere."""
+    """Without `aws:region`, the region is AWS_REGION, which matters in China."""
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     assert current_account("").region == "us-west-2"
     assert current_account("eu-west-1").region == "eu-west-1"
@@ -86,7 +86,7 @@ def test_bucket_that_is_not_the_stacks_is_not_imported(
     tags: dict[str, str] | None,
     expected: str,
 ) -> None:
-    """None of the resources is registered, and the sentence says what to run."""
+    """For a bucket of another stack, nothing is registered, and the error has the command."""
     if tags is not None:
         _make(s3, tags)
     program = Program()
@@ -97,7 +97,7 @@ def test_bucket_that_is_not_the_stacks_is_not_imported(
 
 
 def test_unmanaged_bucket_is_left_alone() -> None:
-    """No resource of it is registered, and no AWS is asked; its name is an output."""
+    """An unmanaged bucket isn't registered or queried; its name is an output."""
     settings = {**MANAGED, "STATE_BUCKET_MANAGED": "false"}
     run = Program().run(settings)
     assert run.outputs["state_bucket"] == NAME
@@ -106,7 +106,7 @@ def test_unmanaged_bucket_is_left_alone() -> None:
 
 
 def test_managed_key_is_imported_with_its_alias() -> None:
-    """Each by its id."""
+    """Key and alias are imported by their ids."""
     made = _by_name(KEY)
     assert made["state-key"].imported == KEY["KMS_KEY_ID"]
     assert made["state-key"].ignored == {"tags", "tagsAll"}
@@ -114,12 +114,12 @@ def test_managed_key_is_imported_with_its_alias() -> None:
 
 
 def test_unmanaged_key_is_left_alone() -> None:
-    """A key that somebody else keeps is no resource of the stack."""
+    """A key that is managed elsewhere isn't registered."""
     assert not [each for each in _by_name({**KEY, "KMS_KEY_MANAGED": "false"}) if "key" in each]
 
 
 def test_without_a_bootstrap_the_stack_makes_both(s3: Any) -> None:  # noqa: ANN401 - boto3 has no types
-    """As in the sandbox; and where a key came after the bootstrap."""
+    """Without a bootstrap the stack makes its own bucket and key; a later key as well."""
     _make(s3, TAGS)
     for settings in ({}, {"KMS_KEY_ALIAS": "oncall-state"}):
         assert not [each for each in _by_name(settings).values() if each.imported]
@@ -129,7 +129,7 @@ def test_without_a_bootstrap_the_stack_makes_both(s3: Any) -> None:  # noqa: ANN
 
 @pytest.mark.parametrize("key", ["aws:endpoints", "aws:profile", "aws:assumeRoles"])
 def test_config_that_leads_elsewhere_is_refused(key: str) -> None:
-    """The proof asks with the environment's credentials, so the provider has to use those, too."""
+    """Config that could send the provider to another AWS account than the check is refused."""
     config, _ = read_stack_config(ROOT, "without-a-file")
     config["aws:region"] = "us-west-2"
     program = Program()
@@ -161,8 +161,10 @@ def test_config_that_leads_elsewhere_is_refused(key: str) -> None:
         ),
     ],
 )
-def test_half_a_record_is_refused(settings: Mapping[str, str], expected: str) -> None:
-    """Somebody has edited what `make bootstrap` wrote."""
+def test_incomplete_bootstrap_settings_are_refused(
+    settings: Mapping[str, str], expected: str
+) -> None:
+    """If only one of the settings of `make bootstrap` is left, the error has the command."""
     with pytest.raises(pulumi.RunError) as refused:
         Program().run(settings)
     assert str(refused.value) == expected

@@ -1,4 +1,4 @@
-"""What a right policy file becomes: the JSON that the function reads, and warnings."""
+"""What a valid policy file becomes: the JSON for the function, and warnings."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ OPEN = (
     "name schedules, roles or resources in it to narrow it"
 )
 EITHER = f"{{any: [{ON_CALL}, {{incident_role: {{roles: any}}}}]}}"
-# The same examples in every run: a red build has to be red again on the next machine.
+# The same examples in every run, so that a failure can be reproduced anywhere.
 STEADY = settings(derandomize=True, deadline=None, max_examples=100)
 WHOLE = """\
 rules:
@@ -81,7 +81,7 @@ identities:
 
 
 def test_policy_is_deployed_as_the_function_reads_it() -> None:
-    """Each thing that a file can say arrives at the function as it is meant."""
+    """Every part of a file reaches the function with its meaning."""
     loaded = load(WHOLE.encode())
     assert loaded.errors == ()
     assert loaded.lines == {"DBAs reach production databases": 2, "b": 14, "nobody": 15}
@@ -120,8 +120,8 @@ def test_policy_is_deployed_as_the_function_reads_it() -> None:
     assert read._replace(digest="") == expected
 
 
-def test_what_is_left_out_is_not_deployed() -> None:
-    """A policy without actions and identities is deployed as before there were any."""
+def test_omitted_keys_are_not_deployed() -> None:
+    """A policy without actions and identities has the same fingerprint as before they existed."""
     assert read_policy(load(POLICY.encode()).json).fingerprint == "29e672060b15c9b8"
 
 
@@ -136,8 +136,8 @@ def test_what_is_left_out_is_not_deployed() -> None:
         ("rules:", "\ufeffrules:"),
     ],
 )
-def test_what_means_the_same_deploys_the_same(old: str, new: str) -> None:
-    """Comments, layout and the order of keys do not deploy the function anew."""
+def test_equal_policies_deploy_the_same(old: str, new: str) -> None:
+    """Comments, layout and the order of keys don't change the deployed policy."""
     assert load(changed(old, new)).json == load(POLICY.encode()).json
 
 
@@ -150,8 +150,8 @@ def test_what_means_the_same_deploys_the_same(old: str, new: str) -> None:
         ("jane.doe@", "j.doe@"),
     ],
 )
-def test_what_means_something_else_deploys_something_else(old: str, new: str) -> None:
-    """An edit reaches the function."""
+def test_different_policies_deploy_differently(old: str, new: str) -> None:
+    """A change of meaning changes the deployed policy."""
     assert load(changed(old, new)).json != load(POLICY.encode()).json
 
 
@@ -167,8 +167,8 @@ def test_what_means_something_else_deploys_something_else(old: str, new: str) ->
         "{any: [{any: [{on_call: {schedules: any}}]}]}",
     ],
 )
-def test_condition_with_a_duty_on_every_path_is_right(condition: str) -> None:
-    """What needs a duty, one way or another, is taken."""
+def test_condition_with_a_duty_on_every_path_is_valid(condition: str) -> None:
+    """A condition that needs a duty on every path is valid."""
     assert with_condition(condition).errors == ()
 
 
@@ -184,17 +184,17 @@ def test_condition_with_a_duty_on_every_path_is_right(condition: str) -> None:
             [(2, OPEN)],
         ),
         (
-            "any duty, for all that carries a label",
+            "any duty, for all resources with a label",
             changed(SELECTOR, "{labels: {Env: Prod}}").replace(b"[DBA]", b"any"),
             [(2, BY_LABELS)],
         ),
         (
-            "a role that has no end, where access ends with the shift",
+            "a role without an end, if access ends with the shift",
             changed(ON_CALL, EITHER).replace(b"3h", b"3h\n    end_with_shift: {grace: 5m}"),
             [(2, NO_END)],
         ),
         (
-            "a shift alone, where access ends with it",
+            "a shift alone, if access ends with it",
             changed("3h", "3h\n    end_with_shift: {grace: 5m}"),
             [],
         ),
@@ -229,23 +229,23 @@ def test_condition_with_a_duty_on_every_path_is_right(condition: str) -> None:
             [(2, MISSPELT)],
         ),
         (
-            "any duty, for another action on all that carries a label",
+            "any duty, for another action on all resources with a label",
             changed(SELECTOR, "{labels: {Env: Prod}, actions: [deploy]}").replace(b"[DBA]", b"any"),
             [(2, BY_LABELS)],
         ),
         (
-            "a name for the address that somebody has elsewhere",
+            "a name for an e-mail that is an alias's value",
             changed("NAMES", "{jane: jane.doe@corp.example}", IDENTITIES),
             [(12, NAMED_BY_VALUE)],
         ),
         (
-            "a user's id for the address that somebody has elsewhere",
+            "a user's id for an e-mail that is an alias's value",
             changed("authzen: NAMES", "jsm: {a: jane.doe@corp.example}", IDENTITIES),
             [],
         ),
         *(
             (
-                f"a name at a caller that states e-mails: {caller}",
+                f"a name at a caller that sends e-mails: {caller}",
                 changed("authzen: NAMES", f"{caller}: {{jane: jane@example.com}}", IDENTITIES),
                 [(12, NAMES_LET_NOBODY_IN.format(caller))],
             )
@@ -265,23 +265,23 @@ def test_condition_with_a_duty_on_every_path_is_right(condition: str) -> None:
             [],
         ),
         (
-            "a requester by the address that he has elsewhere",
+            "a requester by an alias's value",
             changed(
                 "true", "true\n    when: {any: [requester: {emails: [Jane.Doe@corp.example]}]}"
             ),
             [(6, BY_VALUE)],
         ),
         (
-            "a requester by the address with which he asks",
+            "a requester by the e-mail used for requests",
             changed("true", "true\n    when: {requester: {emails: [jane@example.com]}}"),
             [],
         ),
     ],
 )
-def test_what_is_seldom_meant_gets_a_warning(
+def test_probably_unintended_rules_get_a_warning(
     what: str, data: bytes, expected: list[tuple[int, str]]
 ) -> None:
-    """It is deployed, and said."""
+    """Valid but probably unintended rules are deployed with a warning."""
     loaded = load(data)
     assert loaded.errors == (), what
     assert [tuple(each) for each in loaded.warnings] == expected, what
@@ -293,7 +293,7 @@ ANY_TEXT = st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace"
 @STEADY
 @given(st.binary(max_size=200) | ANY_TEXT)
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
-    """Whatever a file holds, there is no traceback, and the lines are the file's."""
+    """Any bytes are read or refused without a traceback; errors have lines of the file."""
     loaded = load(data)
     assert loaded.errors or read_policy(loaded.json)
     most = len(data.decode("utf-8", "replace").splitlines()) + 1
@@ -312,8 +312,8 @@ PIECES = st.sampled_from(
 
 @STEADY
 @given(st.data())
-def test_edited_policy_is_right_or_refused(data: st.DataObject) -> None:
-    """However a right file is changed in a few places, what is taken is what the function reads."""
+def test_edited_policy_is_valid_or_refused(data: st.DataObject) -> None:
+    """A randomly edited policy is refused, or the function can read it."""
     text = WHOLE
     for _ in range(data.draw(st.integers(1, 4))):
         start = data.draw(st.integers(0, len(text)))
@@ -327,8 +327,8 @@ def test_edited_policy_is_right_or_refused(data: st.DataObject) -> None:
 
 @STEADY
 @given(st.lists(PIECES, max_size=40).map("".join))
-def test_any_yaml_is_read_or_refused(text: str) -> None:
-    """The same of what is made of YAML's own signs."""
+def test_random_yaml_is_refused(text: str) -> None:
+    """Random pieces of YAML are refused without a traceback."""
     loaded = load(text.encode())
     assert loaded.errors
     assert not loaded.body

@@ -1,4 +1,4 @@
-"""How wrong settings are reported: a sentence, or a heading and a line each, with the remedy."""
+"""Reports of wrong settings: one sentence, or a heading and a line each, with the remedy."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ AGE, DRY = "WEBHOOK_MAX_AGE", "AUTO_APPROVAL_DRY_RUN"
     ],
 )
 def test_remedy(error: SettingsError, stack: str, file: str) -> None:
-    """By a command, or where there is no stack yet by a line of its file."""
+    """The remedy is a command, or without a stack a line in its file."""
     assert in_stack(error, "dev") == stack
     assert in_file(error, "dev", "shop") == file
 
@@ -55,12 +55,12 @@ def test_remedy(error: SettingsError, stack: str, file: str) -> None:
     ],
 )
 def test_command_can_be_pasted(value: str, command: str) -> None:
-    """A shell evaluates nothing of the value, and the CLI takes it for no option."""
+    """The command quotes the value for the shell, and the CLI doesn't read it as an option."""
     assert config_set("KEY", "dev", value) == command
 
 
 def test_report() -> None:
-    """One is a sentence; several, each once, are lines under a heading; nothing breaks a line."""
+    """One problem is a sentence; several are lines under a heading, without duplicates."""
     one = ConfigError("A", "is 'x\ny'", "mend it")
     assert report("Pulumi.dev.yaml", one, str) == r"A is 'x\ny'; mend it"
     asking = ConfigError("B", "is '3h30'; did you mean 3h30m?", "run `it`")
