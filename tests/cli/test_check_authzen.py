@@ -1,4 +1,4 @@
-"""`oncall check --caller authzen`: it asks what is deployed, and says what the answers mean."""
+"""`oncall check --caller authzen`: it calls the deployed function and explains the answers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def deployed(tmp_path: Path, sandbox: Sandbox) -> Stack:
 
 
 def test_it_works(deployed: Stack) -> None:
-    """The metadata and the token; the token is the one of its own setting."""
+    """The check reads AuthZEN's metadata and tries the token of AUTHZEN_TOKEN."""
     answer = deployed.check(*AUTHZEN)
     assert (answer.status, answer.err) == (0, "")
     assert answer.lines == [
@@ -40,7 +40,7 @@ def test_it_works(deployed: Stack) -> None:
 
 
 def test_who_is_on_duty(deployed: Stack, sandbox: Sandbox) -> None:
-    """A yes says why, and until when; the log says that it was us who asked."""
+    """An approval shows duration and rule; the function's log has the check's request id."""
     logged = len(sandbox.log.records)
     answer = deployed.check(*AUTHZEN, "--as", JANE, "--resource", ASKED)
     record = sandbox.log.wait_for(lambda line: line.get("message") == "decision", since=logged)
@@ -60,7 +60,7 @@ def test_who_is_on_duty(deployed: Stack, sandbox: Sandbox) -> None:
 
 
 def test_who_is_not(deployed: Stack) -> None:
-    """A no says about what, and names the line of the log."""
+    """Without an approval the status is 1, and the remedy names the log."""
     answer = deployed.check(*AUTHZEN, "--as", NORA, "--resource", ASKED)
     assert answer.status == 1
     no, remedy = answer.lines[-2:]
@@ -70,7 +70,7 @@ def test_who_is_not(deployed: Stack) -> None:
 
 
 def test_another_token(tmp_path: Path, sandbox: Sandbox) -> None:
-    """It is not the deployed one."""
+    """A wrong token is reported as not the deployed one."""
     outputs = {**sandbox.deployment.outputs, "webhook_url": sandbox.url}
     answer = Stack(tmp_path, outputs, "another-token-" * 3).check(*AUTHZEN)
     assert answer.status == 1
@@ -111,7 +111,7 @@ def test_another_token(tmp_path: Path, sandbox: Sandbox) -> None:
     ],
 )
 def test_what_is_wrong(tmp_path: Path, answers: list[Answer], problem: str) -> None:
-    """It is said in which call; nothing but a whole answer is a yes."""
+    """The problem names the failed call; an incomplete or malformed answer is never a yes."""
     with Scripted(*answers) as server:
         stack = Stack(tmp_path, {"webhook_url": server.url})
         answer = stack.run("check", "--stack", "dev", *AUTHZEN, "--as", JANE, "--resource", ASKED)
@@ -145,7 +145,7 @@ def test_what_is_wrong(tmp_path: Path, answers: list[Answer], problem: str) -> N
 )
 @pytest.mark.parametrize("form", [(), ("--json",)])
 def test_an_endless_text(tmp_path: Path, answers: list[Answer], form: tuple[str, ...]) -> None:
-    """Of what somebody else writes, no more is printed than a person reads."""
+    """Long texts from the server are cut before they are printed."""
     with Scripted(*answers) as server:
         stack = Stack(tmp_path, {"webhook_url": server.url})
         answer = stack.run(
@@ -157,7 +157,7 @@ def test_an_endless_text(tmp_path: Path, answers: list[Answer], form: tuple[str,
 
 
 def test_a_token_that_no_header_can_hold(tmp_path: Path) -> None:
-    """It is not sent, and not shown."""
+    """Such a token is neither sent nor printed."""
     with Scripted(FOUND) as server:
         stack = Stack(tmp_path, {"webhook_url": server.url}, "t\u00f6ken-of-thirty-two-characters-")
         answer = stack.run("check", "--stack", "dev", *AUTHZEN)

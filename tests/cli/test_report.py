@@ -1,4 +1,4 @@
-"""`oncall report`: a period's decisions, counted, without anybody's name."""
+"""`oncall report`: it counts the decisions of a period, without naming anybody."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NOTICE_FAILED = {
 
 
 def stamped(records: list[dict[str, Any]], timestamp: str) -> list[dict[str, Any]]:
-    """The records, logged at that time."""
+    """Return the records with this log time."""
     return [{"timestamp": timestamp, **each} for each in records]
 
 
@@ -58,7 +58,7 @@ LOG = "\n".join(map(json.dumps, RECORDS))
 
 
 def test_a_report(oncall: Command) -> None:
-    """By outcome, rule and provider, with what failed and what was refused."""
+    """It counts outcomes, rules, providers, failures and refused calls."""
     oncall.environment = {}
     answer = oncall("report", "-", stdin=LOG)
     assert (answer.status, answer.err) == (0, "")
@@ -108,7 +108,7 @@ def test_a_report(oncall: Command) -> None:
 
 
 def test_json_names_nobody(oncall: Command) -> None:
-    """The counts, and no person."""
+    """JSON has the counts, and no person."""
     answer = oncall("report", "-", "--json", stdin=LOG)
     said = answer.json
     assert said["decisions"] == 5
@@ -120,7 +120,7 @@ def test_json_names_nobody(oncall: Command) -> None:
 
 
 def test_since(oncall: Command) -> None:
-    """A period of a file."""
+    """With --since, only newer records of a file count."""
     file = oncall.write("log", LOG)
     assert oncall("report", file, "--since", "1d", "--json").json["decisions"] == 3
     assert oncall("report", file, "--since", "90m", "--json").json["decisions"] == 1
@@ -128,7 +128,7 @@ def test_since(oncall: Command) -> None:
 
 
 def test_since_of_lines_that_do_not_say_when(oncall: Command) -> None:
-    """A decision says when it was made; what says nothing of the kind is counted."""
+    """Without a log time, a decision's own time counts; other records always count."""
     lines = [*log_records(request_by()), REFUSED]
     file = oncall.write("log", "\n".join(map(json.dumps, lines)))
     said = oncall("report", file, "--since", "30m", "--json").json
@@ -139,7 +139,7 @@ def test_since_of_lines_that_do_not_say_when(oncall: Command) -> None:
 
 
 def test_lines_that_cannot_be_read_are_counted(oncall: Command) -> None:
-    """The others are reported as ever, and the status is 1: something may be missing."""
+    """Unreadable lines are counted, the status is 1, and the rest is reported."""
     odd = [json.dumps({**RECORDS[0], name: 7}) for name in ("message", "rules")]
     file = oncall.folder / "log"
     broken = LOG.splitlines()[0].replace("DBA", "\udcff")
@@ -166,13 +166,13 @@ def test_lines_that_cannot_be_read_are_counted(oncall: Command) -> None:
     ],
 )
 def test_what_cannot_be_reported(oncall: Command, arguments: list[str], said: str) -> None:
-    """The sentence says what to give."""
+    """The error says what to give instead."""
     oncall.clock = oncall.clock._replace(now=lambda: NOW.replace(year=2))
     assert oncall("report", *arguments, stdin=LOG) == (2, "", f"oncall: {said}\n")
 
 
 def test_wrong_periods(oncall: Command, capsys: pytest.CaptureFixture[str]) -> None:
-    """A period has a unit."""
+    """A period without a unit is an error."""
     with pytest.raises(SystemExit):
         oncall("report", "-", "--since", "7")
     assert (
@@ -182,7 +182,7 @@ def test_wrong_periods(oncall: Command, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_a_log_group(oncall: Command, aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401 - boto3's client
-    """All pages that CloudWatch returns for the period are read."""
+    """All pages of CloudWatch's answer are read, for the period only."""
     from moto.logs.models import LogsBackend  # noqa: PLC0415 - slow to load, and only needed here
 
     filter_events = LogsBackend.filter_log_events
@@ -222,7 +222,7 @@ def test_a_log_group(oncall: Command, aws: Any, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_log_group_of_a_stack(tmp_path: Path, aws: Any) -> None:  # noqa: ANN401 - boto3's client
-    """The Pulumi CLI says which it is, and the stack's config where; no secret is asked for."""
+    """Pulumi's outputs name the log group, the stack file its region; no secret is read."""
     aws.create_log_group(logGroupName="/aws/lambda/f")
     aws.create_log_stream(logGroupName="/aws/lambda/f", logStreamName="s")
     event = {
@@ -243,7 +243,7 @@ def test_the_log_group_of_a_stack(tmp_path: Path, aws: Any) -> None:  # noqa: AN
 
 
 def test_without_a_region(oncall: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The remedies are a variable and `--stack`."""
+    """The remedies are AWS_REGION and `--stack`."""
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
@@ -257,7 +257,7 @@ def test_without_a_region(oncall: Command, monkeypatch: pytest.MonkeyPatch) -> N
 def test_without_credentials_or_aws(
     oncall: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """What is missing is said, without a stack trace."""
+    """Missing credentials and an unreachable AWS are errors without a stack trace."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
