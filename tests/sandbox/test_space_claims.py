@@ -115,7 +115,7 @@ def almost_good(draw: st.DrawFn) -> object:
         for step in way:
             place = place[step] if isinstance(place, dict) and step in place else {}
         if isinstance(place, dict):
-            place[last] = draw(VALUES)
+            place[last] = copy.deepcopy(draw(VALUES))
     return draw(rarely(JSON, st.just(claim)))
 
 
