@@ -1,4 +1,4 @@
-"""The deployed filters count what the deployed function writes, and nothing else does."""
+"""The deployed metric filters count what the deployed function logs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.filter_pattern import matches, value_in
 
 
 def test_what_is_written_is_counted(sandbox: Sandbox) -> None:
-    """A yes, a no, a forged and a stale call, as Lambda's runtime brought them to the log."""
+    """An approval, a request left to humans, and refused calls are counted."""
     webhook = Webhook(sandbox.webhook_secret, over_http(sandbox.url))
     webhook.ask(request_of(JANE))
     webhook.ask(request_of(NORA))
@@ -44,5 +44,5 @@ def test_what_is_written_is_counted(sandbox: Sandbox) -> None:
         "NoticesFailed": 0,
         "SelfMade": 0,
     }
-    # A decision takes as long as it does; every provider answered.
+    # Durations vary; every provider answered.
     assert sums == {**times, **dict.fromkeys(providers, 0), "DecisionTime": sums["DecisionTime"]}
