@@ -55,7 +55,7 @@ def read_explained() -> list[Mutant]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Test every mutant, and print the score and those that are neither noticed nor explained."""
+    """Test every mutant, and print the score and the mutants that are not found or explained."""
     files = _parse_files(arguments)
     with tempfile.TemporaryDirectory(prefix="mutants-") as name:
         tree = _copy_to(Path(name), files)
@@ -92,7 +92,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parse_files(arguments: Sequence[str]) -> list[str]:
-    """Read the files to change; all that decide if none is given."""
+    """Read the files to change; by default all files that decide."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     files: list[str] = settings["tool"]["mutmut"]["only_mutate"]
     parser = argparse.ArgumentParser(
@@ -148,7 +148,7 @@ def _parse_mutant(diff: str, name: str) -> Mutant:
 
 
 def _file_of(name: str) -> str:
-    """Give the file of a mutant, from its name (`handler.jwt.x_verify__mutmut_1`)."""
+    """Return a mutant's file, from its name (`handler.jwt.x_verify__mutmut_1`)."""
     return "/".join(name.split(".")[:-1]) + ".py"
 
 

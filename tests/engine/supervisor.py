@@ -30,22 +30,22 @@ def main(pipe: int, command: list[str]) -> int:
 
 
 def kill_session(session: int) -> None:
-    """Kill every process of a session, its leader first, and see each end; so with newer ones."""
+    """Kill every process of a session, its leader first, and wait until all have ended."""
     while members := _alive(session):
         for pid in sorted(members, key=lambda pid: pid != session):
             with suppress(ProcessLookupError):
                 ended = os.pidfd_open(pid)
-                if os.getsid(pid) == session:  # else the number is another's by now
+                if os.getsid(pid) == session:  # otherwise the id may belong to another process
                     signal.pidfd_send_signal(ended, signal.SIGKILL)
                     select.select([ended], [], [])
                 os.close(ended)
 
 
 def _alive(session: int) -> list[int]:
-    """Find the processes of a session that are no zombies."""
+    """Return the processes of a session that aren't zombies."""
     processes = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it has ended meanwhile
+        with suppress(OSError):  # it has ended
             # pid (name) state ppid group session ...; the name may hold anything.
             fields = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
             if int(fields[3]) == session and fields[0] not in "ZX":

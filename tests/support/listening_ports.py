@@ -14,7 +14,7 @@ def ports(process: int | str = "self") -> dict[int, str]:
     folder = Path("/proc") / str(process)
     sockets = set()
     for file in (folder / "fd").iterdir():
-        with suppress(OSError):  # it was closed meanwhile
+        with suppress(OSError):  # it was closed
             sockets.add(os.readlink(file))  # noqa: PTH115 - a socket's is no path
     addresses = {}
     for name in ("tcp", "tcp6"):
