@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def pytest_collection_finish() -> None:
     """Exclude modules and tests from garbage collection, since they live until the end.
 
-    It would look through them again and again, which took a tenth of the tests' time.
+    Searching them repeatedly took a tenth of the tests' time.
     """
     gc.collect()
     gc.freeze()
@@ -60,9 +60,8 @@ def _no_aws_of_this_machine() -> Iterator[None]:
 def _spare_work_that_no_test_looks_at() -> Iterator[None]:
     """Skip work that is slow and that no test needs.
 
-    Only the engine shows the call stacks, which take a sixth of a program's run. A tenant's key
-    takes as long to make as the rest of a sandbox's callers. A command reads `Pulumi.yaml` several
-    times.
+    That is Pulumi's call stack of each resource, which only the engine shows; a new RSA key for
+    each tenant; and reading the same YAML files again.
     """
     with pytest.MonkeyPatch.context() as patch:
         # Only if they are already imported; most test files need neither.

@@ -1,8 +1,8 @@
 """Mutation testing of the rules and callers: each small change to the code must fail a test.
 
-`make mutate` runs mutmut in a copy of the tree, with its settings in pyproject.toml. A mutant that
-survives all tests has to be explained in `tests/handler/mutants.md`. All files together take over
-an hour; `make mutate FILES=handler/jwt.py` takes minutes.
+`make mutate` runs mutmut in a copy of the tree, with its settings in pyproject.toml. Each
+mutant that survives all tests must be explained in `tests/handler/mutants.md`. All files together
+take over an hour; `make mutate FILES=handler/jwt.py` takes minutes.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 EXPLAINED = ROOT / "tests/handler/mutants.md"
-# Examples of each property; few, since they run for thousands of mutants.
+# The number of examples per property; small, since they run for thousands of mutants.
 EXAMPLES = "15"
-# A test failed, or did not end.
+# A test failed, or timed out.
 NOTICED = ("killed", "timeout")
 _HEADING = re.compile(r"## `(.+)`")
 
@@ -42,7 +42,7 @@ class Mutant(NamedTuple):
 
 
 def read_explained() -> list[Mutant]:
-    """Read the explained mutants, which are indented below the names of their files."""
+    """Read the explained mutants, which are indented below their files' names."""
     mutants, file, before = [], "", ""
     for line in EXPLAINED.read_text(encoding="utf-8").splitlines():
         if heading := _HEADING.fullmatch(line):
@@ -120,7 +120,7 @@ def _copy_to(tree: Path, files: Sequence[str]) -> Path:
 
 
 def _mutmut(tree: Path, *arguments: str, show: bool = False) -> str:
-    """Run mutmut. It rewrites one line as its progress, so only show that in a terminal."""
+    """Run mutmut. It rewrites one line to show its progress, so only print that to a terminal."""
     process = subprocess.run(
         [sys.executable, "-m", "mutmut", *arguments],
         cwd=tree,

@@ -22,15 +22,15 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # Exceptions: single modules, each with its reason.
 ALSO = {
-    # It reads a stack's state: the one proof that the state is this account's is in infra/.
+    # It reads a stack's state, and only infra/ can prove that the state is this account's.
     "cli/target.py": {
         *("infra", "infra.backend", "infra.errors", "infra.pulumi_cli", "infra.stack_file"),
     },
     # It explains what is deployed, and only infra/ reads a stack's file.
     "cli/config.py": {"infra.errors", "infra.stack_file"},
-    # Which keys a stack has, and which one a misspelt key means.
+    # It needs the names of settings, and proposals for misspelt ones.
     "cli/misspelt_settings.py": {"infra.config_key_check", "infra.settings"},
-    # Which names a stack may have.
+    # It checks the name of a stack.
     "cli/arguments.py": {"infra.stack_file"},
 }
 ROOMS = {*MAY_IMPORT, "tests", "bench"}

@@ -21,7 +21,7 @@ exit $(cat {folder}/$1.code)
 class Stack:
     """A deployed stack "dev", as the CLI describes it, and `oncall` in its project's folder.
 
-    Neither the webhook's secret nor a stack trace is ever in what the command prints.
+    The command must never print the webhook's secret or a stack trace.
 
     Args:
         folder: the project's folder.

@@ -161,7 +161,7 @@ def test_a_person_without_a_resource(deployed_stack: Stack) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "settings", "said"),
+    ("arguments", "settings", "message"),
     [
         (AS_JANE[2:], {}, "--resource and --label are for a request: add --as EMAIL"),
         (("--label", "A=b"), {}, "--resource and --label are for a request: add --as EMAIL"),
@@ -178,13 +178,13 @@ def test_a_person_without_a_resource(deployed_stack: Stack) -> None:
     ],
 )
 def test_a_request_that_cannot_be_made(
-    deployed_stack: Stack, arguments: tuple[str, ...], settings: dict[str, str], said: str
+    deployed_stack: Stack, arguments: tuple[str, ...], settings: dict[str, str], message: str
 ) -> None:
     """The error names the missing or wrong option or setting."""
     deployed_stack.write_settings(**settings)
     answer = deployed_stack.check(*arguments)
     assert (answer.status, answer.out) == (2, "")
-    assert answer.err == f"oncall: {said}\n"
+    assert answer.err == f"oncall: {message}\n"
 
 
 def test_another_secret(deployed_stack: Stack, sandbox: Sandbox) -> None:
@@ -318,11 +318,11 @@ FAILURES: dict[str, tuple[Answer, str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("answer", "said", "remedy"), FAILURES.values(), ids=FAILURES)
-def test_failures(stack: Stack, answer: Answer, said: str, remedy: str) -> None:
+@pytest.mark.parametrize(("answer", "message", "remedy"), FAILURES.values(), ids=FAILURES)
+def test_failures(stack: Stack, answer: Answer, message: str, remedy: str) -> None:
     """Each failure has its remedy, ends with status 1, and stops further calls."""
     first, second = lines(stack, answer, who=AS_JANE)
-    assert first.startswith(f"problem  GetInfo: {said}")
+    assert first.startswith(f"problem  GetInfo: {message}")
     assert second.startswith("         remedy: ")
     assert remedy in second
 
@@ -339,12 +339,12 @@ def test_401_without_a_useful_date(stack: Stack) -> None:
     """The secret is blamed unless the answer's date is far from this machine's clock."""
     far = format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True)
     stack.write_settings(WEBHOOK_MAX_AGE="none")
-    for date, said in (
+    for date, message in (
         (far, "set this machine's clock"),
         ("soon", "the deployed secret"),
         ("", "the dep"),
     ):
-        assert said in lines(stack, reply(b"{}", 401, {"Date": date}))[1]
+        assert message in lines(stack, reply(b"{}", 401, {"Date": date}))[1]
 
 
 GOOD_INFO = reply(json.dumps(indent.info("oncall-approvals", "0.0.7")).encode())
@@ -389,8 +389,8 @@ def test_another_version(stack: Stack) -> None:
 @pytest.mark.parametrize("bots", [b"{}", b"[]", b'{"resources": [{"id": "another"}]}', b"?"])
 def test_no_bots(stack: Stack, bots: bytes) -> None:
     """If the webhook lists no provider's bot, that is a problem, and no decision is requested."""
-    told = lines(stack, *answers_to_both(GOOD_INFO, reply(bots)), who=AS_JANE)
-    assert told[-2:] == [
+    printed = lines(stack, *answers_to_both(GOOD_INFO, reply(bots)), who=AS_JANE)
+    assert printed[-2:] == [
         "problem  PullUpdate: it lists no provider's bot",
         f"         remedy: see the log: {LOG}",
     ]
@@ -411,16 +411,16 @@ def test_no_bots(stack: Stack, bots: bytes) -> None:
 )
 def test_a_claim_for_something_else(stack: Stack, answer: Answer) -> None:
     """A malformed claim, or one for another request, doesn't count as an approval."""
-    told = lines(stack, *answers_to_both(GOOD_INFO, GOOD_BOTS, answer), who=AS_JANE)
-    assert told[-2].startswith("problem  GetDecision: the claim is wrong: ")
+    printed = lines(stack, *answers_to_both(GOOD_INFO, GOOD_BOTS, answer), who=AS_JANE)
+    assert printed[-2].startswith("problem  GetDecision: the claim is wrong: ")
 
 
 def test_calls_that_fail_later(stack: Stack) -> None:
     """The problem names the call that failed."""
     bad = reply(b"{}", 502)
     for name, answers in (("PullUpdate", [GOOD_INFO]), ("GetDecision", [GOOD_INFO, GOOD_BOTS])):
-        told = lines(stack, *answers_to_both(*answers, bad), who=AS_JANE)
-        assert told[-2].startswith(f"problem  {name}: HTTP 502: ")
+        printed = lines(stack, *answers_to_both(*answers, bad), who=AS_JANE)
+        assert printed[-2].startswith(f"problem  {name}: HTTP 502: ")
 
 
 def test_no_tls_there(deployed_stack: Stack, sandbox: Sandbox) -> None:
@@ -441,7 +441,7 @@ def nobody() -> Iterator[str]:
 def test_nobody_there(tmp_path: Path, nobody: str) -> None:
     """The error says why the address can't be called; the remedy starts a sandbox."""
     oncall = Command(tmp_path, "").by_the_machines_clock()
-    for url, said in (
+    for url, message in (
         (nobody, "refuses the connection: nothing"),
         ("http://a..b/", "can't be called: its host name begins"),
         ("http://hook.example.com/", "can't be called: without https"),
@@ -449,12 +449,12 @@ def test_nobody_there(tmp_path: Path, nobody: str) -> None:
         oncall.environment = {"WEBHOOK_URL": url, "INDENT_WEBHOOK_SECRET": SECRET}
         answer = oncall("check")
         assert answer.status == 1
-        assert f"{url} {said}" in answer.lines[0]
+        assert f"{url} {message}" in answer.lines[0]
         assert "`make up`, then `. .sandbox/env`" in answer.lines[1]
 
 
 @pytest.mark.parametrize(
-    ("cause", "said", "remedy"),
+    ("cause", "message", "remedy"),
     [
         (ssl.SSLCertVerificationError(), "has a certificate that this machine does", "proxy"),
         (
@@ -469,12 +469,12 @@ def test_nobody_there(tmp_path: Path, nobody: str) -> None:
         (ResponseTooLargeError(), "answers with more than a webhook would", "webhook_url"),
     ],
 )
-def test_ways_not_to_answer(cause: Exception, said: str, remedy: str) -> None:
+def test_ways_not_to_answer(cause: Exception, message: str, remedy: str) -> None:
     """Each kind of network failure has its message and remedy."""
     error = SendError("")
     error.__cause__ = cause
     step = unreachable("GetInfo", error, Target("https://x/", SECRET, "dev"))
-    assert f"https://x/ {said}" in step.text
+    assert f"https://x/ {message}" in step.text
     assert remedy in step.remedy
 
 

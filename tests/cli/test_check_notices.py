@@ -97,15 +97,15 @@ def test_receivers_that_refuse(
     monkeypatch.setattr(check_notices, "SECONDS", 0.5)
     with Scripted(answer) as server:
         beside.environment["NOTIFY_SLACK_URL"] = f"{server.url}/h1dd3n"
-        said = beside(*CHECK)
+        printed = beside(*CHECK)
         assert len(server.requests) == 1
         assert not beside(*CHECK, "--json").json["ok"]
-    assert said.status == 1
-    *_, line, remedy = said.lines
+    assert printed.status == 1
+    *_, line, remedy = printed.lines
     failed = f"problem  NOTIFY_SLACK_URL: the test notice to 127.0.0.1 failed: {problem}"
     assert line == failed
     assert remedy.startswith("         remedy: run `. .sandbox/env` again")
-    assert "h1dd3n" not in said.out
+    assert "h1dd3n" not in printed.out
 
 
 def test_a_slow_receiver(beside: Command, server: Scripted) -> None:

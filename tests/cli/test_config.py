@@ -133,7 +133,7 @@ def test_nothing_is_needed_to_decide_offline(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environment", "said"),
+    ("environment", "message"),
     [
         ({"INCIDENTIO_API_KEY": ""}, "INCIDENTIO_API_KEY or PAGERDUTY_KEY or"),
         ({"INCIDENTIO_API_KEY": ""}, "export it, or run `. .sandbox/env` while `make up` runs"),
@@ -144,12 +144,12 @@ def test_nothing_is_needed_to_decide_offline(tmp_path: Path) -> None:
     ],
 )
 def test_settings_that_are_missing_or_wrong(
-    tmp_path: Path, environment: dict[str, str], said: str
+    tmp_path: Path, environment: dict[str, str], message: str
 ) -> None:
     """The error names the setting, and never a secret's value."""
     with pytest.raises(CommandError) as refused:
         read(tmp_path, environment=environment)
-    assert said in str(refused.value)
+    assert message in str(refused.value)
     assert "k3y" not in str(refused.value)
 
 
@@ -185,12 +185,12 @@ def test_all_problems_are_reported_together(project: Path) -> None:
             },
         )
     assert str(of_environment.value).startswith("the environment has 3 problems:\n")
-    for said in (
+    for ending in (
         "run `unset AUTO_APPROVAL_SCHEDULES` or `unset AUTO_APPROVAL_POLICY`",
         "for example, run `export JSM_EMAIL=bot@example.com`",
         "for example, run `export AUTO_APPROVAL_DRY_RUN=false`",
     ):
-        assert any(line.endswith(said) for line in str(of_environment.value).splitlines())
+        assert any(line.endswith(ending) for line in str(of_environment.value).splitlines())
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_a_wrong_policy(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "said"),
+    ("name", "text", "message"),
     [
         ("Pulumi.prod.yaml", "config: [", "Pulumi.prod.yaml can't be read in line 1: "),
         ("Pulumi.prod.yaml", "[" * 1000, "Pulumi.prod.yaml can't be read: "),
@@ -233,10 +233,10 @@ def test_a_wrong_policy(project: Path) -> None:
         ),
     ],
 )
-def test_files_that_cannot_be_read(project: Path, name: str, text: str, said: str) -> None:
+def test_files_that_cannot_be_read(project: Path, name: str, text: str, message: str) -> None:
     """The error names the file."""
     (project / name).write_text(text, encoding="utf-8")
-    with pytest.raises(CommandError, match=said):
+    with pytest.raises(CommandError, match=message):
         read(project, "prod")
 
 

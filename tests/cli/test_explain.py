@@ -154,18 +154,18 @@ def test_json_holds_the_tree_and_the_record(oncall: Command) -> None:
         "--json",
     )
     assert answer.status == 0
-    said = answer.json
-    assert said.keys() == {
+    data = answer.json
+    assert data.keys() == {
         *("approved", "why", "duration", "until", "open_to_any_duty", "notes", "tree", "record"),
         "policy",
     }
-    assert said["open_to_any_duty"] == [OPEN]
-    assert (said["approved"], said["duration"]) == (True, "30m0s")
-    assert said["until"] == "2026-03-04T12:30:00.000Z"
-    assert said["why"] == "Incident Lead of INC-1 (incident.io) for as long as the incident is live"
-    assert said["tree"]["mark"] == "yes"
-    assert said["record"]["requester"] == JANE
-    (again,) = replay([said["record"]], DEFAULT)
+    assert data["open_to_any_duty"] == [OPEN]
+    assert (data["approved"], data["duration"]) == (True, "30m0s")
+    assert data["until"] == "2026-03-04T12:30:00.000Z"
+    assert data["why"] == "Incident Lead of INC-1 (incident.io) for as long as the incident is live"
+    assert data["tree"]["mark"] == "yes"
+    assert data["record"]["requester"] == JANE
+    (again,) = replay([data["record"]], DEFAULT)
     assert (again.problem, again.differences) == ("", ())
 
 
@@ -173,7 +173,7 @@ def test_json_holds_the_tree_and_the_record(oncall: Command) -> None:
 def test_settings_that_name_nothing(oncall: Command, command: list[str]) -> None:
     """A warning says what any duty opens, unless settings narrow it for this resource."""
 
-    def said(**settings: str) -> list[str]:
+    def warnings_for(**settings: str) -> list[str]:
         oncall.environment |= {f"AUTO_APPROVAL_{key}": value for key, value in settings.items()}
         shown = oncall(*command, DATABASE, *PROD).out
         found: list[str] = oncall(*command, DATABASE, *PROD, "--json").json["open_to_any_duty"]
@@ -181,14 +181,14 @@ def test_settings_that_name_nothing(oncall: Command, command: list[str]) -> None
         assert ("anybody who" in shown) is bool(found)
         return found
 
-    assert said() == [OPEN]
-    assert said(DRY_RUN="true") == [OPEN.replace("opens any", "would open any")]
-    assert said(DRY_RUN="", RESOURCE_LABELS="Env=Prod") == [
+    assert warnings_for() == [OPEN]
+    assert warnings_for(DRY_RUN="true") == [OPEN.replace("opens any", "would open any")]
+    assert warnings_for(DRY_RUN="", RESOURCE_LABELS="Env=Prod") == [
         OPEN.replace("any resource", "every resource labelled Env=Prod")
     ]
-    assert said(RESOURCE_LABELS="Env=Dev") == []
-    assert said(RESOURCE_LABELS="", INCIDENTIO_ROLES="lead") == []
-    assert said(INCIDENTIO_ROLES="", SCHEDULES="DBA") == []
+    assert warnings_for(RESOURCE_LABELS="Env=Dev") == []
+    assert warnings_for(RESOURCE_LABELS="", INCIDENTIO_ROLES="lead") == []
+    assert warnings_for(INCIDENTIO_ROLES="", SCHEDULES="DBA") == []
 
 
 def test_as_of_another_time(oncall: Command) -> None:
@@ -235,8 +235,8 @@ def notes(oncall: Command, who: str, *arguments: str) -> list[str]:
     answer = oncall("explain", "--as", who, "--resource", DATABASE, "--json", *arguments)
     assert answer.status == 1
     assert API_KEY not in answer.out
-    told: list[str] = answer.json["notes"]
-    return told
+    result: list[str] = answer.json["notes"]
+    return result
 
 
 @pytest.mark.parametrize(
@@ -301,9 +301,9 @@ def test_who_is_on_duty_is_not_known(oncall: Command, double: IncidentIO, why: s
     else:
         double.put_on_shift("Production", double.add_person("Ghost", None))
         double.fail("/v2/users", faults.Status(403))
-    said = f"could not look up whether incident.io has a user with the e-mail {NORA}: "
+    message = f"could not look up whether incident.io has a user with the e-mail {NORA}: "
     (note,) = notes(oncall, NORA)
-    assert note.startswith(f"{said}answered 403")
+    assert note.startswith(f"{message}answered 403")
 
 
 def test_a_provider_that_is_not_searched(oncall: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -395,10 +395,10 @@ def test_people_without_an_email(oncall: Command, double: IncidentIO) -> None:
     """The number of people without an e-mail is shown, but nobody's name."""
     double.put_on_shift("Production", double.add_person("Ghost", None))
     answer = oncall("explain", "--as", NORA, "--resource", DATABASE)
-    said = "1 of 3 people on duty at incident.io shows no e-mail"
+    message = "1 of 3 people on duty at incident.io shows no e-mail"
     nothing = "is not on call and holds no incident role"
-    assert answer.lines[1] == f"|- why: {NORA} {nothing}; {said}"
-    assert f"|  `- {said}, so they cannot be matched" in answer.lines
+    assert answer.lines[1] == f"|- why: {NORA} {nothing}; {message}"
+    assert f"|  `- {message}, so they cannot be matched" in answer.lines
     record = oncall("explain", "--as", NORA, "--resource", DATABASE, "--json").json["record"]
     assert record["without_email"] == {"incidentio": {"people": 1, "of": 3}}
 
@@ -419,8 +419,8 @@ def test_a_provider_that_is_not_asked(oncall: Command) -> None:
     )
     answer = oncall("explain", "--as", NORA, "--resource", DATABASE, *PROD, "--policy", policy)
     assert answer.status == 1
-    said = "the policy names Opsgenie, which is not asked because OPSGENIE_KEY is not set"
-    assert said in answer.out
+    message = "the policy names Opsgenie, which is not asked because OPSGENIE_KEY is not set"
+    assert message in answer.out
 
 
 def test_nobody_elses_address_is_printed(oncall: Command) -> None:
@@ -432,7 +432,7 @@ def test_nobody_elses_address_is_printed(oncall: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--as", "jane", "--resource", DATABASE], "'jane' isn't an e-mail address"),
         (["--as", JANE, "--resource", "db-1"], "'db-1' isn't KIND:ID"),
@@ -456,15 +456,15 @@ def test_nobody_elses_address_is_printed(oncall: Command) -> None:
     ],
 )
 def test_what_cannot_be_read(
-    oncall: Command, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+    oncall: Command, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     """A wrong argument is an error with status 2 that refers to --help."""
     with pytest.raises(SystemExit) as ended:
         oncall("explain", *arguments)
     assert ended.value.code == 2
-    told = capsys.readouterr().err
-    assert said in told
-    assert told.endswith("; see `oncall explain --help`\n")
+    output = capsys.readouterr().err
+    assert message in output
+    assert output.endswith("; see `oncall explain --help`\n")
 
 
 def test_now_is_the_moment_of_the_decision(oncall: Command) -> None:

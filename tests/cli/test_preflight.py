@@ -78,14 +78,14 @@ def test_naming_the_one_shuts_out_the_other(oncall: Command) -> None:
 def test_roles_have_no_end(oncall: Command) -> None:
     """If access ends with the shift, a note says that incident roles open nothing."""
     oncall.environment["AUTO_APPROVAL_END_WITH_SHIFT"] = "15m"
-    said = (
+    message = (
         "AUTO_APPROVAL_END_WITH_SHIFT is set: incident roles open nothing, since they have no end"
     )
-    assert any(said in line for line in all_checked(oncall))
+    assert any(message in line for line in all_checked(oncall))
     assert any(
-        f"{said}, so nobody is approved" in line for line in all_checked(oncall, roles="lead")
+        f"{message}, so nobody is approved" in line for line in all_checked(oncall, roles="lead")
     )
-    assert not any(said in line for line in all_checked(oncall, schedules="Production"))
+    assert not any(message in line for line in all_checked(oncall, schedules="Production"))
 
 
 def test_names_that_are_there(oncall: Command, double: IncidentIO) -> None:
@@ -161,7 +161,7 @@ def test_somebody_without_an_email(oncall: Command, double: IncidentIO) -> None:
     """Somebody on duty without an e-mail is a problem, with remedies."""
     ghost = double.add_person("Ghost", None)
     double.put_on_shift("Production", ghost)
-    said = (
+    message = (
         "1 of 2 people on duty at incident.io shows no e-mail, so they cannot be approved: give "
         "each of these users an e-mail in incident.io, and take deactivated ones off the schedules "
         "and roles"
@@ -172,10 +172,10 @@ def test_somebody_without_an_email(oncall: Command, double: IncidentIO) -> None:
         "To let them count by id, write in a policy file: "
         f'`identities: {{incidentio: {{"{ghost.id}": THEIR_EMAIL}}}}`'
     )
-    assert checked(oncall, schedules="Production") == [f"problem  {said}", found, by_id]
+    assert checked(oncall, schedules="Production") == [f"problem  {message}", found, by_id]
     double.take_off_shift("Production", OMAR)
     assert checked(oncall, schedules="Production") == [
-        f"problem  {said.replace('1 of 2 people', 'the only person')}",
+        f"problem  {message.replace('1 of 2 people', 'the only person')}",
         found,
         (
             "note     default rule: nobody on call for Production (incident.io) right now has a "
@@ -344,11 +344,12 @@ def test_a_key_that_is_not_valid(oncall: Command, names: str) -> None:
 def test_a_firewall_that_refuses(oncall: Command, double: IncidentIO) -> None:
     """If a firewall answers instead of the provider, the key isn't blamed."""
     double.fail("/", faults.Status(401, b"<html>"))
-    said = "a firewall or proxy in front of 127.0.0.1 refused the request (401)"
+    message = "a firewall or proxy in front of 127.0.0.1 refused the request (401)"
     lines = checked(oncall)
     assert lines
     assert all(
-        re.fullmatch(rf"problem  no answer from [^:]+: {re.escape(said)}", each) for each in lines
+        re.fullmatch(rf"problem  no answer from [^:]+: {re.escape(message)}", each)
+        for each in lines
     )
 
 
@@ -432,8 +433,8 @@ def test_rules_without_a_key(oncall: Command, double: IncidentIO) -> None:
     )
     answer = oncall("preflight", "--policy", policy)
     assert answer.status == 1
-    said = "names JSM Operations, which is not asked because JSM_API_TOKEN is not set"
-    assert f'problem  rule "R" {said}' in answer.lines
+    message = "names JSM Operations, which is not asked because JSM_API_TOKEN is not set"
+    assert f'problem  rule "R" {message}' in answer.lines
 
 
 def test_roles_that_nobody_lists(oncall: Command, opsgenie: Opsgenie) -> None:
@@ -453,10 +454,10 @@ def test_json(oncall: Command, double: IncidentIO) -> None:
     double.fail("/v2/schedules", faults.Status(500))
     answer = oncall("preflight", "--json")
     assert answer.status == 1
-    said = answer.json
-    assert said.keys() == {"ok", "checks", "policy"}
-    assert said["ok"] is False
-    check, note = said["checks"]
+    data = answer.json
+    assert data.keys() == {"ok", "checks", "policy"}
+    assert data["ok"] is False
+    check, note = data["checks"]
     assert note == {"level": "note", "text": OPEN}
     assert check["level"] == "problem"
     assert check["text"].startswith("no answer from incident.io schedules: answered 500")

@@ -73,9 +73,9 @@ def test_json(dba: Command) -> None:
     policy = dba.write("strict.yaml", STRICT)
     answer = dba("replay", "-", "--policy", policy, "--json", stdin=lines(*records))
     assert answer.status == 1
-    said = answer.json
-    assert said.keys() == {"policy", "same", "different", "undecided", "unreadable", "gaps"}
-    (different,), (undecided,) = said["different"], said["undecided"]
+    data = answer.json
+    assert data.keys() == {"policy", "same", "different", "undecided", "unreadable", "gaps"}
+    (different,), (undecided,) = data["different"], data["undecided"]
     named = {
         "call": "c-1",
         "number": 0,
@@ -128,8 +128,8 @@ def test_lines_that_cannot_be_read_are_counted(dba: Command) -> None:
         "1 line could not be read: cut off, damaged, or in an older form",
     ]
     none = dba("replay", "-", stdin=json.dumps(odd))
-    said = "1 line could not be read: cut off, damaged, or in an older form"
-    assert none == (2, "", f"oncall: stdin has no decisions; {said}\n")
+    message = "1 line could not be read: cut off, damaged, or in an older form"
+    assert none == (2, "", f"oncall: stdin has no decisions; {message}\n")
 
 
 NONE_OF_OURS = (

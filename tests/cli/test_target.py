@@ -34,7 +34,7 @@ def test_the_cli_is_asked_for_outputs_and_the_secret(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "err", "said"),
+    ("command", "err", "message"),
     [
         (
             "config",
@@ -58,13 +58,13 @@ def test_the_cli_is_asked_for_outputs_and_the_secret(stack: Stack) -> None:
         ("stack", "", "`pulumi stack output --json --stack dev` failed; run it to see why"),
     ],
 )
-def test_what_the_cli_refuses(stack: Stack, command: str, err: str, said: str) -> None:
+def test_what_the_cli_refuses(stack: Stack, command: str, err: str, message: str) -> None:
     """If Pulumi fails, one line names the remedy, the status is 2, and nothing is called."""
     stack.set_answer(command, err=err, code=255)
     answer = stack.check()
     assert (answer.status, answer.out) == (2, "")
     assert answer.err.startswith("oncall: ")
-    assert said in answer.err
+    assert message in answer.err
     assert len(answer.err.splitlines()) == 1
 
 
@@ -183,5 +183,5 @@ def test_a_user_in_the_url_is_not_printed(oncall: Command, user: str) -> None:
         "INDENT_WEBHOOK_SECRET": SECRET,
     }
     answer = oncall("check", "--json")
-    said = "oncall: WEBHOOK_URL has a user before its host: leave that out\n"
-    assert answer == (2, "", said)
+    message = "oncall: WEBHOOK_URL has a user before its host: leave that out\n"
+    assert answer == (2, "", message)

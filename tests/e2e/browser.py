@@ -1,6 +1,6 @@
 """A real Chromium, driven by the W3C WebDriver protocol over plain HTTP.
 
-Protocol: "WebDriver" (W3C), whose driver waits for an element by itself: no test sleeps.
+The driver itself waits for elements, so no test sleeps.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TRIES = 5
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 _ARGUMENTS = (
     "--headless=new",
-    "--no-sandbox",  # which root, in a container, cannot have
+    "--no-sandbox",  # which doesn't work as root in a container
     "--disable-gpu",
     "--disable-quic",
     "--disable-dev-shm-usage",
@@ -82,7 +82,7 @@ class Browser:
         """Find the first element, and wait until there is one.
 
         Raises:
-            WebDriverError: none comes in time.
+            WebDriverError: there is none in time.
         """
         element = self("POST", "/element", using="xpath", value=xpath)
         return Element(self, element[_ELEMENT])
@@ -165,7 +165,7 @@ def missing_browser() -> str:
 def _start_driver(stack: ExitStack, environment: Mapping[str, str]) -> int:
     """Start a driver, and return its port.
 
-    It takes a free port of IPv4 and wants the same of IPv6: where that is taken, it ends.
+    The driver ends if its port is free in IPv4 but taken in IPv6.
     """
     output: list[str] = []
     for _ in range(_TRIES):

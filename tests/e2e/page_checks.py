@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.e2e.browser import Browser
 
-# Texts whose contrast with their background is under WCAG's level AA: 4.5, for large text 3.
+# Texts with a contrast below WCAG's level AA: 4.5, or 3 for large text.
 _LOW_CONTRAST = """
 const channels = (color) => (color.match(/[\\d.]+/g) || []).map(Number);
 const luminance = ([r, g, b]) => [r, g, b].reduce((sum, channel, i) => {

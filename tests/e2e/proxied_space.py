@@ -27,9 +27,9 @@ class Proxy(Double):
     """Passes every call on to a webhook.
 
     Attributes:
-        body: changes the body of a call; its signature stays what it was.
+        body: changes the body of a call, but not its signature.
         claims: changes the claims of an answer.
-        answered: the claims that the webhook made, answer by answer.
+        answered: the webhook's claims, one list per answer.
     """
 
     def __init__(self, url: str) -> None:

@@ -39,8 +39,8 @@ class Running:
     """A sandbox with all of its servers.
 
     Attributes:
-        servers: the address of each by its name, with a credential that is in the path.
-        secrets: what nobody else may read.
+        servers: the address of each server by name, with any credential in its path.
+        secrets: the values that must not leak.
     """
 
     sandbox: Sandbox

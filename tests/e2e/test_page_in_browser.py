@@ -379,7 +379,7 @@ def test_screen_readers_find_their_way(browser: Browser) -> None:
     assert structure(browser) == {"skipped": [], "titles": 1, "duplicates": [], "dangling": []}
     landmarks = "return [...document.querySelectorAll('body > *, nav')].map((e) => e.localName)"
     assert browser.script(landmarks) == ["a", "header", "nav", "main", "footer"]
-    for _ in range(2):  # of the same person, for the same resource
+    for _ in range(2):  # by the same person, for the same resource
         browser.find(button("Request access")).click()
         timeline(browser, "Granted until")
     titles = ("Request access", "Requests", "Policy in force", "On duty now")

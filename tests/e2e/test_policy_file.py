@@ -96,7 +96,7 @@ def test_function_decides_by_the_file(project: Path) -> None:
             "for as long as the incident is live"
         )
         assert ask(sandbox, JANE) == [(lead, "1h0m0s")]
-        # Decoys: another name, the innermost tier, roles that are not named, nobody.
+        # Not approved: people without a duty that counts, another resource, tier 0.
         for who in (RITA, DAN, NORA):
             assert ask(sandbox, who) == []
         assert ask(sandbox, OMAR, name="test-db") == []

@@ -50,7 +50,7 @@ def test_no_concurrency_shuts_the_url(start: Start) -> None:
 def test_unreadable_secret_is_a_503_until_it_is_back(start: Start) -> None:
     """After a missing secret is restored, the function reads it within seconds.
 
-    The same stack has AUTO_APPROVAL_DURATION=3: it approves for 3h0m0s.
+    The stack also sets AUTO_APPROVAL_DURATION=3, so it approves for 3h0m0s.
     """
     sandbox, webhook = start(AUTO_APPROVAL_DURATION="3")
     secrets, arn = sandbox.aws.client("secretsmanager"), sandbox.deployment.outputs["secret_arn"]

@@ -60,10 +60,7 @@ def proxy(sandbox: Sandbox) -> Iterator[Proxy]:
 def space(
     request: pytest.FixtureRequest, sandbox: Sandbox, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Space]:
-    """A space that calls the webhook twice, with a long timeout, and whose script runs as Jane.
-
-    It is Jane, who is on duty, that asks it.
-    """
+    """A space that calls the webhook twice, with a long timeout, and whose script runs as Jane."""
     timeout = getattr(request, "param", PATIENCE)
     with space_asking(
         f"{proxy.url}/", sandbox.webhook_secret, timeout=timeout, pauses=(0,)

@@ -18,9 +18,9 @@ from handler.durations import format_instant
 from sandbox.lambda_url.event import Request, Response, to_event, to_response
 from sandbox.lambda_url.server import Endpoint, _Server
 
-PATIENCE = 60.0  # seconds until a call that is not answered fails its test
+PATIENCE = 60.0  # seconds until an unanswered call fails its test
 JSON = {"Content-Type": "application/json"}
-BINARY = {"Content-Type": "application/octet-stream"}  # which a function URL passes on as base64
+BINARY = {"Content-Type": "application/octet-stream"}  # a function URL encodes it as base64
 NOTHING: dict[str, Any] = {"status": {"code": 0}, "claims": []}
 
 
@@ -100,7 +100,7 @@ def in_process(app: App) -> Callable[[Request], Response]:
 def served(app: App) -> Iterator[str]:
     """Serve an app in process, and give its URL."""
     limits = {"most_bytes": Endpoint.most_bytes, "too_large": Endpoint.too_large}
-    with _Server(SimpleNamespace(answer=in_process(app), **limits)) as server:  # type: ignore[arg-type] # all that it uses
+    with _Server(SimpleNamespace(answer=in_process(app), **limits)) as server:  # type: ignore[arg-type] # it uses nothing else
         yield server.url
 
 

@@ -54,17 +54,17 @@ class HeldCall:
 class AwsProxy:
     """The local AWS on another port, for as long as the context lasts.
 
-    A call has the name of its operation (`PutSecretValue`) or, where AWS goes by paths, method and
-    path (`POST /2015-03-31/functions`); of a bucket, with what is read of it (`GET /b?tagging`).
+    A call's name is its operation (`PutSecretValue`) or, for services with paths, its method and
+    path (`POST /2015-03-31/functions`); for a bucket, with the query (`GET /b?tagging`).
 
-    Moto has one account, and ignores who a call says has to own a bucket. The proxy answers as S3
-    does: 403 where that is somebody else, and for buckets of others in any case.
+    Moto has one account, and ignores the expected owner of a bucket. Like S3, the proxy answers
+    403 if the bucket has another owner than expected, or belongs to another account.
 
     Attributes:
-        endpoint: where it answers.
+        endpoint: its address.
         calls: every call, by its name.
         foreign_buckets: the names of buckets that belong to another account.
-        calls_without_owner: the calls for one of those that don't say who has to own it.
+        calls_without_owner: the calls for such a bucket without an expected owner.
     """
 
     def __init__(self, aws: Aws) -> None:

@@ -43,7 +43,7 @@ class Command:
                 stdout=self._out,
                 stderr=self._err,
                 pass_fds=[end],
-                # Ctrl-C in the terminal ends the test, and the test ends this.
+                # Ctrl-C must reach only the test, which then ends this process.
                 start_new_session=True,
             )
         os.close(end)

@@ -46,7 +46,7 @@ class PulumiProject:
         """The CLI reaches AWS at `endpoint`, by default the local AWS's own."""
         self.aws = aws
         self.folder = folder / "project"
-        self.transcript: list[str] = []  # all that the commands printed
+        self.transcript: list[str] = []  # everything that the commands printed
         for new_folder in (self.folder, folder / "home", folder / "state", folder / "bin"):
             new_folder.mkdir()
         project_with_code_in(self.folder)
@@ -140,7 +140,7 @@ class PulumiProject:
     ) -> Iterator[Webhook]:
         """Serve the stack's current function in AWS, and call it.
 
-        While an update runs, `function` is what the state said of it before.
+        While an update runs, `function` is what it was before, according to the state.
         """
         with self.function_url(log, function) as url:
             yield Webhook(secret, over_http(url))

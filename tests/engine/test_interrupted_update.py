@@ -166,8 +166,7 @@ def _alike(value: Any, stack: str) -> Any:  # noqa: ANN401 - any property
     if isinstance(value, list):
         return [_alike(item, stack) for item in value]
     if isinstance(value, dict):
-        # What is secret is encrypted anew each time; the code has a hash, and after a refresh no
-        # more than that.
+        # Secrets are encrypted again each time; after a refresh the code has only a hash.
         return {
             key: "*" if key in {"ciphertext", "assets"} else _alike(item, stack)
             for key, item in value.items()

@@ -47,7 +47,7 @@ def test_refused_config_changes_nothing(
 ) -> None:
     """The error is printed once, and nothing is changed or deleted.
 
-    A program that ends well and registers nothing would have the whole stack deleted.
+    If the program succeeded without registering resources, Pulumi would delete the stack.
     """
     changes: list[str] = []
     with proxy.observed(changes.append):

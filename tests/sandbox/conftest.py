@@ -1,4 +1,4 @@
-"""A space with a webhook, the page of it, and a PagerDuty account."""
+"""A space with a webhook, its page, and a PagerDuty account."""
 
 from __future__ import annotations
 

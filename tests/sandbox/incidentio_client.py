@@ -1,6 +1,6 @@
 """incident.io's own client, `incident-io` on PyPI; each call asserts the type of its answer.
 
-It takes a second to import: import this module where a test runs, not where tests are collected.
+Importing it takes a second, so import this module inside a test.
 """
 
 from __future__ import annotations

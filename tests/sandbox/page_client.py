@@ -27,7 +27,7 @@ _TAGS = re.compile(r"<[^>]*>")
 
 
 def demo_organisation(now: Callable[[], datetime]) -> Organisation:
-    """The demo's people, Omar on a schedule, and an incident of Rita's that Jane leads."""
+    """The demo's people, with Omar on shift and Jane leading an incident that Rita declared."""
     organisation = Organisation(now)
     for email, name in PEOPLE.items():
         organisation.add_person(name, email)

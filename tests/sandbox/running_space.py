@@ -27,8 +27,8 @@ class FakeWebhook(Double):
     """A webhook that verifies signatures.
 
     Attributes:
-        claims: makes its claims out of the events that it is asked about; by default none.
-        bots: the resources that it gives to PullUpdate.
+        claims: makes its claims from the events of a call; by default none.
+        bots: the resources that it returns for PullUpdate.
     """
 
     def __init__(self, clock: ManualClock) -> None:

@@ -80,7 +80,7 @@ def test_up_runs_all_until_it_is_interrupted(
 ) -> None:
     """`up` prints what runs and where, writes `.sandbox/env`, and Ctrl-C ends everything.
 
-    Nor do broken files of AWS in somebody's home keep it from deploying, to the stack's region.
+    It deploys to the stack's region, even if the AWS files in the home folder are broken.
     """
     roles = "lead, Comander"
     root = project_with_code_in(
@@ -191,7 +191,7 @@ def test_up_ends_with_its_terminal(
 ) -> None:
     """SIGHUP ends `up`, which keeps the env file of a sandbox that was started later.
 
-    What `pulumi preview` would warn of, here a setting without effect, is shown as a note.
+    Warnings of `pulumi preview`, here a setting without effect, are shown as notes.
     """
     project_in(here, INCIDENTIO_APPROVE_PARTICIPANTS="true", AUTO_APPROVAL_SCHEDULES="DBA")
     file, describe = here / env_file.FILE, commands._describe
@@ -200,7 +200,7 @@ def test_up_ends_with_its_terminal(
     def describe_and_hang_up(*arguments: object, verbose: bool) -> None:  # noqa: ARG001 - as there
         describe(*arguments, verbose=False)  # type: ignore[arg-type] # passed on as they came
         env_file.write(file, later)
-        assert signal.getsignal(signal.SIGHUP) is not signal.SIG_DFL  # that would end pytest
+        assert signal.getsignal(signal.SIGHUP) is not signal.SIG_DFL  # it would end pytest
         os.kill(os.getpid(), signal.SIGHUP)
 
     monkeypatch.setattr(commands, "_describe", describe_and_hang_up)
@@ -217,7 +217,7 @@ def test_live_up_asks_the_real_provider(
 ) -> None:
     """With --live and a key, the configured provider is asked; SIGTERM ends `up`.
 
-    One on the Internet is asked through the machine's proxy; this machine itself never is.
+    A provider on the Internet is called through the machine's proxy, a local one directly.
     """
     file, describe, pages = here / env_file.FILE, commands._describe, []
 
@@ -227,14 +227,14 @@ def test_live_up_asks_the_real_provider(
         assert commands.main(["send", *JANE_ASKS]) == 0
         # Nora has no duty at incident.io, so the answer needs PagerDuty as well.
         assert commands.main(["send", *JANE_ASKS, "--as", "nora@example.com"]) == 0
-        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL  # that would end pytest
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL  # it would end pytest
         os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(commands, "_describe", describe_send_and_end)
     monkeypatch.setenv("INCIDENTIO_API_KEY", LIVE_KEY)
     monkeypatch.setenv("PAGERDUTY_KEY", f"{LIVE_KEY}-of-pagerduty")
     monkeypatch.setenv("PAGERDUTY_BASE_URL", "https://api.pagerduty.test")
-    (here / "cli").symlink_to(ROOT / "cli")  # what goes through a proxy is in there
+    (here / "cli").symlink_to(ROOT / "cli")  # proxies are handled there
     with IncidentIO(LIVE_KEY) as vendor, Scripted(reply(status=403)) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         vendor.add_person("Jane", "jane@example.com")

@@ -1,6 +1,6 @@
 """What all doubles share: HTTP answers, recorded calls, and faults on demand.
 
-That the faults are what they are called is shown by what the handler says of each.
+The handler's tests show that each fault has the effect that its name says.
 """
 
 from __future__ import annotations

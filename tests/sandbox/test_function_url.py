@@ -370,7 +370,7 @@ REASONS = {
 def test_failed_call_is_a_bad_gateway(start: Start, what: str) -> None:
     """If the handler fails in any way, the call gets 502, and the next one 200.
 
-    The log says what it was; the answer does not.
+    The log has the cause, the answer doesn't.
     """
     lines: list[str] = []
     # The timeout for the case that hangs; the others end at once.
@@ -518,7 +518,7 @@ def test_close_in_the_middle_of_calls_leaves_nothing_running(
 ) -> None:
     """Closing ends all children, threads, connections and files.
 
-    Callers and their threads are the test's own.
+    The remaining threads are those of the test's callers.
     """
     before = set(threading.enumerate())
     function = start(WAITING)

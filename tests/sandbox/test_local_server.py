@@ -184,7 +184,7 @@ def test_closing_ends_all(server: LocalServer) -> None:
 def test_a_defect_is_shown(server: LocalServer, capfd: pytest.CaptureFixture[str]) -> None:
     """After a bug the client is disconnected, a traceback printed, and the next client served.
 
-    What the client sent cannot steer the terminal.
+    Control characters from the client are escaped.
     """
     assert send(server, "POST /defect\x1b[2J\x07 HTTP/1.1\r\nHost: OWN\r\n") == b""
     assert status(send(server, "POST / HTTP/1.1\r\nHost: OWN\r\n")) == 200

@@ -77,8 +77,8 @@ def _lines(text: str) -> list[str]:
 def test_demo_prints_what_the_readme_shows_on_any_machine(tmp_path: Path) -> None:
     """The demo prints the README's lines, in order, in this environment.
 
-    All of these settings are in the environment at once. The example's request from code succeeds,
-    no secret is printed, and no file stays.
+    All of these settings are in the environment at once. The request from code succeeds, no secret
+    is printed, and no file is left.
     """
     home, folder, temporary = broken_home_in(tmp_path), tmp_path / "project", tmp_path / "tmp"
     folder.mkdir()

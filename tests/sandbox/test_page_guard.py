@@ -1,6 +1,6 @@
 """Who may call the page, and what its answers allow a browser.
 
-`test_local_server.py` has every Host, Origin and path that the server refuses.
+`test_local_server.py` tests every Host, Origin and path that the server refuses.
 """
 
 from __future__ import annotations

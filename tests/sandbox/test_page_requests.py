@@ -179,7 +179,7 @@ def test_forms_that_are_refused(
 def test_a_reload_sends_nothing(space: Space, client: PageClient) -> None:
     """Every form leads to an address that can be reloaded, with its problem.
 
-    Of problems that nobody looks at any more, the oldest are forgotten.
+    Only a limited number of problems is kept, the newest.
     """
     first = client.send("/requests", {"who": JANE})
     for _ in range(2):

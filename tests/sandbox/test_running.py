@@ -160,8 +160,8 @@ def test_stack_without_a_region_is_refused(tmp_path: Path, line: str, problem: s
 def test_nothing_is_left(tmp_path: Path) -> None:
     """After the sandbox ends, or fails to start, no child, thread or port is left.
 
-    A config that the program refuses is found on entering, when double and AWS already run. The
-    bucket and the key that `make bootstrap` made are in AWS: the sandbox makes its own.
+    If the program refuses the config, the double and AWS are already running. The sandbox creates
+    the bucket and the key that `make bootstrap` would have created.
     """
     before = set(threading.enumerate())
     project_in(

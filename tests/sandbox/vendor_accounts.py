@@ -43,7 +43,7 @@ def request(
 ) -> tuple[int, Any, HTTPMessage]:
     """Send one GET on its own connection, and return status, JSON (or None) and headers.
 
-    A list in the query is a repeated parameter whose name ends with brackets.
+    A list in the query becomes a repeated parameter whose name ends with brackets.
     """
     pairs = {
         f"{name}[]" if isinstance(value, list) else name: value for name, value in query.items()

@@ -47,7 +47,7 @@ class _Server(ThreadingHTTPServer):
 class ScriptedApi:
     """A local server for as long as the context lasts; each request gets the next response.
 
-    The last one is repeated for all further requests.
+    The last response is repeated for all further requests.
     """
 
     def __init__(self) -> None:
@@ -86,7 +86,7 @@ class ScriptedApi:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             timeout = 5
-            wbufsize = -1  # head and body in one packet, or the client waits for the second
+            wbufsize = -1  # head and body in one packet, so the client doesn't wait
 
             def setup(self) -> None:
                 api.connections += 1

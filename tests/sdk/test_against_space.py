@@ -96,7 +96,7 @@ def test_nobody_approves_their_own_request(jane: IndentAPI) -> None:
 
 
 def test_a_wrong_token(space: Space) -> None:
-    """A token that the space did not issue is an authentication error."""
+    """A token that the space didn't issue raises an authentication error."""
     with (
         IndentAPI("acmecorp", "wrong", base_url=space.url) as stranger,
         pytest.raises(indentapi.AuthenticationError),

@@ -91,7 +91,7 @@ def test_unknown_names_are_found_early(text: str) -> None:
 
             @requires_approval(reason=reason, resources=resources)
             def reset_wrongly(user_id: int) -> None:
-                """Never decorated."""
+                """A function that can't be decorated."""
 
 
 @pytest.mark.parametrize(

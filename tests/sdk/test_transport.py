@@ -252,7 +252,7 @@ def test_proxies_do_not_get_local_calls(api: ScriptedApi, monkeypatch: pytest.Mo
 
 
 def test_an_empty_answer_is_fine(api: ScriptedApi, indent: IndentAPI) -> None:
-    """A delete may be answered without a body."""
+    """An answer without a body is accepted."""
     api.respond_with(Response(None, 204))
     indent.petition.delete("p")
     assert api.targets() == ["DELETE /spaces/acmecorp/petitions/p"]

@@ -1,6 +1,6 @@
 """The public API as users write it, checked by mypy and never run.
 
-Each `type: ignore` is a mistake that the types must find; mypy reports a needless one.
+Each `type: ignore` marks a mistake that mypy must find; mypy reports an unused one.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def delete(user: str) -> int:
 
 @requires_approval(reason="to delete {user}", resources=[{"kind": "action", "id": "rm:{user}"}])
 async def delete_later(user: str) -> int:
-    """A guarded coroutine function, too."""
+    """A guarded coroutine function keeps its signature as well."""
     return len(user)
 
 

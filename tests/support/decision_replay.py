@@ -35,7 +35,7 @@ def all_decisions_replayed(module: ModuleType, monkeypatch: pytest.MonkeyPatch) 
     """Record what the handler logs and what a test module decides, and replay it afterwards.
 
     Raises:
-        AssertionError: the record and the policy give another decision.
+        AssertionError: the record and the policy lead to another decision.
     """
     logged: list[tuple[Policy, Record]] = []
 

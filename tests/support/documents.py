@@ -20,8 +20,8 @@ class Section(NamedTuple):
 
     Attributes:
         part: the heading of level 2 that it is under, or its own.
-        text: all of it, up to the next heading.
-        blocks: its commands, a shell script each.
+        text: its text, up to the next heading.
+        blocks: its blocks of commands, as shell scripts.
     """
 
     part: str

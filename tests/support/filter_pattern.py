@@ -1,9 +1,9 @@
 """CloudWatch Logs' filter patterns for JSON lines, as far as the program uses them.
 
-By "Filter pattern syntax for metric filters", in the CloudWatch Logs user guide: selectors of
-fields by name, `=` with text or a number, `>=` and the like with a number, `IS TRUE`, `IS FALSE`,
-`&&` before `||`, parentheses. Anything else is an error here, not a line that does not match.
-Moto keeps filters, and evaluates none.
+Supported parts of "Filter pattern syntax for metric filters" in the CloudWatch Logs user guide:
+selectors of fields by name, `=` with text or a number, `>=` and the like with a number, `IS TRUE`,
+`IS FALSE`, `&&` before `||`, parentheses. Anything else raises an error. Moto stores filters
+without evaluating them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 Line = Mapping[str, Any]
 Condition = Callable[[Line], bool]
-MOST_CHARACTERS = 1024  # which a pattern may have
+MOST_CHARACTERS = 1024  # which patterns may contain
 
 _TOKEN = re.compile(
     r"""\s*(?:

@@ -10,7 +10,7 @@ _LISTENS = "0A"
 
 
 def ports(process: int | str = "self") -> dict[int, str]:
-    """Give the TCP ports of a process, each with the address it listens on, in hexadecimal."""
+    """Return the TCP ports of a process, each with its address in hexadecimal."""
     folder = Path("/proc") / str(process)
     sockets = set()
     for file in (folder / "fd").iterdir():

@@ -15,7 +15,7 @@ def project_in(
 ) -> Path:
     """Write the project's files and a dev stack with these settings; the program stays ours.
 
-    The keys in `encrypted` have a value that is encrypted.
+    The settings in `encrypted` get an encrypted value.
     """
     shutil.copy(ROOT / "Pulumi.yaml", folder)
     lines = [f"  {PROJECT}:{key}: {json.dumps(value)}\n" for key, value in settings.items()]
