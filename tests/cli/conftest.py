@@ -80,7 +80,7 @@ class Command:
             err,
             clock=self.clock,
         )
-        status = main([str(each) for each in arguments], context)
+        status = main([str(argument) for argument in arguments], context)
         answer = Answer(status, out.getvalue(), err.getvalue())
         assert API_KEY not in answer.out + answer.err
         assert "Traceback" not in answer.out + answer.err

@@ -67,7 +67,7 @@ def test_who_is_on_duty(deployed_stack: Stack, sandbox: Sandbox) -> None:
         r"by the default rule",
         answer.lines[-1],
     )
-    record = sandbox.log.wait_for(lambda each: each.get("message") == "decision", since=logged)
+    record = sandbox.log.wait_for(lambda line: line.get("message") == "decision", since=logged)
     assert record
     assert record["petition"].startswith("oncall-check-")
 
@@ -104,7 +104,7 @@ def test_beside_a_sandbox(tmp_path: Path, sandbox: Sandbox) -> None:
     }
     (result,) = answer.json["callers"]
     assert (result["caller"], result["ok"], result["approved"]) == ("indent", True, True)
-    assert [(each["call"], each["level"]) for each in result["steps"]] == [
+    assert [(step["call"], step["level"]) for step in result["steps"]] == [
         ("GetInfo", "ok"),
         ("PullUpdate", "ok"),
         ("GetDecision", "ok"),
@@ -229,7 +229,7 @@ def lines(stack: Stack, *answers: Answer, who: tuple[str, ...] = ()) -> list[str
         stack.set_answer("stack", json.dumps(outputs))
         answer = stack.check(*who)
     assert (answer.status, answer.err) == (1, "")
-    return [each.replace(server.url, "URL") for each in answer.lines]
+    return [line.replace(server.url, "URL") for line in answer.lines]
 
 
 def our_refusal(http: int, message: str = "as the log says") -> Answer:
@@ -368,9 +368,9 @@ def claiming(**changes: Any) -> Answer:  # noqa: ANN401 - whatever a field holds
     return answer
 
 
-def answers_to_both(*each: Answer) -> list[Answer]:
+def answers_to_both(*answers: Answer) -> list[Answer]:
     """Script the same answers for both runs of the command."""
-    return [*each, *each]
+    return [*answers, *answers]
 
 
 def test_another_version(stack: Stack) -> None:
@@ -490,9 +490,9 @@ def test_every_caller_that_is_on(tmp_path: Path, sandbox: Sandbox) -> None:
     assert oncall("check", "--as", NORA).status == 1
     data = oncall("check", "--as", JANE, "--json").json
     assert (data["ok"], data["approved"]) == (True, True)
-    assert [each["caller"] for each in data["callers"]] == ["indent", "authzen", "conductorone"]
+    assert [caller["caller"] for caller in data["callers"]] == ["indent", "authzen", "conductorone"]
     del oncall.environment["INDENT_WEBHOOK_SECRET"], oncall.environment["AUTHZEN_TOKEN"]
-    assert [each["caller"] for each in oncall("check", "--json").json["callers"]] == [
+    assert [caller["caller"] for caller in oncall("check", "--json").json["callers"]] == [
         "conductorone"
     ]
 

@@ -177,7 +177,7 @@ def test_settings_that_name_nothing(oncall: Command, command: list[str]) -> None
         oncall.environment |= {f"AUTO_APPROVAL_{key}": value for key, value in settings.items()}
         shown = oncall(*command, DATABASE, *PROD).out
         found: list[str] = oncall(*command, DATABASE, *PROD, "--json").json["open_to_any_duty"]
-        assert all(each in shown for each in found)
+        assert all(warning in shown for warning in found)
         assert ("anybody who" in shown) is bool(found)
         return found
 

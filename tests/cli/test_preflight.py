@@ -290,19 +290,19 @@ def test_a_list_of_schedules_that_is_refused(
     if level == 1:
         pagerduty.add_escalation_policy("Back-up", "Back-up")
     pagerduty.fail("/v3/schedules", faults.Status(403))
-    (schedule,) = (each.id for each in pagerduty.schedules if each.name == "Back-up")
-    (line,) = (each for each in checked(oncall, schedules="Back-up") if each.startswith("note"))
+    (schedule,) = (one.id for one in pagerduty.schedules if one.name == "Back-up")
+    (line,) = (text for text in checked(oncall, schedules="Back-up") if text.startswith("note"))
     assert "nobody is on call" not in line
     assert "its name may not be unique; the policy must name it by id" in line
     if level == 1:
         assert line.endswith(f". Its id is {schedule}")
-        assert not any(each.startswith("note") for each in checked(oncall, schedules=schedule))
+        assert not any(text.startswith("note") for text in checked(oncall, schedules=schedule))
 
 
 def test_who_is_on_call_is_not_known(oncall: Command, pagerduty: PagerDuty) -> None:
     """If the provider doesn't answer, a note says that it's unknown who is on call."""
     pagerduty.fail("/oncalls", faults.Status(403))
-    (line,) = (each for each in checked(oncall, schedules="Back-up") if each.startswith("note"))
+    (line,) = (text for text in checked(oncall, schedules="Back-up") if text.startswith("note"))
     assert line == (
         "note     default rule: who is on call for Back-up (PagerDuty) right now is unknown: "
         "not everything was answered"
@@ -348,8 +348,8 @@ def test_a_firewall_that_refuses(oncall: Command, double: IncidentIO) -> None:
     lines = checked(oncall)
     assert lines
     assert all(
-        re.fullmatch(rf"problem  no answer from [^:]+: {re.escape(message)}", each)
-        for each in lines
+        re.fullmatch(rf"problem  no answer from [^:]+: {re.escape(message)}", line)
+        for line in lines
     )
 
 

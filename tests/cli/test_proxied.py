@@ -30,7 +30,7 @@ def oncall(tmp_path: Path) -> Command:
     return command
 
 
-@pytest.mark.parametrize("arguments", COMMANDS, ids=lambda each: each[0])
+@pytest.mark.parametrize("arguments", COMMANDS, ids=lambda words: words[0])
 def test_each_command_asks_through_the_proxy(
     arguments: tuple[str, ...], oncall: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -46,12 +46,12 @@ def test_each_command_asks_through_the_proxy(
     # Without an answer from any provider, `who` ends with 2.
     assert answer.status == (2 if arguments[0] == "who" else 1)
     assert "401" in answer.out
-    assert {each.target for each in proxy.requests} == {f"{HOST}:443"}
+    assert {request.target for request in proxy.requests} == {f"{HOST}:443"}
     assert provider.requests
     assert API_KEY not in str(proxy.requests)
 
 
-@pytest.mark.parametrize("arguments", COMMANDS[1::2], ids=lambda each: each[0])
+@pytest.mark.parametrize("arguments", COMMANDS[1::2], ids=lambda words: words[0])
 def test_a_command_says_that_a_proxy_refuses(arguments: tuple[str, ...], oncall: Command) -> None:
     """The error names the proxy's variable, without its password."""
     with Scripted(reply(status=407)) as proxy:
@@ -64,7 +64,7 @@ def test_a_command_says_that_a_proxy_refuses(arguments: tuple[str, ...], oncall:
     assert "pa55" not in answer.out + answer.err
 
 
-@pytest.mark.parametrize("arguments", COMMANDS[1::2], ids=lambda each: each[0])
+@pytest.mark.parametrize("arguments", COMMANDS[1::2], ids=lambda words: words[0])
 def test_a_command_names_the_variable_that_is_missing(
     arguments: tuple[str, ...], oncall: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

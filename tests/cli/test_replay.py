@@ -31,7 +31,7 @@ NOISE = (
 
 def lines(*records: dict[str, object]) -> str:
     """A log of these records among other lines."""
-    return "\n".join([*NOISE, *(json.dumps(each) for each in records), *NOISE])
+    return "\n".join([*NOISE, *(json.dumps(record) for record in records), *NOISE])
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ NOTICE_FAILED = {
 
 def stamped(records: list[dict[str, Any]], timestamp: str) -> list[dict[str, Any]]:
     """Return the records with this log time."""
-    return [{"timestamp": timestamp, **each} for each in records]
+    return [{"timestamp": timestamp, **record} for record in records]
 
 
 RECORDS = [
@@ -44,11 +44,11 @@ RECORDS = [
     *stamped(
         [
             {
-                **each,
+                **record,
                 "provider_failures": ["incident.io schedules: answered 500"],
                 "without_email": {"jsm": {"people": 2, "of": 3}},
             }
-            for each in log_records(request_by(OMAR), call="c-4")
+            for record in log_records(request_by(OMAR), call="c-4")
         ],
         "2026-03-04T11:00:00.000Z",
     ),

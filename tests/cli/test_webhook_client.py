@@ -68,7 +68,7 @@ def test_request_event_is_indents() -> None:
 def test_every_request_is_a_petition_of_its_own() -> None:
     """Each request has its own petition id, and no duration by default."""
     labels = [request_event("j@example.com", ["x"])["meta"]["labels"] for _ in range(2)]
-    assert [set(each) for each in labels] == [{"petition"}] * 2
+    assert [set(names) for names in labels] == [{"petition"}] * 2
     assert labels[0] != labels[1]
     named = request_event("j@example.com", ["x"], petition="p-1")
     assert named["meta"]["labels"] == {"petition": "p-1"}

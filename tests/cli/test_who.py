@@ -126,9 +126,9 @@ def test_json(oncall: Command) -> None:
         "notes": [],
         "policy": "environment variables",
     }
-    for each in answer.json["approved"]:
-        explained = oncall("explain", "--as", each["who"], "--resource", DATABASE, "--json").json
-        assert {"why": each["why"], "until": each["until"]} == {
+    for person in answer.json["approved"]:
+        explained = oncall("explain", "--as", person["who"], "--resource", DATABASE, "--json").json
+        assert {"why": person["why"], "until": person["until"]} == {
             name: explained[name] for name in ("why", "until")
         }
 
@@ -138,7 +138,7 @@ def test_json_shows_a_dry_run(oncall: Command) -> None:
     oncall.environment["AUTO_APPROVAL_DRY_RUN"] = "true"
     answer = oncall("who", DATABASE, "--json")
     assert (answer.status, answer.json["dry_run"]) == (1, True)
-    assert [each["who"] for each in answer.json["approved"]] == [JANE, OMAR]
+    assert [person["who"] for person in answer.json["approved"]] == [JANE, OMAR]
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_a_duty_counts_and_something_else_is_missing(oncall: Command, rule: str,
         f"rules:\n  - {roles}\n  - {{name: On call, resources: any, when: {{{when}}}, {rule}}}\n"
     )
     answer = oncall("who", DATABASE, "--policy", oncall.write("policy.yaml", rules), "--json")
-    assert why in {each["why"] for each in answer.json["not_approved"]}
+    assert why in {person["why"] for person in answer.json["not_approved"]}
     assert (answer.status, answer.json["notes"]) == (1, [])
 
 
@@ -294,7 +294,7 @@ def test_a_provider_that_fails(oncall: Command, double: IncidentIO) -> None:
     """A note says that the list is incomplete."""
     double.fail("/v2/schedules", faults.Status(500))
     answer = oncall("who", DATABASE, "--json")
-    assert [each["who"] for each in answer.json["approved"]] == [JANE]
+    assert [person["who"] for person in answer.json["approved"]] == [JANE]
     (note,) = answer.json["notes"]
     assert note.startswith("no answer from incident.io schedules: answered 500")
 
@@ -360,5 +360,5 @@ def test_one_that_hangs_hides_nobody_elsewhere(
         jsm.fail("/", _Noticed("/on-calls", asked_on))
         double.fail("/", faults.Slow(released=asked_on))
         answer = oncall("who", DATABASE, "--json")
-    assert [each["who"] for each in answer.json["approved"]] == [JANE, "juan@example.com", OMAR]
+    assert [person["who"] for person in answer.json["approved"]] == [JANE, "juan@example.com", OMAR]
     assert answer.json["unanswered"] == []

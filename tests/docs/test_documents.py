@@ -83,7 +83,7 @@ def test_deploy_role_page_matches_the_program() -> None:
     program = (ROOT / "infra/__main__.py").read_text(encoding="utf-8")
     outputs = re.findall(r"pulumi stack output (\w+)", DEPLOY_ROLE)
     assert outputs == ["deploy_role_arn", "preview_role_arn"]
-    assert all(f'pulumi.export("{each}"' in program for each in outputs)
+    assert all(f'pulumi.export("{output}"' in program for output in outputs)
     workflow = (ROOT / ".github/workflows/deploy.yml").read_text(encoding="utf-8")
     for variable in ("DEPLOY_STACKS", "AWS_DEPLOY_ROLE_ARN", "PULUMI_BACKEND_URL", "AWS_REGION"):
         assert f"`{variable}`" in DEPLOY_ROLE
@@ -95,4 +95,4 @@ def test_page_names_every_environment_of_the_workflow() -> None:
     workflow = (ROOT / ".github/workflows/deploy.yml").read_text(encoding="utf-8")
     environments = set(re.findall(r"^    environment: (\S+)$", workflow, re.MULTILINE))
     assert environments == {"dev", "dev-preview", "prod", "prod-preview"}
-    assert all(f"`{each}`" in DEPLOY_ROLE for each in environments)
+    assert all(f"`{name}`" in DEPLOY_ROLE for name in environments)

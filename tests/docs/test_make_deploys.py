@@ -91,7 +91,7 @@ def test_target_runs_pulumi_once(target: str, command: str, cli: Path) -> None:
     assert install.startswith("install --no-dependencies")
     assert run.startswith(f"{command} --stack=dev ")
     assert "--non-interactive" in run
-    assert all(each.endswith(" true") for each in (check, install, run))
+    assert all(line.endswith(" true") for line in (check, install, run))
 
 
 def test_bootstrap_without_passphrase_or_cli(cli: Path) -> None:

@@ -23,15 +23,15 @@ OF_ALARMS = "When an alarm fires"
 
 def test_every_alarm_has_a_section_and_every_section_an_alarm() -> None:
     """Below "When an alarm fires" there is one section per alarm, and no other section."""
-    sections = {title for title, each in SECTIONS.items() if each.part == OF_ALARMS} - {OF_ALARMS}
-    assert sections == {each.section for each in ALARMS}
+    sections = {title for title, section in SECTIONS.items() if section.part == OF_ALARMS}
+    assert sections - {OF_ALARMS} == {alarm.section for alarm in ALARMS}
 
 
-@pytest.mark.parametrize("alarm", ALARMS, ids=lambda each: each.name)
+@pytest.mark.parametrize("alarm", ALARMS, ids=lambda alarm: alarm.name)
 def test_an_alarm_leads_to_its_section(alarm: Alarm) -> None:
     """The alarm's name is the section's link; a provider's id may follow."""
     name = slug(alarm.section)
-    assert alarm.name in {name, *(f"{name}-{each.id}" for each in PROVIDERS)}
+    assert alarm.name in {name, *(f"{name}-{provider.id}" for provider in PROVIDERS)}
     section = SECTIONS[alarm.section]
     # First a sentence that explains the alarm, then what to do.
     assert re.match(r"\n\n\*[^*]+\.\*", section.text)
@@ -40,7 +40,7 @@ def test_an_alarm_leads_to_its_section(alarm: Alarm) -> None:
 
 def test_thresholds_match_the_alarms() -> None:
     """The numbers and times in the sections are the thresholds of the deployed alarms."""
-    by_section = {each.section: each for each in ALARMS}
+    by_section = {alarm.section: alarm for alarm in ALARMS}
     many = SECTIONS["Many approvals"].text
     assert f"*{APPROVALS_THAT_RING} requests or more" in many
     assert "within an hour" in many
@@ -74,7 +74,7 @@ def test_filter_patterns_are_valid() -> None:
     )
     notice = json.dumps({"message": "notice failed"})
     assert len(patterns) >= 3
-    assert all(matches(each, line) or matches(each, notice) for each in patterns)
+    assert all(matches(pattern, line) or matches(pattern, notice) for pattern in patterns)
 
 
 def test_example_notice_is_what_is_sent() -> None:

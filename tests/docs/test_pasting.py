@@ -11,9 +11,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 HIDDEN = re.compile(r"/(\.|dist/|node_modules/)")
 DOCUMENTS = sorted(
-    str(each.relative_to(ROOT))
-    for each in ROOT.rglob("*.md")
-    if not HIDDEN.search(f"/{each.relative_to(ROOT)}".replace("/.github/", "/"))
+    str(file.relative_to(ROOT))
+    for file in ROOT.rglob("*.md")
+    if not HIDDEN.search(f"/{file.relative_to(ROOT)}".replace("/.github/", "/"))
 )
 BLOCK = re.compile(r"^ *```(sh|console|bash|zsh|shell)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 HERE_DOCUMENT = re.compile(r"(<<'(\w+)'\n).*?^ *\2$", re.MULTILINE | re.DOTALL)

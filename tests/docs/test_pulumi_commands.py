@@ -13,7 +13,7 @@ from tests.docs.test_pasting import DOCUMENTS as MARKDOWN
 
 ROOT = Path(__file__).resolve().parents[2]
 SWITCH = "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"
-DOCUMENTS = sorted(ROOT / each for each in MARKDOWN)
+DOCUMENTS = sorted(ROOT / name for name in MARKDOWN)
 BLOCK = re.compile(r"^ *```(?:sh|console)\n(.*?)^ *```$", flags=re.MULTILINE | re.DOTALL)
 # A command at the start of a line or after shell syntax; not `make pulumi-cli`.
 COMMAND = re.compile(r"(?:^ *|[|&;(=\"'] ?|\$ )pulumi (?:\w|-)", flags=re.MULTILINE)
@@ -32,9 +32,9 @@ def test_documents_switch_it_off_before_the_first_command(document: Path) -> Non
 def test_pulumi_commands_are_found() -> None:
     """The pattern finds the Pulumi commands in each of these six documents."""
     found = [
-        each.name
-        for each in DOCUMENTS
-        if COMMAND.search("\n".join(BLOCK.findall(each.read_text(encoding="utf-8"))))
+        document.name
+        for document in DOCUMENTS
+        if COMMAND.search("\n".join(BLOCK.findall(document.read_text(encoding="utf-8"))))
     ]
     pages = {"operate.md", "deploy.md", "deploy-from-ci.md", "callers.md", "policy.md"}
     assert {"README.md", *pages} <= set(found)
@@ -70,7 +70,7 @@ def _modules_that_run_pulumi() -> Iterator[tuple[Path, str]]:
 def test_programs_switch_it_off() -> None:
     """Each module that starts Pulumi sets the switch."""
     found = dict(_modules_that_run_pulumi())
-    assert {each.name for each in found} == {"pulumi_cli.py"}
+    assert {module.name for module in found} == {"pulumi_cli.py"}
     for file, text in found.items():
         assert SWITCH in text or "NO_PLUGINS_OF_A_STATE" in text, file
 

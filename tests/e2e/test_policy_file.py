@@ -80,7 +80,7 @@ def test_demo_knows_how_long_a_shift_lets_access_last(project: Path) -> None:
         of_omar = [outcome.verdict for outcome in outcomes if outcome.request.email == OMAR]
         assert [verdict.outcome for verdict in of_omar] == ["approved", "approved"]
         hours = [(verdict.duration or timedelta()) / timedelta(hours=1) for verdict in of_omar]
-        assert all(8.1 < each < 8.3 for each in hours)
+        assert all(8.1 < value < 8.3 for value in hours)
 
 
 def test_function_decides_by_the_file(project: Path) -> None:

@@ -302,7 +302,9 @@ class TestRefusals:
         self, here: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], error: str
     ) -> None:
         """Options that are incomplete, or don't fit together or the project, are refused."""
-        arguments = [secret_in(here) if each == "secret" else each for each in arguments]
+        arguments = [
+            secret_in(here) if argument == "secret" else argument for argument in arguments
+        ]
         assert_refused(capsys, arguments, error)
 
     @pytest.mark.usefixtures("handlers")

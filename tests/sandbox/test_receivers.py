@@ -112,7 +112,8 @@ def test_a_message(
     url = receivers.settings["NOTIFY_SLACK_URL"]
     if is_valid:
         assert post(client, url, {}, json.dumps(message)) == b"ok"
-        assert [(each.receiver, each.text) for each in receivers.notices] == [(SLACK, "hello")]
+        (notice,) = receivers.notices
+        assert (notice.receiver, notice.text) == (SLACK, "hello")
         return
     with pytest.raises(HttpError) as caught:
         post(client, url, {}, json.dumps(message))

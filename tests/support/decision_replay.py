@@ -86,7 +86,7 @@ def _records(
 ) -> list[dict[str, Any]]:
     return [
         decision_record(
-            each,
+            decision,
             snapshot=snapshot,
             providers=(),
             policy=policy,
@@ -95,7 +95,7 @@ def _records(
             number=number,
             of=len(decisions),
         )
-        for number, each in enumerate(decisions)
+        for number, decision in enumerate(decisions)
     ]
 
 
