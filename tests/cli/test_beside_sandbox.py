@@ -163,7 +163,7 @@ def _shown() -> list[tuple[str, str]]:
 
 @pytest.mark.usefixtures("everywhere")
 @pytest.mark.parametrize(("command", "answer"), _shown(), ids=lambda text: text[:24])
-def test_the_document(oncall: Command, command: str, answer: str) -> None:
+def test_document_shows_the_output(oncall: Command, command: str, answer: str) -> None:
     """docs/operate.md shows what the commands print."""
     oncall.encoding = "utf-8"
     words = shlex.split(command)

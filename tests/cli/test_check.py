@@ -56,7 +56,7 @@ def test_it_works(deployed_stack: Stack, sandbox: Sandbox) -> None:
     ]
 
 
-def test_who_is_on_duty(deployed_stack: Stack, sandbox: Sandbox) -> None:
+def test_a_person_on_duty(deployed_stack: Stack, sandbox: Sandbox) -> None:
     """The approval shows duration, end and reason; the function logs the check's request id."""
     logged = len(sandbox.log.records)
     answer = deployed_stack.check(*AS_JANE)
@@ -72,7 +72,7 @@ def test_who_is_on_duty(deployed_stack: Stack, sandbox: Sandbox) -> None:
     assert record["petition"].startswith("oncall-check-")
 
 
-def test_who_is_not(deployed_stack: Stack, sandbox: Sandbox) -> None:
+def test_a_person_off_duty(deployed_stack: Stack, sandbox: Sandbox) -> None:
     """Without an approval the status is 1, and the remedy names `oncall explain` and the log."""
     answer = deployed_stack.check(*AS_NORA)
     assert answer.status == 1
@@ -90,7 +90,7 @@ def test_who_is_not(deployed_stack: Stack, sandbox: Sandbox) -> None:
     )
 
 
-def test_beside_a_sandbox(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_sandbox(tmp_path: Path, sandbox: Sandbox) -> None:
     """A shell that has read `.sandbox/env` needs neither the Pulumi CLI nor a stack."""
     oncall = Command(tmp_path, "").by_the_machines_clock()
     oncall.environment = {**sandbox.variables(), "PATH": str(tmp_path)}
@@ -128,7 +128,7 @@ def _without_what_varies(text: str) -> str:
     return re.sub(r"it asks .+, and has", "it asks ..., and has", text)
 
 
-def test_the_document(deployed_stack: Stack) -> None:
+def test_document_shows_the_output(deployed_stack: Stack) -> None:
     """docs/deploy.md shows what `oncall check` prints."""
     document = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
     text = document.partition("### Confirm that it works\n")[2]
@@ -187,7 +187,7 @@ def test_a_request_that_cannot_be_made(
     assert answer.err == f"oncall: {message}\n"
 
 
-def test_another_secret(deployed_stack: Stack, sandbox: Sandbox) -> None:
+def test_a_wrong_secret(deployed_stack: Stack, sandbox: Sandbox) -> None:
     """The function refuses a wrong secret; the remedy deploys it or reads `.sandbox/env` again."""
     deployed_stack.set_answer("config", "wks0-another-secret-here\n")
     answer = deployed_stack.check(*AS_JANE)
@@ -204,7 +204,7 @@ def test_another_secret(deployed_stack: Stack, sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "way"), [(-4000, "behind"), (4000, "ahead of")])
-def test_another_clock(tmp_path: Path, sandbox: Sandbox, seconds: int, way: str) -> None:
+def test_a_wrong_clock(tmp_path: Path, sandbox: Sandbox, seconds: int, way: str) -> None:
     """The answer's date shows that this machine's clock is wrong, not the secret."""
     oncall = Command(tmp_path, "").by_the_machines_clock()
     oncall.environment = sandbox.variables()
@@ -327,7 +327,7 @@ def test_failures(stack: Stack, answer: Answer, message: str, remedy: str) -> No
     assert remedy in second
 
 
-def test_a_url_that_was_shut(stack: Stack) -> None:
+def test_a_url_that_is_shut(stack: Stack) -> None:
     """If RESERVED_CONCURRENCY is 0 in the stack's file, the remedy names it."""
     stack.write_settings(RESERVED_CONCURRENCY="0")
     remedy = lines(stack, reply(b"{}", 429))[1]
@@ -387,7 +387,7 @@ def test_another_version(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("bots", [b"{}", b"[]", b'{"resources": [{"id": "another"}]}', b"?"])
-def test_no_bots(stack: Stack, bots: bytes) -> None:
+def test_a_webhook_without_bots(stack: Stack, bots: bytes) -> None:
     """If the webhook lists no provider's bot, that is a problem, and no decision is requested."""
     printed = lines(stack, *answers_to_both(GOOD_INFO, reply(bots)), who=AS_JANE)
     assert printed[-2:] == [
@@ -409,7 +409,7 @@ def test_no_bots(stack: Stack, bots: bytes) -> None:
         claiming(meta=None),
     ],
 )
-def test_a_claim_for_something_else(stack: Stack, answer: Answer) -> None:
+def test_wrong_claims(stack: Stack, answer: Answer) -> None:
     """A malformed claim, or one for another request, doesn't count as an approval."""
     printed = lines(stack, *answers_to_both(GOOD_INFO, GOOD_BOTS, answer), who=AS_JANE)
     assert printed[-2].startswith("problem  GetDecision: the claim is wrong: ")
@@ -423,7 +423,7 @@ def test_calls_that_fail_later(stack: Stack) -> None:
         assert printed[-2].startswith(f"problem  {name}: HTTP 502: ")
 
 
-def test_no_tls_there(deployed_stack: Stack, sandbox: Sandbox) -> None:
+def test_an_address_without_tls(deployed_stack: Stack, sandbox: Sandbox) -> None:
     """An https address that doesn't speak TLS is reported as such."""
     url = sandbox.url.replace("http:", "https:")
     deployed_stack.set_answer("stack", json.dumps({"webhook_url": url}))
@@ -438,7 +438,7 @@ def nobody() -> Iterator[str]:
         yield f"http://127.0.0.1:{bound.getsockname()[1]}/"
 
 
-def test_nobody_there(tmp_path: Path, nobody: str) -> None:
+def test_an_address_that_does_not_answer(tmp_path: Path, nobody: str) -> None:
     """The error says why the address can't be called; the remedy starts a sandbox."""
     oncall = Command(tmp_path, "").by_the_machines_clock()
     for url, message in (
@@ -469,7 +469,7 @@ def test_nobody_there(tmp_path: Path, nobody: str) -> None:
         (ResponseTooLargeError(), "answers with more than a webhook would", "webhook_url"),
     ],
 )
-def test_ways_not_to_answer(cause: Exception, message: str, remedy: str) -> None:
+def test_network_failures(cause: Exception, message: str, remedy: str) -> None:
     """Each kind of network failure has its message and remedy."""
     error = SendError("")
     error.__cause__ = cause

@@ -39,7 +39,7 @@ def test_it_works(deployed: Stack) -> None:
     assert any(call.startswith("config get AUTHZEN_TOKEN") for call in deployed.pulumi_calls)
 
 
-def test_who_is_on_duty(deployed: Stack, sandbox: Sandbox) -> None:
+def test_a_person_on_duty(deployed: Stack, sandbox: Sandbox) -> None:
     """An approval shows duration and rule; the function's log has the check's request id."""
     logged = len(sandbox.log.records)
     answer = deployed.check(*AUTHZEN, "--as", JANE, "--resource", ASKED)
@@ -59,7 +59,7 @@ def test_who_is_on_duty(deployed: Stack, sandbox: Sandbox) -> None:
     assert (data["approved"], data["callers"][0]["approval"]["duration"]) == (True, "6h0m0s")
 
 
-def test_who_is_not(deployed: Stack) -> None:
+def test_a_person_off_duty(deployed: Stack) -> None:
     """Without an approval the status is 1, and the remedy names the log."""
     answer = deployed.check(*AUTHZEN, "--as", NORA, "--resource", ASKED)
     assert answer.status == 1
@@ -69,7 +69,7 @@ def test_who_is_not(deployed: Stack) -> None:
     assert "aws logs tail" in remedy
 
 
-def test_another_token(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_wrong_token(tmp_path: Path, sandbox: Sandbox) -> None:
     """A wrong token is reported as not the deployed one."""
     outputs = {**sandbox.deployment.outputs, "webhook_url": sandbox.url}
     answer = Stack(tmp_path, outputs, "another-token-" * 3).check(*AUTHZEN)
@@ -110,7 +110,7 @@ def test_another_token(tmp_path: Path, sandbox: Sandbox) -> None:
         ),
     ],
 )
-def test_what_is_wrong(tmp_path: Path, answers: list[Answer], problem: str) -> None:
+def test_wrong_answers(tmp_path: Path, answers: list[Answer], problem: str) -> None:
     """The problem names the failed call; an incomplete or malformed answer is never a yes."""
     with Scripted(*answers) as server:
         stack = Stack(tmp_path, {"webhook_url": server.url})
@@ -144,7 +144,7 @@ def test_what_is_wrong(tmp_path: Path, answers: list[Answer], problem: str) -> N
     ],
 )
 @pytest.mark.parametrize("form", [(), ("--json",)])
-def test_an_endless_text(tmp_path: Path, answers: list[Answer], form: tuple[str, ...]) -> None:
+def test_long_texts_are_cut(tmp_path: Path, answers: list[Answer], form: tuple[str, ...]) -> None:
     """Long texts from the server are cut before they are printed."""
     with Scripted(*answers) as server:
         stack = Stack(tmp_path, {"webhook_url": server.url})
@@ -156,7 +156,7 @@ def test_an_endless_text(tmp_path: Path, answers: list[Answer], form: tuple[str,
     assert len(answer.out) < 10_000
 
 
-def test_a_token_that_no_header_can_hold(tmp_path: Path) -> None:
+def test_a_token_that_cannot_be_sent(tmp_path: Path) -> None:
     """Such a token is neither sent nor printed."""
     with Scripted(FOUND) as server:
         stack = Stack(tmp_path, {"webhook_url": server.url}, "t\u00f6ken-of-thirty-two-characters-")

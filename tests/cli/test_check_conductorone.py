@@ -53,7 +53,7 @@ def test_in_the_sandbox(oncall: Command, sandbox: Sandbox) -> None:
     ]
 
 
-def test_who_is_on_duty(oncall: Command) -> None:
+def test_a_person_on_duty(oncall: Command) -> None:
     """The request is for one hour; a shorter limit of the policy shortens the access."""
     answer = check(oncall, "--as", JANE)
     assert answer.status == 0
@@ -66,7 +66,7 @@ def test_who_is_on_duty(oncall: Command) -> None:
     )
 
 
-def test_who_is_not(oncall: Command) -> None:
+def test_a_person_off_duty(oncall: Command) -> None:
     """Without an approval the status is 1, and the reason is shown."""
     answer = check(oncall, "--as", NORA)
     assert answer.status == 1
@@ -76,7 +76,7 @@ def test_who_is_not(oncall: Command) -> None:
     assert "function.log" in remedy
 
 
-def test_what_conductorone_cannot_request(oncall: Command) -> None:
+def test_a_resource_that_cannot_be_requested(oncall: Command) -> None:
     """For a resource that isn't an entitlement, a note replaces the decision."""
     answer = check(oncall, "--as", JANE, "--resource", "postgres.v1.Role:db-1")
     assert answer.status == 0
@@ -95,7 +95,7 @@ def test_what_conductorone_cannot_request(oncall: Command) -> None:
         (AccessRequest(JANE, (("", "a"),), action="deploy"), "leave out --action"),
     ],
 )
-def test_requests_that_it_cannot_make(request_: AccessRequest, problem: str) -> None:
+def test_requests_that_cannot_be_made(request_: AccessRequest, problem: str) -> None:
     """Each error names the option to change."""
     with pytest.raises(UnsupportedRequestError, match=problem):
         signed_call("http://127.0.0.1:1/", request_)
@@ -110,7 +110,7 @@ def test_a_tenant_that_makes_no_call(answer: Answer) -> None:
     assert "s3cret" not in str(error.value)
 
 
-def test_a_tenant_without_an_address() -> None:
+def test_a_tenant_with_an_invalid_address() -> None:
     """An invalid address is neither called nor printed."""
     for url in ("http://[::1/calls/s3cret", "http://jane:s3cret@[::1/"):
         with pytest.raises(SendError, match="makes no call") as error:
@@ -130,7 +130,7 @@ def test_a_tenant_without_an_address() -> None:
         {"deny": {"comment": "Left to humans: no"}},
     ],
 )
-def test_another_answer_to_a_step(body: object) -> None:
+def test_wrong_answers_to_a_step(body: object) -> None:
     """Only the function's two exact answers are accepted."""
     with pytest.raises(ShapeError):
         read_step_answer(body)
@@ -215,7 +215,7 @@ def test_wrong_keys(
     assert remedy in second
 
 
-def test_keys_that_nobody_publishes(tmp_path: Path) -> None:
+def test_keys_that_cannot_be_read(tmp_path: Path) -> None:
     """If nothing listens at the address of the keys, the error names it."""
     with Scripted(UNAUTHENTICATED) as server:
         stack = Stack(tmp_path, {"webhook_url": server.url})

@@ -70,7 +70,7 @@ def test_the_settings_of_a_stack(tmp_path: Path, sandbox: Sandbox, server: Scrip
     assert len(server.requests) == 2
 
 
-def test_what_is_signed(beside: Command, server: Scripted) -> None:
+def test_both_secrets_sign(beside: Command, server: Scripted) -> None:
     """While the secret is rotated, both secrets sign the notice."""
     del beside.environment["NOTIFY_SLACK_URL"]
     secrets = dict(zip(NOTIFY_KEYS, (KEY, OLDER), strict=True))
@@ -138,7 +138,7 @@ def test_settings_that_are_wrong(
     assert "h1dd3n" not in answer.out
 
 
-def test_no_address(beside: Command, tmp_path: Path, sandbox: Sandbox) -> None:
+def test_without_an_address(beside: Command, tmp_path: Path, sandbox: Sandbox) -> None:
     """Without an address there is nothing to test: the status is 2."""
     del beside.environment["NOTIFY_URL"], beside.environment["NOTIFY_SLACK_URL"]
     answer = beside(*CHECK)
@@ -152,7 +152,7 @@ def test_no_address(beside: Command, tmp_path: Path, sandbox: Sandbox) -> None:
     assert f"{none}; {command}" in " ".join(stack.check("--notify").err.split())
 
 
-def test_a_webhook_without_its_secret(beside: Command) -> None:
+def test_a_receiver_without_its_secret(beside: Command) -> None:
     """The error names the missing secret once."""
     del beside.environment["NOTIFY_SECRET"]
     answer = beside(*CHECK)

@@ -97,7 +97,7 @@ def test_a_stack(project: Path) -> None:
     assert given.settings.providers["incidentio"]["INCIDENTIO_API_KEY"] == API_KEY
 
 
-def test_where_providers_answer_goes_with_the_keys(project: Path) -> None:
+def test_provider_addresses_of_the_environment(project: Path) -> None:
     """With --stack, a provider's address in the environment counts, like its key."""
     url = "http://127.0.0.1:9"
     of_stack = read(project, "prod").settings.providers["incidentio"]
@@ -126,7 +126,7 @@ def test_another_policy(project: Path) -> None:
     assert longest(of_environment) == timedelta(minutes=45)
 
 
-def test_nothing_is_needed_to_decide_offline(tmp_path: Path) -> None:
+def test_offline_commands_need_no_key(tmp_path: Path) -> None:
     """Offline commands need no key, and accept a wrong one."""
     given = read(tmp_path, needs_keys=False, INCIDENTIO_API_KEY=" wrong ", JSM_API_TOKEN="x")
     assert longest(given) == timedelta(hours=6)
@@ -240,7 +240,7 @@ def test_files_that_cannot_be_read(project: Path, name: str, text: str, message:
         read(project, "prod")
 
 
-def test_stacks_that_are_not_there(project: Path, tmp_path: Path) -> None:
+def test_missing_stacks(project: Path, tmp_path: Path) -> None:
     """The error lists the existing stacks, or how to create one."""
     with pytest.raises(
         CommandError, match=r"there is no Pulumi\.dev\.yaml; the stacks here are prod"
@@ -283,7 +283,7 @@ def test_a_misspelt_variable(oncall: Command, name: str, meant: str) -> None:
     )
 
 
-def test_a_misspelt_variable_is_named_before_what_is_missing(oncall: Command) -> None:
+def test_a_misspelt_variable_is_named_first(oncall: Command) -> None:
     """The warning comes first, since it may explain the error."""
     oncall.environment["INCIDENTIO_KEY"] = oncall.environment.pop("INCIDENTIO_API_KEY")
     warning, error = oncall("who", DATABASE).err.splitlines()

@@ -111,7 +111,7 @@ def test_colour(environment: dict[str, str], as_json: bool, colour: bool) -> Non
         ("Bereitschaft für Zürich ✅", "Bereitschaft für Zürich ✅"),
     ],
 )
-def test_nothing_steers_the_terminal(text: str, expected: str) -> None:
+def test_control_characters_are_escaped(text: str, expected: str) -> None:
     """Control characters in names are escaped."""
     assert safe(text) == expected
     stream = io.StringIO()

@@ -41,7 +41,7 @@ aliases: {"o@example.com": [omar@example.com]}
 PROD = ("--label", "Env=Prod")
 
 
-def test_a_yes(oncall: Command) -> None:
+def test_an_approval(oncall: Command) -> None:
     """An approval shows rule, duty, provider and limit; the status is 0."""
     policy = oncall.write("policy.yaml", POLICY)
     answer = oncall("explain", "--as", OMAR, "--resource", DATABASE, *PROD, "--policy", policy)
@@ -70,7 +70,7 @@ def test_a_yes(oncall: Command) -> None:
     assert answer.lines[-1] == f"`- policy: {policy}"
 
 
-def test_another_action(oncall: Command) -> None:
+def test_an_action(oncall: Command) -> None:
     """With --action, only a rule that names the action approves."""
     asked = ("explain", "--as", OMAR, "--resource", DATABASE, *PROD, "--action", "deploy")
     policy = oncall.write("policy.yaml", POLICY)
@@ -101,7 +101,7 @@ def test_an_action_has_a_name(
     assert "isn't the name of an action, for example deploy" in capsys.readouterr().err
 
 
-def test_a_no(oncall: Command) -> None:
+def test_a_duty_that_does_not_count(oncall: Command) -> None:
     """Each duty shows why it doesn't count; the status is 1."""
     answer = oncall("explain", "--as", RITA, "--resource", DATABASE)
     assert (answer.status, answer.err) == (1, "")
@@ -132,7 +132,7 @@ def test_a_no(oncall: Command) -> None:
         ),
     ],
 )
-def test_other_reasons_for_a_no(oncall: Command, arguments: list[str], why: str) -> None:
+def test_denied_and_uncovered_resources(oncall: Command, arguments: list[str], why: str) -> None:
     """Denied or uncovered resources are refused without asking any provider."""
     policy = oncall.write("policy.yaml", POLICY)
     answer = oncall("explain", "--as", OMAR, *arguments, "--policy", policy, "--json")
@@ -191,7 +191,7 @@ def test_settings_that_name_nothing(oncall: Command, command: list[str]) -> None
     assert warnings_for(INCIDENTIO_ROLES="", SCHEDULES="DBA") == []
 
 
-def test_as_of_another_time(oncall: Command) -> None:
+def test_another_time(oncall: Command) -> None:
     """`--at` decides for another time with the current duties, and a note says so."""
     for at in ("2026-03-04T14:00Z", "2026-03-04T15:00:00+01:00", "+2h"):
         answer = oncall("explain", "--as", OMAR, "--resource", DATABASE, "--at", at)
@@ -206,7 +206,7 @@ def test_as_of_another_time(oncall: Command) -> None:
     assert oncall("explain", "--as", OMAR, "--resource", DATABASE, "--at", "+1h59m").status == 0
 
 
-def test_a_time_beyond_all_times(oncall: Command) -> None:
+def test_a_time_beyond_the_calendar(oncall: Command) -> None:
     """A time past the calendar's end is an error, not a crash."""
     answer = oncall("explain", "--as", OMAR, "--resource", DATABASE, "--at", "9999-12-31T23:00Z")
     assert answer.status == 2
@@ -222,7 +222,7 @@ def test_a_provider_that_fails(oncall: Command, double: IncidentIO) -> None:
     assert "x no answer from incident.io incidents: answered 500" in answer.out
 
 
-def test_dry_runs_are_no(oncall: Command) -> None:
+def test_a_dry_run(oncall: Command) -> None:
     """In dry run the answer is a no, even if a rule matches."""
     oncall.environment["AUTO_APPROVAL_DRY_RUN"] = "true"
     answer = oncall("explain", "--as", OMAR, "--resource", DATABASE)
@@ -253,7 +253,7 @@ def notes(oncall: Command, who: str, *arguments: str) -> list[str]:
         ("an-omar-of-another-team@example.com", ""),
     ],
 )
-def test_nobody_knows_the_requester(oncall: Command, who: str, near: str) -> None:
+def test_an_unknown_requester(oncall: Command, who: str, near: str) -> None:
     """An unknown address differs from a user off duty, and a similar address is proposed."""
     assert notes(oncall, who) == [
         (f"no user has the e-mail {who} at incident.io: check the spelling{near}")
@@ -266,7 +266,7 @@ def test_nobody_knows_the_requester(oncall: Command, who: str, near: str) -> Non
     ]
 
 
-def test_whoever_has_a_duty_is_not_looked_up(oncall: Command, double: IncidentIO) -> None:
+def test_a_requester_with_a_duty_is_not_looked_up(oncall: Command, double: IncidentIO) -> None:
     """Requesters with a duty aren't looked up, even if it doesn't count."""
     assert notes(oncall, RITA) == []
     assert "/v2/users" not in {call.path for call in double.calls}
@@ -294,7 +294,7 @@ def test_a_requester_who_cannot_be_looked_up(
 
 
 @pytest.mark.parametrize("why", ["failing", "hiding an e-mail"])
-def test_who_is_on_duty_is_not_known(oncall: Command, double: IncidentIO, why: str) -> None:
+def test_unknown_duties(oncall: Command, double: IncidentIO, why: str) -> None:
     """If duties or e-mails are unknown, the note doesn't claim that they are off duty."""
     if why == "failing":
         double.fail("/", faults.Status(403))
@@ -306,7 +306,7 @@ def test_who_is_on_duty_is_not_known(oncall: Command, double: IncidentIO, why: s
     assert note.startswith(f"{message}answered 403")
 
 
-def test_a_provider_that_is_not_searched(oncall: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_provider_without_user_search(oncall: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """For a provider without user search, the note says that there is none."""
     monkeypatch.setattr(user_lookup, "_LOOKUPS", {})
     (note,) = notes(oncall, NORA)
@@ -345,7 +345,7 @@ def test_the_aliases_of_a_requester_are_looked_up(oncall: Command) -> None:
     )
 
 
-def test_every_provider_is_asked_in_its_way(oncall: Command) -> None:
+def test_lookup_at_every_provider(oncall: Command) -> None:
     """Users are looked up at each provider, and a note covers hidden accounts."""
     with ExitStack() as stack:
         pagerduty = stack.enter_context(PagerDuty(f"{API_KEY}-pd", now=lambda: NOW))
@@ -412,7 +412,7 @@ def test_aliases_count(oncall: Command) -> None:
     assert OMAR not in answer.out
 
 
-def test_a_provider_that_is_not_asked(oncall: Command) -> None:
+def test_a_provider_without_a_key(oncall: Command) -> None:
     """If a rule names a provider without a key, a note names the key."""
     policy = oncall.write(
         "policy.yaml", POLICY.replace("{schedules:", "{provider: opsgenie, schedules:")
@@ -455,7 +455,7 @@ def test_nobody_elses_address_is_printed(oncall: Command) -> None:
         (["--resource", DATABASE], "required: --as"),
     ],
 )
-def test_what_cannot_be_read(
+def test_wrong_arguments(
     oncall: Command, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     """A wrong argument is an error with status 2 that refers to --help."""
@@ -467,7 +467,7 @@ def test_what_cannot_be_read(
     assert output.endswith("; see `oncall explain --help`\n")
 
 
-def test_now_is_the_moment_of_the_decision(oncall: Command) -> None:
+def test_the_clock_is_the_default(oncall: Command) -> None:
     """Without `--at`, the clock gives the time of the decision."""
     oncall.clock = oncall.clock._replace(now=lambda: NOW + timedelta(hours=3))
     assert oncall("explain", "--as", OMAR, "--resource", DATABASE).status == 1

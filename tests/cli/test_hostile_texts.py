@@ -114,7 +114,7 @@ def test_arguments_of_the_sandbox(
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", HOSTILE])
 @pytest.mark.parametrize("command", ["up", "demo"])
-def test_stacks_of_the_sandbox(capsys: Out, command: str, name: str) -> None:
+def test_invalid_stack_names(capsys: Out, command: str, name: str) -> None:
     """An invalid stack name is reported as such, and escaped."""
     output = output_of(sandbox_main, [command, f"--stack={name}"], capsys)
     assert "isn't a valid stack name" in output
@@ -130,7 +130,7 @@ def test_stacks_of_the_sandbox(capsys: Out, command: str, name: str) -> None:
         json.dumps([HOSTILE]).encode(),
     ],
 )
-def test_what_a_webhook_answers(capsys: Out, tmp_path: Path, body: bytes) -> None:
+def test_answers_of_a_webhook(capsys: Out, tmp_path: Path, body: bytes) -> None:
     """A webhook's answer is escaped."""
     secret = tmp_path / "secret"
     secret.write_text("x" * 32)

@@ -71,7 +71,7 @@ def child(tmp_path: Path, double: IncidentIO) -> Child:
     return Child(tmp_path, double.url)
 
 
-def test_yes_no_and_not_done(child: Child) -> None:
+def test_exit_statuses(child: Child) -> None:
     """The status is 0 for yes, 1 for no and 2 for an error; answers go to stdout."""
     yes = child.run(*EXPLAIN, JANE, "--at", AT)
     assert (yes.returncode, yes.stderr) == (0, "")
@@ -112,7 +112,7 @@ def test_help_fits_a_terminal(
     assert max(map(len, capsys.readouterr().out.splitlines())) < 80
 
 
-def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_command_prints_help(capsys: pytest.CaptureFixture[str]) -> None:
     """Without a command, the help goes to stdout, and the status is 2."""
     with pytest.raises(SystemExit) as ended:
         main([])
@@ -156,7 +156,7 @@ def test_wrong_use(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> 
         (["who", DATABASE, "--label", "a=\udcff"], "--label: 'a=\\udcff' isn't text in UTF-8"),
     ],
 )
-def test_values_that_mean_nothing(
+def test_invalid_values(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An empty or invalid value is an error, not an option that isn't given."""
@@ -198,7 +198,7 @@ def test_an_empty_log_group(oncall: Command) -> None:
     assert answer.err.startswith("oncall: --log-group is '': it isn't a valid name")
 
 
-def test_a_stream_that_knows_no_umlauts(child: Child, double: IncidentIO) -> None:
+def test_a_stream_without_unicode(child: Child, double: IncidentIO) -> None:
     """Characters that the stream can't encode are printed as escapes."""
     double.add_schedule("Zürich ✅")
     double.put_on_shift("Zürich ✅", RITA, NOW, NOW + timedelta(hours=1))
@@ -208,7 +208,7 @@ def test_a_stream_that_knows_no_umlauts(child: Child, double: IncidentIO) -> Non
     assert "on call for Z\\xfcrich \\u2705 (incident.io)" in answer.stdout
 
 
-def test_nobody_reads_on(child: Child) -> None:
+def test_a_closed_pipe(child: Child) -> None:
     """If the reader closes the pipe (`| head`), the command ends silently, as others do."""
     reader, writer = os.pipe()
     os.close(reader)
@@ -241,7 +241,7 @@ def test_a_full_disk(child: Child) -> None:
         ('rmdir "$PWD"; exec "$@" report nosuch', 2, "oncall: nosuch cannot be read: "),
     ],
 )
-def test_surroundings_that_are_gone(
+def test_missing_streams_and_folders(
     child: Child, tmp_path: Path, script: str, status: int, message: str
 ) -> None:
     """Without a stream or a working folder, the status is right and nothing crashes."""
@@ -264,7 +264,7 @@ def test_ctrl_c(oncall: Command) -> None:
     assert oncall(*EXPLAIN, JANE) == (128 + signal.SIGINT, "", "")
 
 
-def test_an_error_of_ours(oncall: Command) -> None:
+def test_an_unexpected_error(oncall: Command) -> None:
     """A bug prints its type and place, but not its message, which may contain a secret."""
 
     def broken() -> datetime:
@@ -278,13 +278,13 @@ def test_an_error_of_ours(oncall: Command) -> None:
 
 
 @pytest.mark.parametrize("page", ["", "https://pages.example", "http://127.0.0.1:x/", "nonsense"])
-def test_other_shells_are_not_of_a_sandbox(oncall: Command, page: str) -> None:
+def test_shells_without_a_sandbox(oncall: Command, page: str) -> None:
     """Without a sandbox's SANDBOX_PAGE, no warning is printed."""
     oncall.environment["SANDBOX_PAGE"] = page
     assert oncall(*EXPLAIN, JANE).err == ""
 
 
-def test_a_sandbox_that_has_ended_is_named(oncall: Command) -> None:
+def test_a_sandbox_that_has_stopped(oncall: Command) -> None:
     """A warning says if the shell's variables are those of a stopped sandbox."""
     with socket.create_server(("127.0.0.1", 0)) as page:
         oncall.environment["SANDBOX_PAGE"] = f"http://127.0.0.1:{page.getsockname()[1]}"

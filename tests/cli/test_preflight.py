@@ -58,13 +58,13 @@ def all_checked(oncall: Command, schedules: str = "", roles: str = "") -> list[s
     return answer.lines
 
 
-def test_all_well(oncall: Command) -> None:
+def test_everything_is_ok(oncall: Command) -> None:
     """With a working key and no names, the status is 0."""
     answer = oncall("preflight")
     assert answer == (0, f"{OK}\nnote     {OPEN}\n{FROM_ENVIRONMENT}\n", "")
 
 
-def test_naming_the_one_shuts_out_the_other(oncall: Command) -> None:
+def test_naming_schedules_excludes_roles(oncall: Command) -> None:
     """A note warns that naming only schedules excludes roles, and vice versa."""
     assert ROLES_OFF in all_checked(oncall, schedules="Production")
     assert SHIFTS_OFF in all_checked(oncall, roles="lead")
@@ -75,7 +75,7 @@ def test_naming_the_one_shuts_out_the_other(oncall: Command) -> None:
     assert "nothing" not in oncall("preflight", "--policy", policy).out
 
 
-def test_roles_have_no_end(oncall: Command) -> None:
+def test_roles_if_access_ends_with_the_shift(oncall: Command) -> None:
     """If access ends with the shift, a note says that incident roles open nothing."""
     oncall.environment["AUTO_APPROVAL_END_WITH_SHIFT"] = "15m"
     message = (
@@ -88,7 +88,7 @@ def test_roles_have_no_end(oncall: Command) -> None:
     assert not any(message in line for line in all_checked(oncall, schedules="Production"))
 
 
-def test_names_that_are_there(oncall: Command, double: IncidentIO) -> None:
+def test_existing_names(oncall: Command, double: IncidentIO) -> None:
     """Each existing schedule, role, severity and type is `ok`."""
     double.add_role("Communications Lead", "comms")
     policy = oncall.write("policy.yaml", POLICY % "Production")
@@ -106,7 +106,7 @@ def test_names_that_are_there(oncall: Command, double: IncidentIO) -> None:
     ]
 
 
-def test_names_that_are_not_there(oncall: Command) -> None:
+def test_missing_names(oncall: Command) -> None:
     """A similar name is proposed; otherwise the existing names are listed."""
     policy = oncall.write(
         "policy.yaml",
@@ -130,7 +130,7 @@ def test_names_that_are_not_there(oncall: Command) -> None:
     ]
 
 
-def test_names_that_two_share(oncall: Command, double: IncidentIO) -> None:
+def test_ambiguous_names(oncall: Command, double: IncidentIO) -> None:
     """A name that two schedules have is a problem, unless it is also the id of one."""
     one, other = double.add_schedule("Nights"), double.add_schedule("Nights")
     lines = checked(oncall, schedules="Nights")
@@ -299,7 +299,7 @@ def test_a_list_of_schedules_that_is_refused(
         assert not any(text.startswith("note") for text in checked(oncall, schedules=schedule))
 
 
-def test_who_is_on_call_is_not_known(oncall: Command, pagerduty: PagerDuty) -> None:
+def test_unknown_on_calls(oncall: Command, pagerduty: PagerDuty) -> None:
     """If the provider doesn't answer, a note says that it's unknown who is on call."""
     pagerduty.fail("/oncalls", faults.Status(403))
     (line,) = (text for text in checked(oncall, schedules="Back-up") if text.startswith("note"))
@@ -326,7 +326,7 @@ def test_a_shift_that_is_over(oncall: Command) -> None:
 
 
 @pytest.mark.parametrize("names", ["", "Production"])
-def test_a_key_that_is_not_valid(oncall: Command, names: str) -> None:
+def test_an_invalid_key(oncall: Command, names: str) -> None:
     """A rejected key is one problem that names its setting."""
     oncall.environment["INCIDENTIO_API_KEY"] = f"another-{API_KEY}"
     lines = checked(oncall, schedules=names)
@@ -363,7 +363,7 @@ def test_a_key_that_may_not_read_all(oncall: Command, double: IncidentIO) -> Non
     )
 
 
-def test_what_is_not_needed_is_not_asked(oncall: Command, double: IncidentIO) -> None:
+def test_only_needed_lists_are_read(oncall: Command, double: IncidentIO) -> None:
     """Only lists that the policy needs are read, so a limited key suffices."""
     double.key_roles = ("schedules_reader",)
     assert checked(oncall, schedules="Production")[1:] == [
@@ -403,7 +403,7 @@ def test_a_schedule_that_is_switched_off(oncall: Command, opsgenie: Opsgenie) ->
     )
 
 
-def test_a_name_at_both(oncall: Command, opsgenie: Opsgenie) -> None:
+def test_a_name_at_two_providers(oncall: Command, opsgenie: Opsgenie) -> None:
     """If the rule names no provider, the name is `ok` at each provider that has it."""
     opsgenie.add_schedule("Production")
     lines = checked(oncall, schedules="Production")
@@ -437,7 +437,7 @@ def test_rules_without_a_key(oncall: Command, double: IncidentIO) -> None:
     assert f'problem  rule "R" {message}' in answer.lines
 
 
-def test_roles_that_nobody_lists(oncall: Command, opsgenie: Opsgenie) -> None:
+def test_roles_without_incidentio(oncall: Command, opsgenie: Opsgenie) -> None:
     """Without incident.io, a note says that role names can't be checked."""
     del oncall.environment["INCIDENTIO_API_KEY"]
     opsgenie.add_schedule("Production")

@@ -94,7 +94,7 @@ def test_people_without_an_email(hidden: tuple[Duty, ...], note: str) -> None:
     [duty("", end=NOW), duty("", name="API"), duty("", level=2), duty("", kind=INCIDENT_ROLE)],
     ids=["not now", "another schedule", "another level", "a role"],
 )
-def test_who_would_not_count_anyway(hidden: Duty) -> None:
+def test_people_whose_duty_does_not_count(hidden: Duty) -> None:
     """People whose duty no rule accepts aren't listed."""
     assert notes(policy_of(ON_DBA), hidden) == []
 
@@ -157,7 +157,7 @@ def test_addresses_outside_the_domains(policy: Policy, email: str, is_outside: b
     assert notes(policy, duty(email)) == [OUTSIDE.replace(AWAY, email)] * is_outside
 
 
-def test_several_domains() -> None:
+def test_all_domains_are_named() -> None:
     """The note names all domains of the rules."""
     second = f"{{all: [{ON_DBA}, {{requester: {{domains: [corp.example]}}}}]}}"
     (note,) = notes(policy_of(INSIDERS, second), duty(AWAY))

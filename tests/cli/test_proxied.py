@@ -31,7 +31,7 @@ def oncall(tmp_path: Path) -> Command:
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=lambda words: words[0])
-def test_each_command_asks_through_the_proxy(
+def test_every_command_uses_the_proxy(
     arguments: tuple[str, ...], oncall: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The command shows the host's answer; the proxy sees only the host's name."""
@@ -52,7 +52,7 @@ def test_each_command_asks_through_the_proxy(
 
 
 @pytest.mark.parametrize("arguments", COMMANDS[1::2], ids=lambda words: words[0])
-def test_a_command_says_that_a_proxy_refuses(arguments: tuple[str, ...], oncall: Command) -> None:
+def test_a_proxy_that_refuses(arguments: tuple[str, ...], oncall: Command) -> None:
     """The error names the proxy's variable, without its password."""
     with Scripted(reply(status=407)) as proxy:
         oncall.environment["ALL_PROXY"] = proxy.url.replace("://", "://jane:pa55@")
@@ -65,7 +65,7 @@ def test_a_command_says_that_a_proxy_refuses(arguments: tuple[str, ...], oncall:
 
 
 @pytest.mark.parametrize("arguments", COMMANDS[1::2], ids=lambda words: words[0])
-def test_a_command_names_the_variable_that_is_missing(
+def test_a_missing_proxy(
     arguments: tuple[str, ...], oncall: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If the host can't be resolved, the remedy is to set HTTPS_PROXY."""

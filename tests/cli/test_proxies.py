@@ -83,7 +83,7 @@ def test_a_webhook_is_called_through_the_proxy(trusted: Path) -> None:
 
 
 @pytest.mark.usefixtures("trusted")
-def test_a_proxy_that_plays_the_provider_gets_nothing(tmp_path: Path) -> None:
+def test_a_proxy_that_impersonates_the_provider(tmp_path: Path) -> None:
     """Without the provider's certificate in the tunnel, no key is sent."""
     (tmp_path / "other").mkdir()
     other = make_certificate(tmp_path / "other", x509.DNSName(HOST), timedelta(days=1))
@@ -266,7 +266,7 @@ THROUGH, DIRECT = ("proxy.test", 3128), None
     ],
 )
 @pytest.mark.usefixtures("_asks")
-def test_which_hosts_go_through_it(host: str, exceptions: str, way: tuple[str, int] | None) -> None:
+def test_hosts_that_use_the_proxy(host: str, exceptions: str, way: tuple[str, int] | None) -> None:
     """All hosts use the proxy, except this machine and those in NO_PROXY."""
     for name in ("no_proxy", "NO_PROXY"):
         assert way_of({"HTTPS_PROXY": PROXY, name: exceptions}, host) == way
@@ -285,7 +285,7 @@ def test_which_hosts_go_through_it(host: str, exceptions: str, way: tuple[str, i
     ],
 )
 @pytest.mark.usefixtures("_asks")
-def test_which_variable_counts(environment: dict[str, str], way: tuple[str, int] | None) -> None:
+def test_order_of_variables(environment: dict[str, str], way: tuple[str, int] | None) -> None:
     """Lower case wins over upper case, even if empty, and HTTPS_PROXY over ALL_PROXY."""
     assert way_of(environment) == way
 
@@ -299,9 +299,7 @@ def test_which_variable_counts(environment: dict[str, str], way: tuple[str, int]
         ("127.0.0.1", {}, ""),
     ],
 )
-def test_what_helps_where_nobody_answers(
-    host: str, environment: dict[str, str], remedy: str
-) -> None:
+def test_remedies(host: str, environment: dict[str, str], remedy: str) -> None:
     """The remedy sets a proxy, or names NO_PROXY if that excludes the host."""
     advice = proxies.remedy_for(host, 443, environment)
     assert advice.startswith(remedy)

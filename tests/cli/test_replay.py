@@ -41,7 +41,7 @@ def dba(oncall: Command) -> Command:
     return oncall
 
 
-def test_the_same(dba: Command) -> None:
+def test_equal_decisions(dba: Command) -> None:
     """If all decisions come out the same, the status is 0."""
     file = dba.write("log", lines(*log_records(request_by(), request_by(OMAR))))
     answer = dba("replay", file)
@@ -49,7 +49,7 @@ def test_the_same(dba: Command) -> None:
     assert answer.lines == ["2 decisions: 2 the same, 0 different; policy: environment variables"]
 
 
-def test_what_differs(dba: Command) -> None:
+def test_different_decisions(dba: Command) -> None:
     """A different decision is shown before and after, and the status is 1."""
     policy = dba.write("strict.yaml", STRICT)
     answer = dba(
@@ -104,7 +104,7 @@ def test_json(dba: Command) -> None:
     assert undecided["requester"] == OMAR
 
 
-def test_what_cannot_be_decided_again_is_counted(dba: Command) -> None:
+def test_incomplete_records_are_counted(dba: Command) -> None:
     """Incomplete records are counted, and the status is 1."""
     long = request_by(OMAR, {"petition": "p" * 300})
     records = [
@@ -118,7 +118,7 @@ def test_what_cannot_be_decided_again_is_counted(dba: Command) -> None:
     assert ", 2 undecided; policy: " in answer.lines[-2]
 
 
-def test_lines_that_cannot_be_read_are_counted(dba: Command) -> None:
+def test_unreadable_lines_are_counted(dba: Command) -> None:
     """Unreadable lines are counted, and the status is 1."""
     odd: dict[str, object] = {"level": "INFO", "message": "decision", "trace": ["old"]}
     answer = dba("replay", "-", stdin=lines(*log_records(request_by()), odd))

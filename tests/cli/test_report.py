@@ -127,7 +127,7 @@ def test_since(oncall: Command) -> None:
     assert oncall("report", file, "--since", "30m").lines[0] == "no decisions"
 
 
-def test_since_of_lines_that_do_not_say_when(oncall: Command) -> None:
+def test_since_without_log_times(oncall: Command) -> None:
     """Without a log time, a decision's own time counts; other records always count."""
     lines = [*log_records(request_by()), REFUSED]
     file = oncall.write("log", "\n".join(map(json.dumps, lines)))
@@ -138,7 +138,7 @@ def test_since_of_lines_that_do_not_say_when(oncall: Command) -> None:
     assert (data["decisions"], data["refused"]) == (0, {"the signature is wrong": 1})
 
 
-def test_lines_that_cannot_be_read_are_counted(oncall: Command) -> None:
+def test_unreadable_lines_are_counted(oncall: Command) -> None:
     """Unreadable lines are counted, the status is 1, and the rest is reported."""
     odd = [json.dumps({**RECORDS[0], name: 7}) for name in ("message", "rules")]
     file = oncall.folder / "log"
@@ -165,7 +165,7 @@ def test_lines_that_cannot_be_read_are_counted(oncall: Command) -> None:
         (["a\0b"], "a\\x00b cannot be read: it isn't the name of a file"),
     ],
 )
-def test_what_cannot_be_reported(oncall: Command, arguments: list[str], message: str) -> None:
+def test_wrong_arguments(oncall: Command, arguments: list[str], message: str) -> None:
     """The error says what to give instead."""
     oncall.clock = oncall.clock._replace(now=lambda: NOW.replace(year=2))
     assert oncall("report", *arguments, stdin=LOG) == (2, "", f"oncall: {message}\n")

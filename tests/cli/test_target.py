@@ -58,7 +58,7 @@ def test_the_cli_is_asked_for_outputs_and_the_secret(stack: Stack) -> None:
         ("stack", "", "`pulumi stack output --json --stack dev` failed; run it to see why"),
     ],
 )
-def test_what_the_cli_refuses(stack: Stack, command: str, err: str, message: str) -> None:
+def test_errors_of_the_cli(stack: Stack, command: str, err: str, message: str) -> None:
     """If Pulumi fails, one line names the remedy, the status is 2, and nothing is called."""
     stack.set_answer(command, err=err, code=255)
     answer = stack.check()
@@ -76,7 +76,7 @@ def test_nothing_that_may_hold_the_secret_is_quoted(stack: Stack) -> None:
     assert "`pulumi config get INDENT_WEBHOOK_SECRET --stack dev` failed; run it" in answer.err
 
 
-def test_without_a_backend_the_cli_is_not_asked(stack: Stack) -> None:
+def test_without_a_backend_the_cli_is_not_run(stack: Stack) -> None:
     """Without PULUMI_BACKEND_URL, Pulumi isn't run, since it would use any login."""
     del stack.environment["PULUMI_BACKEND_URL"]
     answer = stack.check()
@@ -120,7 +120,7 @@ def test_a_stack_that_is_not_deployed(stack: Stack, outputs: str) -> None:
 
 
 @pytest.mark.parametrize("outputs", ["", "[]", "Welcome!", "[" * 100_000])
-def test_outputs_that_are_none(stack: Stack, outputs: str) -> None:
+def test_invalid_outputs(stack: Stack, outputs: str) -> None:
     """Outputs that aren't a JSON object are an error."""
     stack.set_answer("stack", outputs)
     assert "`pulumi stack output --json` gave no JSON object" in stack.check().err
@@ -145,7 +145,7 @@ def test_a_cli_that_cannot_be_run(stack: Stack) -> None:
     assert "printed something that isn't UTF-8" in stack.check().err
 
 
-def test_a_stack_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_stack(tmp_path: Path) -> None:
     """Without project or stack file, the error comes before Pulumi runs."""
     oncall = Command(tmp_path, "")
     assert "no Pulumi.yaml here or above" in oncall("check", "--stack", "dev").err
@@ -156,7 +156,7 @@ def test_a_stack_that_is_not_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", ["WEBHOOK_URL", "INDENT_WEBHOOK_SECRET"])
-def test_an_environment_without_it(tmp_path: Path, missing: str) -> None:
+def test_a_missing_variable(tmp_path: Path, missing: str) -> None:
     """The error names the missing variable, and both ways to provide it."""
     oncall = Command(tmp_path, "")
     oncall.environment = {"WEBHOOK_URL": "http://127.0.0.1:1/", "INDENT_WEBHOOK_SECRET": SECRET}

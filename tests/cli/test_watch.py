@@ -143,7 +143,7 @@ def test_a_shift_that_ends(organisation: Organisation, provider: str) -> None:
     ]
 
 
-def test_what_is_reported(organisation: Organisation, provider: str) -> None:
+def test_fields_of_the_report(organisation: Organisation, provider: str) -> None:
     """The report has the person, access, times, rule and duty, and when it ended."""
     organisation.doubles[provider].put_on_shift("Payments", ANA, NOW - HOUR, NOW + 2 * HOUR)
     record = organisation.approve(ANA)
@@ -200,7 +200,7 @@ def test_a_shift_that_is_taken_over(organisation: Organisation, provider: str) -
     assert "until 16:00 UTC, and ended early" in organisation.watch().out
 
 
-def test_a_shift_that_follows(organisation: Organisation, provider: str) -> None:
+def test_a_later_shift(organisation: Organisation, provider: str) -> None:
     """A person who is on call again is on duty."""
     double = organisation.doubles[provider]
     double.put_on_shift("Payments", ANA, NOW - HOUR, NOW + HOUR)
@@ -213,7 +213,7 @@ def test_a_shift_that_follows(organisation: Organisation, provider: str) -> None
     assert seen == [0, 1, 0, 1]
 
 
-def test_names_that_two_schedules_have(organisation: Organisation, provider: str) -> None:
+def test_two_schedules_with_one_name(organisation: Organisation, provider: str) -> None:
     """A duty is matched by its schedule's id, not by its name."""
     double = organisation.doubles[provider]
     shift = {"start": NOW - HOUR, "end": NOW + 5 * HOUR}
@@ -397,7 +397,7 @@ def test_a_provider_without_a_key(everywhere: Organisation) -> None:
     ]
 
 
-def test_all_three_at_once(everywhere: Organisation) -> None:
+def test_all_statuses_at_once(everywhere: Organisation) -> None:
     """Ended and unknown duties have a table each; an ended duty decides the status."""
     everywhere.doubles["pagerduty"].put_on_shift("Payments", ANA, NOW - HOUR, NOW + HOUR)
     everywhere.doubles["opsgenie"].put_on_shift("Payments", BO, NOW - HOUR, NOW + 9 * HOUR)
@@ -469,7 +469,7 @@ def test_no_access_is_running(everywhere: Organisation, monkeypatch: pytest.Monk
     )
 
 
-def test_only_what_matters_is_asked(everywhere: Organisation) -> None:
+def test_only_needed_duties_are_read(everywhere: Organisation) -> None:
     """Only the duties of people with running access are read."""
     double = everywhere.doubles["pagerduty"]
     double.put_on_shift("Payments", ANA, NOW - HOUR, NOW + 9 * HOUR)
@@ -480,7 +480,7 @@ def test_only_what_matters_is_asked(everywhere: Organisation) -> None:
     assert len(double.calls) <= 4
 
 
-def test_a_line_that_is_cut(everywhere: Organisation) -> None:
+def test_an_unreadable_line(everywhere: Organisation) -> None:
     """An unreadable line may be an approval, so the status is 2."""
     everywhere.doubles["pagerduty"].put_on_shift("Payments", ANA, NOW - HOUR, NOW + 2 * HOUR)
     record = everywhere.approve(ANA)
@@ -493,7 +493,7 @@ def test_a_line_that_is_cut(everywhere: Organisation) -> None:
     assert everywhere.watch(lines=(cut,)).status == 1
 
 
-def test_dry_runs_gave_no_access(everywhere: Organisation) -> None:
+def test_dry_runs_are_ignored(everywhere: Organisation) -> None:
     """Dry runs and requests left to humans are ignored."""
     (line,) = log_records(request_by(ANA))
     everywhere.doubles["pagerduty"].put_on_shift("Payments", ANA)
@@ -548,7 +548,7 @@ def test_the_log_group_of_a_stack(tmp_path: Path, aws: Any) -> None:  # noqa: AN
 @pytest.mark.parametrize(
     "more", [(), ("log", "--log-group", "g"), ("log", "--log-group", "g", "--stack", "dev")]
 )
-def test_which_log(more: tuple[str, ...], organisation: Organisation, oncall: Command) -> None:
+def test_one_log(more: tuple[str, ...], organisation: Organisation, oncall: Command) -> None:
     """Exactly one log must be given."""
     del organisation
     answer = oncall("watch", *more)

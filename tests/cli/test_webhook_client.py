@@ -38,7 +38,7 @@ def port() -> Iterator[int]:
         yield bound.getsockname()[1]
 
 
-def test_request_event_is_indents() -> None:
+def test_request_event() -> None:
     """The event has requester, labelled resources, reason and duration, as Indent sends it."""
     event = request_event(
         "jane@example.com",
@@ -65,7 +65,7 @@ def test_request_event_is_indents() -> None:
     assert event["meta"]["labels"]["indent.com/petition/duration"] == "30m"
 
 
-def test_every_request_is_a_petition_of_its_own() -> None:
+def test_every_request_has_its_own_petition() -> None:
     """Each request has its own petition id, and no duration by default."""
     labels = [request_event("j@example.com", ["x"])["meta"]["labels"] for _ in range(2)]
     assert [set(names) for names in labels] == [{"petition"}] * 2
@@ -83,14 +83,14 @@ def test_every_request_is_a_petition_of_its_own() -> None:
         ({"reason": "half \ud800 pair"}, b'{"reason":"half \\ud800 pair"}'),
     ],
 )
-def test_bodies_are_as_json_stringify_writes_them(body: dict[str, Any], sent: bytes) -> None:
+def test_bodies_match_json_stringify(body: dict[str, Any], sent: bytes) -> None:
     """Bodies match JavaScript's, so receivers that reserialize them can verify."""
     raw, headers = signed(SECRET, body)
     assert raw == sent
     assert headers["X-Indent-Signature"] == sign(SECRET, headers["X-Indent-Timestamp"], raw)
 
 
-def test_signature_is_of_the_bytes_and_the_moment() -> None:
+def test_signature_covers_body_and_time() -> None:
     """The headers sign the exact body and the given time."""
     moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     raw, headers = signed(SECRET, {"info": True}, moment)
@@ -169,7 +169,7 @@ def test_the_whole_call_has_one_deadline(answer: Scripting) -> None:
         pytest.param(flood(CHUNKED, b"10\r\n" + b"1" * 16 + b"\r\n"), id="chunks without end"),
     ],
 )
-def test_an_answer_is_read_up_to_a_limit(answer: Scripting) -> None:
+def test_a_huge_answer_is_an_error(answer: Scripting) -> None:
     """An answer over the size limit is an error."""
     with Scripted(answer) as server, pytest.raises(SendError, match="more than 1000 bytes"):
         send(server.url, SECRET, {}, most=1000)
@@ -178,7 +178,7 @@ def test_an_answer_is_read_up_to_a_limit(answer: Scripting) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_nobody_there_does_not_answer(port: int, scheme: str) -> None:
+def test_a_refused_connection(port: int, scheme: str) -> None:
     """The error names the address and the system's reason."""
     with pytest.raises(SendError, match=rf"^{scheme}://127.0.0.1:{port} did not answer: .+ref"):
         send(f"{scheme}://127.0.0.1:{port}", SECRET, {})

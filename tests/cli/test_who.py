@@ -148,7 +148,7 @@ def test_json_shows_a_dry_run(oncall: Command) -> None:
         ("user:mary@example.com", "a requested resource is a person other than the requester"),
     ],
 )
-def test_nobody(oncall: Command, resource: str, why: str) -> None:
+def test_a_resource_that_no_duty_opens(oncall: Command, resource: str, why: str) -> None:
     """If no duty can open the resource, a note says why, and the status is 1."""
     policy = oncall.write("policy.yaml", POLICY)
     answer = oncall("who", resource, "--policy", policy)
@@ -164,7 +164,7 @@ def test_nobody(oncall: Command, resource: str, why: str) -> None:
 NOT_AMONG = "not a schedule or role that the rule accepts"
 
 
-def test_nobody_whose_duty_counts(oncall: Command) -> None:
+def test_no_duty_that_counts(oncall: Command) -> None:
     """If no duty counts, each person is listed with the reason."""
     policy = oncall.write("policy.yaml", POLICY)
     answer = oncall("who", "vault:root", "--policy", policy)
@@ -191,7 +191,7 @@ def test_nobody_whose_duty_counts(oncall: Command) -> None:
         ("", 'rule "On call": it needs a request for 1 hour or less'),
     ],
 )
-def test_a_duty_counts_and_something_else_is_missing(oncall: Command, rule: str, why: str) -> None:
+def test_a_duty_that_counts_without_approval(oncall: Command, rule: str, why: str) -> None:
     """If a duty counts but the rule doesn't match, that is the reason shown."""
     when = "on_call: {schedules: [Production]}"
     if not rule:
@@ -279,7 +279,7 @@ def test_people_whose_email_is_not_shown(oncall: Command, double: IncidentIO) ->
     assert considered in oncall("who", DATABASE).lines
 
 
-def test_many_who_do_not_count(oncall: Command, double: IncidentIO) -> None:
+def test_long_lists_are_cut(oncall: Command, double: IncidentIO) -> None:
     """The first twenty are listed, with the number of others; JSON lists all."""
     double.add_schedule("Nights")
     for number in range(25):
@@ -345,7 +345,7 @@ class _Noticed:
         exchange.send(exchange.response)
 
 
-def test_one_that_hangs_hides_nobody_elsewhere(
+def test_a_provider_that_hangs(
     oncall: Command, double: IncidentIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A provider that hangs doesn't delay the next calls to another."""

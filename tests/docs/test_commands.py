@@ -31,7 +31,7 @@ def _scripts(document: str) -> str:
 
 
 @pytest.mark.parametrize("document", PRESENT)
-def test_targets_are_there(document: str) -> None:
+def test_make_targets_exist(document: str) -> None:
     """Every `make` target that a document names exists."""
     text = _text(document)
     named = re.findall(r"`(?:\w+=\S+ )*make ([a-z0-9-]+)", text)
@@ -41,7 +41,7 @@ def test_targets_are_there(document: str) -> None:
 
 
 @pytest.mark.parametrize("document", PRESENT)
-def test_settings_are_settings(document: str) -> None:
+def test_settings_exist(document: str) -> None:
     """Every setting that a document names exists, and only secrets are set with --secret."""
     for verb, secret, key in SET.findall(_text(document)):
         if key != "KEY":

@@ -83,7 +83,7 @@ def test_blocks_are_found() -> None:
         ("python - <<'END'\nlist = [1]  # a comment\nEND\nmake up\n", False),
     ],
 )
-def test_trap(script: str, trap: bool) -> None:  # noqa: FBT001 - a table of truths
+def test_traps_are_found(script: str, trap: bool) -> None:  # noqa: FBT001 - a table of truths
     """A line that a prompt misreads is found, and a safe one isn't."""
     (typed,) = blocks(f"```sh\n{script}```\n")
     assert bool(traps(typed)) is trap

@@ -46,14 +46,14 @@ def test_every_page_is_found_from_the_readme(document: str) -> None:
     assert re.match(r"# .+\n\nFor whoever ", text)
 
 
-def test_it_is_short() -> None:
+def test_readme_is_short() -> None:
     """The README stays below a number of words, and its console output fits a terminal."""
     assert len(TEXT.split()) <= MOST_WORDS
     for block in re.findall(r"```console\n(.*?)```", TEXT, re.DOTALL):
         assert max(map(len, block.splitlines())) <= LONGEST_LINE
 
 
-def test_version_is_this_one() -> None:
+def test_version_is_current() -> None:
     """The README names the current version, which is the changelog's newest."""
     assert f"version {__version__}." in TEXT
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")

@@ -87,7 +87,7 @@ def test_only_the_api_may_call_the_function(sandbox: Sandbox) -> None:
     assert sandbox.is_public()
 
 
-def test_what_was_deployed_is_what_is_served(sandbox: Sandbox) -> None:
+def test_the_deployed_api_is_served(sandbox: Sandbox) -> None:
     """URL, throttling, log group and integration in AWS are those deployed."""
     outputs, aws = sandbox.deployment.outputs, sandbox.aws
     api = read_api(aws, sandbox.deployment.api_id)

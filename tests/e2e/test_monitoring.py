@@ -10,7 +10,7 @@ from tests.e2e.webhook_calls import Webhook, over_http, request_of
 from tests.support.filter_pattern import matches, value_in
 
 
-def test_what_is_written_is_counted(sandbox: Sandbox) -> None:
+def test_metric_filters_count_the_log(sandbox: Sandbox) -> None:
     """An approval, a request left to humans, and refused calls are counted."""
     webhook = Webhook(sandbox.webhook_secret, over_http(sandbox.url))
     webhook.ask(request_of(JANE))

@@ -162,7 +162,7 @@ def test_on_duty_then_off_duty(browser: Browser, pictures: Path) -> None:
     assert "Nora Falk revokes the access." in timeline(browser, "Revoked by Nora Falk")
 
 
-def test_all_of_it_by_keyboard(browser: Browser) -> None:
+def test_everything_works_by_keyboard(browser: Browser) -> None:
     """Skip link, switches, request and review all work without a mouse."""
     browser.press(TAB)
     assert active(browser) == "Skip to the content"
@@ -263,7 +263,7 @@ def test_a_link_unfolds_what_it_names(browser: Browser, page: Page, space: Space
     browser.find(f'//details[@id="story-petition-{first.name}" and @open]')
 
 
-def test_it_refreshes_itself_and_disturbs_nobody(browser: Browser, space: Space) -> None:
+def test_refreshes_do_not_disturb(browser: Browser, space: Space) -> None:
     """Updates appear and are announced; typing, focus and folding stay."""
     first = space.petitions.create(Owner(NORA), {"reason": "first", "resources": RESOURCES})
     browser.find(f'{NEWEST}//p[.="“first”"]')

@@ -71,7 +71,7 @@ def ask(
     return [(claim["reason"], duration_of(claim)) for claim in webhook.ask(event)]
 
 
-def test_demo_knows_how_long_a_shift_lets_access_last(project: Path) -> None:
+def test_demo_expects_access_to_end_with_the_shift(project: Path) -> None:
     """The demo's expectations also hold if access ends with the shift."""
     write(project, POLICY.replace("duration: 2h", "duration: 24h"))
     with Sandbox(project) as sandbox:

@@ -51,7 +51,7 @@ def test_on_duty_is_granted(space: Space) -> None:
     assert f"Approved: {lead}" in reasons
 
 
-def test_tokens_that_are_handed_out(space: Space) -> None:
+def test_tokens_of_the_env_file(space: Space) -> None:
     """Jane's token is granted at once; the administrator's reviews, but not its own requests."""
     values = variables(space)
     with (

@@ -196,7 +196,7 @@ def test_bounds_of_the_counts(kind: Kind, kills: int, holds: bool) -> None:  # n
     assert broken_figures(list(tally.figures(kills))) == ([] if holds else [kind])
 
 
-def test_the_first_problems_are_kept() -> None:
+def test_only_the_first_problems_are_listed() -> None:
     """All problems are counted, but only the first are listed."""
     tally = Tally()
     for number in range(MAX_PROBLEMS + 1):

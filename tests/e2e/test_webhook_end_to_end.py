@@ -75,7 +75,7 @@ def log(sandbox: Sandbox) -> Log:
 class TestOrder:
     """Checks have a fixed order; nothing is parsed before its signature is verified."""
 
-    def test_method_goes_before_all(self, webhook: Webhook) -> None:
+    def test_method_is_checked_first(self, webhook: Webhook) -> None:
         """A wrong method is a 405, whatever else is wrong."""
         for method, body in (("GET", b""), ("PUT", TOO_LARGE)):
             answer = webhook.post(body, {}, method)
@@ -93,7 +93,7 @@ class TestOrder:
         body = json.dumps({"info": True}).ljust(MOST_BODY_BYTES)
         assert webhook.call(body).http == 200
 
-    def test_signature_goes_before_the_body(self, webhook: Webhook, log: Log) -> None:
+    def test_signature_is_checked_before_the_body(self, webhook: Webhook, log: Log) -> None:
         """Any invalid signature gets the same 401; only the log has the reason."""
         answers = [
             webhook.post(b"{not JSON", JSON),
@@ -175,7 +175,7 @@ class TestAnswers:
         line = log.next("decision", petition=petition)
         assert (line["outcome"], line["requester"], line["duration"]) == ("approve", JANE, "6h0m0s")
 
-    def test_who_is_on_shift_is_approved(self, webhook: Webhook) -> None:
+    def test_person_on_shift_is_approved(self, webhook: Webhook) -> None:
         """The reason names the schedule and the end of the shift."""
         (claim,) = webhook.ask(request_of(OMAR))
         assert claim["reason"].startswith("Approved: on call for Production (incident.io) until ")
@@ -218,7 +218,7 @@ def test_url_needs_both_public_statements(
     ],
     ids=lambda fault: type(fault).__name__,
 )
-def test_provider_down_is_no_claim(
+def test_failing_provider_makes_no_claim(
     webhook: Webhook, double: IncidentIO, log: Log, fault: Fault
 ) -> None:
     """If the provider fails, the answer is a 200 without a claim, and the log says so."""

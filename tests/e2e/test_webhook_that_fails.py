@@ -81,7 +81,7 @@ def test_a_failure_is_left_to_a_human(
 
 
 @pytest.mark.parametrize("space", [0.3], indirect=True)
-def test_silence_is_left_to_a_human(space: Space, proxy: Proxy) -> None:
+def test_a_slow_webhook_is_left_to_a_human(space: Space, proxy: Proxy) -> None:
     """A webhook that is too slow is left to a human as well."""
     proxy.fail("/", faults.Hang())
     assert_left_to_a_human(space, "does not answer (TimeoutError)")

@@ -56,7 +56,7 @@ def _config(project: BootstrapProject, stack: str) -> dict[str, Any]:
 class TestPassphrase:
     """The new stack dev, encrypted with a passphrase."""
 
-    def test_makes_an_answering_url(
+    def test_new_stack_answers(
         self,
         project: BootstrapProject,
         provider: Mapping[str, str],
@@ -81,7 +81,7 @@ class TestPassphrase:
         with project.webhook(SECRET, tmp_path / "log") as webhook:
             assert len(webhook.ask(request_of(JANE))) == 1
 
-    def test_again_changes_nothing(self, project: BootstrapProject) -> None:
+    def test_repeating_changes_nothing(self, project: BootstrapProject) -> None:
         """Running it again changes neither the file nor the stack."""
         before = project.file("dev").read_text(encoding="utf-8")
         assert project.bootstrap("dev").code == 0

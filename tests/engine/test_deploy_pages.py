@@ -96,7 +96,7 @@ def test_upgrade(project: RunbookProject, tmp_path: Path) -> None:
     assert "unchanged" in project.run_script_while_served(upgrade, tmp_path / "log")
 
 
-def test_page(project: RunbookProject, provider: Mapping[str, str], tmp_path: Path) -> None:
+def test_deploy_page(project: RunbookProject, provider: Mapping[str, str], tmp_path: Path) -> None:
     """After removing everything, the page's steps lead to the same result."""
     project.run_scripts(["\n".join(PAGES[DEPLOY]["Remove everything"].blocks[:3])])
     project.forget("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "INCIDENTIO_API_KEY")

@@ -165,7 +165,7 @@ def test_access_log_is_read(project: RunbookProject, behind_api: dict[str, str])
     assert '{"status": "429"}' in output
 
 
-def test_and_back(
+def test_switching_back(
     project: RunbookProject, before: dict[str, str], behind_api: dict[str, str], tmp_path: Path
 ) -> None:
     """One update later it has a function URL again, and both logs are kept."""

@@ -127,7 +127,7 @@ ALL = [INDENT, AUTHZEN, CONDUCTORONE] = [
 
 @pytest.mark.parametrize("sender", ALL, ids=lambda sender: sender.name)
 @pytest.mark.parametrize("body", [[], "text", {"claims": 7}, {"evaluations": {}}, {"deny": {}}])
-def test_other_answers(sender: Indent | AuthZen | ConductorOne, body: Any) -> None:  # noqa: ANN401 - whatever comes
+def test_wrong_answers(sender: Indent | AuthZen | ConductorOne, body: Any) -> None:  # noqa: ANN401 - whatever comes
     """An answer that the function wouldn't send is never read as an approval."""
     verdict = verdict_of(sender, WebhookAnswer(200, body), REQUEST)
     # For Indent's caller, an object without claims is a valid answer.
@@ -137,13 +137,13 @@ def test_other_answers(sender: Indent | AuthZen | ConductorOne, body: Any) -> No
 
 
 @pytest.mark.parametrize("claims", [[{}, {}], [{}], [{"meta": {"labels": {}}}]])
-def test_claims_that_are_wrong(claims: list[Any]) -> None:
+def test_wrong_claims(claims: list[Any]) -> None:
     """Several claims, or a claim without a duration, aren't an approval."""
     verdict = verdict_of(INDENT, WebhookAnswer(200, {"claims": claims}), REQUEST)
     assert verdict.outcome == "wrong answer"
 
 
-def test_one_no_of_a_batch() -> None:
+def test_one_denied_resource_denies_the_request() -> None:
     """AuthZEN approves only if all resources are approved, for the shortest duration."""
     two = REQUEST._replace(resources=(("", "a"), ("", "b")))
 
@@ -158,7 +158,7 @@ def test_one_no_of_a_batch() -> None:
     assert one == Verdict("left to humans", reason="off duty")
 
 
-def test_what_protocols_cannot_express() -> None:
+def test_unsupported_requests() -> None:
     """A request that the protocol can't express is refused before it is sent."""
     with pytest.raises(UnsupportedRequestError, match="leave out --action"):
         INDENT.send(REQUEST._replace(action="deploy"))

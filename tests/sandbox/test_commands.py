@@ -337,7 +337,7 @@ class TestRefusals:
 
     @pytest.mark.usefixtures("handlers")
     @pytest.mark.parametrize("region", ["", "us west 2"])
-    def test_all_that_is_wrong_is_told_at_once(
+    def test_all_problems_are_reported_together(
         self, here: Path, capsys: pytest.CaptureFixture[str], region: str
     ) -> None:
         """Each problem of the stack has its line, including a missing region."""
@@ -380,7 +380,7 @@ class TestRefusals:
         error = "'hook.example.com' isn't a valid address: "
         assert_refused(capsys, ["send", *JANE_ASKS, *target], error, "; check --url\n")
 
-    def test_token_that_no_header_can_hold(
+    def test_token_that_cannot_be_sent(
         self, here: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """The error doesn't contain the token."""

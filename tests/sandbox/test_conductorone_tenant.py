@@ -44,7 +44,7 @@ def post(sandbox: Sandbox, body: bytes, headers: dict[str, str]) -> tuple[int, d
         connection.close()
 
 
-def test_what_it_sends(tenant: Tenant) -> None:
+def test_its_calls_are_genuine(tenant: Tenant) -> None:
     """An independent library verifies the token with the tenant's keys; the SDK reads the body."""
     assert tenant.webhook_url == ADDRESS
     url = tenant.settings["CONDUCTORONE_BASE_URL"]
@@ -59,7 +59,7 @@ def test_what_it_sends(tenant: Tenant) -> None:
     assert payload.task_view.task.state == shared.TaskState.TASK_STATE_OPEN
 
 
-def test_what_it_is_answered(tenant: Tenant, sandbox: Sandbox) -> None:
+def test_answers_to_its_calls(tenant: Tenant, sandbox: Sandbox) -> None:
     """Jane is accepted for an hour but not for a day; another body or key is refused."""
 
     def answer(body: bytes, signed: bytes | None = None) -> tuple[int, dict[str, Any]]:
@@ -114,9 +114,7 @@ def test_a_call_that_it_makes_for_a_shell(tenant: Tenant, sandbox: Sandbox) -> N
         b'{"email": "a@b", "entitlement": "e", "duration": 1}',
     ],
 )
-def test_a_body_that_is_no_request(
-    tenant: Tenant, capfd: pytest.CaptureFixture[str], body: bytes
-) -> None:
+def test_an_invalid_body(tenant: Tenant, capfd: pytest.CaptureFixture[str], body: bytes) -> None:
     """A malformed body gets a 400, and the sandbox prints no stack trace."""
     assert call(tenant.calls_url, "POST", {}, body).http == 400
     assert capfd.readouterr() == ("", "")

@@ -148,7 +148,7 @@ HOUR, FORBIDDEN = Verdict("approved", timedelta(hours=1)), Verdict("refused", ht
         (NORA_BY_CONDUCTORONE, CONDUCTORONE, HOUR),
     ],
 )
-def test_anything_else_is_not_as_expected(
+def test_other_answers_are_unexpected(
     demo_request: DemoRequest, sender: Sender, verdict: Verdict
 ) -> None:
     """A different outcome, duration or HTTP status isn't as expected."""
@@ -170,7 +170,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_demo_fails_when_something_is_not_as_it_should(
+def test_demo_fails_on_a_wrong_answer(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A wrong answer is marked, and the status is 1."""

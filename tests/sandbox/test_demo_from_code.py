@@ -95,7 +95,7 @@ def test_left_to_humans(space: Space) -> None:
         assert not run_script(another, by_webhook=True).expected
 
 
-def test_a_script_that_fails_is_not_as_expected(space: Space) -> None:
+def test_a_failing_script_is_unexpected(space: Space) -> None:
     """The last line gives the reason, and has no token."""
     space.fail("/v1/spaces", faults.Status(403))
     script = run_script(space, by_webhook=False)
@@ -138,7 +138,7 @@ def test_demo_behind_an_api(
     assert printed.out.count("refused (503)  the call did not reach the function") == 2
 
 
-def test_the_script_sees_nothing_of_this_shell(
+def test_the_script_gets_no_variables_of_the_shell(
     space: Space, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The script gets only the space's variables, no secret of the shell."""

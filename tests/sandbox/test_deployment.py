@@ -55,7 +55,7 @@ def test_every_resource_is_listed_once(deployment: Deployment) -> None:
     assert not any(value in repr(deployment) for value in SECRETS.values())
 
 
-def test_every_type_is_made_for_one_of_the_endpoints(aws: Aws, deployment: Deployment) -> None:
+def test_every_known_type_is_used(aws: Aws, deployment: Deployment) -> None:
     """The sandbox knows only types that the program uses."""
     behind_api = deployed(aws, "other", ENDPOINT="http-api")
     types = {resource.type for made in (deployment, behind_api) for resource in made.resources}
@@ -72,7 +72,7 @@ def test_secret_holds_the_secret_keys_as_json(aws: Aws, deployment: Deployment) 
     assert stored["VersionStages"] == ["AWSCURRENT"]
 
 
-def test_function_runs_as_the_program_says(aws: Aws, deployment: Deployment) -> None:
+def test_function_is_configured_by_the_program(aws: Aws, deployment: Deployment) -> None:
     """The configuration in AWS is the program's; Moto's gaps are filled from the program."""
     function = deployment.function.config
     assert function.name == deployment.outputs["function_name"]
@@ -95,7 +95,7 @@ def test_state_bucket_denies_plain_http_and_can_be_used(aws: Aws, deployment: De
 # What is refused.
 
 
-def test_refused_config_is_the_programs_own_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+def test_refused_config_shows_the_programs_error(capsys: pytest.CaptureFixture[str]) -> None:
     """The error is the program's, nothing is printed, and nothing is created."""
     with Aws(REGION) as aws:
         with pytest.raises(pulumi.RunError) as refused:
@@ -124,7 +124,7 @@ def test_unknown_type_stops_the_deployment(
     assert caplog.messages == []
 
 
-def test_what_the_sandbox_cannot_do_is_named_with_the_place_to_add_it(aws: Aws) -> None:
+def test_unsupported_inputs_are_errors(aws: Aws) -> None:
     """An unsupported input or change is an error, not ignored."""
     bucket = resource_of("aws:s3/bucket:Bucket")
     where = r"sandbox/local_aws/resources/s3\.py"
@@ -155,7 +155,7 @@ DENIAL: dict[str, Any] = {
         [{key: value for key, value in DENIAL.items() if key != "Condition"}],
     ],
 )
-def test_bucket_policy_but_the_denial_of_plain_http_is_refused(
+def test_other_bucket_policies_are_refused(
     statements: list[dict[str, Any]],
 ) -> None:
     """Moto evaluates no conditions, so other bucket policies are refused."""

@@ -136,7 +136,7 @@ def test_a_defect_of_the_double_is_shown(books: Books, capfd: pytest.CaptureFixt
         pytest.param({"page": 2, "times": 1}, [200, 500, 200, 200], id="the second page, once"),
     ],
 )
-def test_faults_are_for_the_calls_named(
+def test_faults_apply_to_their_calls_only(
     books: Books, switches: dict[str, int], statuses: list[int]
 ) -> None:
     """A fault hits only the pages and paths that it is switched on for."""
@@ -148,7 +148,7 @@ def test_faults_are_for_the_calls_named(
     assert get(books, "/books")[0] == 200
 
 
-def test_the_last_fault_switched_on_goes_first(books: Books) -> None:
+def test_the_newest_fault_applies_first(books: Books) -> None:
     """After the newest fault is used up, the one before it applies."""
     books.fail("/books", faults.Status(503))
     books.fail("/books", faults.Status(401), times=1)
@@ -221,7 +221,7 @@ def test_a_client_that_goes_ends_its_call(books: Books, fault: Fault) -> None:
     assert not serving.is_alive()
 
 
-def test_calls_that_wait_may_have_sent_their_next(books: Books) -> None:
+def test_pipelined_calls_are_answered(books: Books) -> None:
     """A client that sends its next request is still connected, and gets both answers."""
     released = threading.Event()
     books.fail("/books/1", faults.Slow(released=released))
@@ -248,7 +248,7 @@ def test_calls_that_wait_may_have_sent_their_next(books: Books) -> None:
         (faults.TooManyRequests(), None),
     ],
 )
-def test_too_many_requests_says_when_to_come_back(
+def test_too_many_requests_has_a_retry_time(
     books: Books, fault: faults.TooManyRequests, retry_after: str | None
 ) -> None:
     """It sends Retry-After, or the vendor's own form, or neither."""

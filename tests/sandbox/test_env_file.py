@@ -24,7 +24,7 @@ AWKWARD = {
 }
 
 
-def test_shell_gives_what_was_written(tmp_path: Path) -> None:
+def test_shell_exports_the_values(tmp_path: Path) -> None:
     """A shell that sources the file exports the exact values and executes none."""
     file = tmp_path / "env"
     env_file.write(file, AWKWARD)

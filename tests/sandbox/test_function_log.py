@@ -35,7 +35,7 @@ def test_every_line_is_a_record(log: FunctionLog, line: str, record: dict[str, o
     assert log.file.read_text(encoding="utf-8") == f"{line}\n"
 
 
-def test_file_is_the_owners_and_begins_empty(tmp_path: Path) -> None:
+def test_file_is_private_and_starts_empty(tmp_path: Path) -> None:
     """Old contents and other users' rights are removed."""
     file = tmp_path / "function.log"
     file.write_text("of yesterday\n", encoding="utf-8")
@@ -45,7 +45,7 @@ def test_file_is_the_owners_and_begins_empty(tmp_path: Path) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-def test_holds_so_many_at_most(log: FunctionLog) -> None:
+def test_memory_is_limited(log: FunctionLog) -> None:
     """Memory keeps the newest records and the count, the file all; numbers don't change."""
     for number in range(MOST_RECORDS + 2):
         log(f"line {number}")

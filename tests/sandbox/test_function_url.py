@@ -186,7 +186,7 @@ def callers() -> Iterator[ThreadPoolExecutor]:
 # The event.
 
 
-def test_event_is_payload_two(echo: FunctionUrl) -> None:
+def test_event_has_payload_format_two(echo: FunctionUrl) -> None:
     """A signed POST arrives as the event that Lambda would create."""
     with closing(connect(echo)) as connection:
         connection.putrequest("POST", "/a%20b?x=1&y=%C3%BC&x=2&empty=", skip_accept_encoding=True)

@@ -178,7 +178,7 @@ def test_a_broken_second_page(double: IncidentIO) -> None:
 
 
 @pytest.mark.parametrize(("name", "count"), [("Database", 2), ("Nothing", 0)])
-def test_a_name_must_be_of_one_thing(double: IncidentIO, name: str, count: int) -> None:
+def test_ambiguous_names_are_refused(double: IncidentIO, name: str, count: int) -> None:
     """A name that is ambiguous or unknown is refused; the object itself is accepted."""
     double.add_schedule("Database")
     second = double.add_schedule("Database")

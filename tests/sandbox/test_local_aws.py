@@ -133,7 +133,7 @@ def test_call_that_is_not_signed_as_it_is(aws: Aws, change: Callable[[AWSRequest
     assert_refused(ask(aws, request))
 
 
-def test_another_body(aws: Aws) -> None:
+def test_a_wrong_body(aws: Aws) -> None:
     """A body that doesn't match the signature or the signed hash is refused."""
     assert_refused(ask(aws, request_of(aws), BODY + b" "))
     bucket = {"Bucket": "bucket", "Key": "key"}
@@ -151,7 +151,7 @@ def test_another_body(aws: Aws) -> None:
 
 
 @pytest.mark.parametrize("other", [{"access_key_id": "sandbox"}, {"secret_access_key": "sandbox"}])
-def test_another_key(aws: Aws, other: dict[str, str]) -> None:
+def test_a_wrong_key(aws: Aws, other: dict[str, str]) -> None:
     """Both halves of the key are needed."""
     assert_refused(ask(aws, request_of(aws, **other)))
 
@@ -174,7 +174,7 @@ def assert_refused(answer: tuple[int, str]) -> None:
     assert answer == (REFUSED.status, f"{REFUSED.sentence}\n")
 
 
-def test_client_with_the_key_of_another_run_reads_why(aws: Aws) -> None:
+def test_key_of_another_run(aws: Aws) -> None:
     """With a stopped sandbox's key, the error says to run `. .sandbox/env`."""
     other = Clients(REGION, Credentials.new(), aws.endpoint)
     with closing(other), pytest.raises(ClientError, match=r"run `\. \.sandbox/env`"):
@@ -182,7 +182,7 @@ def test_client_with_the_key_of_another_run_reads_why(aws: Aws) -> None:
 
 
 @pytest.mark.parametrize("path", ["/moto-api/reset", "/moto-api/data.json", "/latest/meta-data/"])
-def test_key_opens_aws_only(aws: Aws, path: str) -> None:
+def test_moto_endpoints_are_closed(aws: Aws, path: str) -> None:
     """Moto's own endpoints are refused even with a signature."""
     request = AWSRequest("POST", f"{aws.endpoint}{path}", {"Host": host_of(aws)}, b"")
     key = aws.credentials

@@ -241,7 +241,7 @@ def test_unread_body_ends_the_connection(application: WsgiServer) -> None:
     assert b"Connection: close" in answer
 
 
-def test_body_that_is_not_whole(application: WsgiServer) -> None:
+def test_incomplete_body(application: WsgiServer) -> None:
     """The application isn't called with an incomplete body."""
     head = "POST /at/ HTTP/1.1\r\nHost: OWN\r\nContent-Length: 9\r\n"
     assert send(application, head, b"{}") == b""
@@ -273,7 +273,7 @@ def double() -> Iterator[IncidentIO]:
         ["Transfer-Encoding: chunked\x0b"],
     ],
 )
-def test_body_whose_end_is_not_sure(
+def test_body_with_an_ambiguous_length(
     application: WsgiServer,
     double: IncidentIO,
     headers: list[str],
@@ -292,6 +292,6 @@ def test_body_whose_end_is_not_sure(
 
 
 @pytest.mark.parametrize("header", ["Transfer-Encoding: chunked", f"Content-Length: {2**40}"])
-def test_body_that_no_provider_gets(double: IncidentIO, header: str) -> None:
+def test_body_that_a_double_refuses(double: IncidentIO, header: str) -> None:
     """A double refuses chunked and huge bodies without reading them."""
     assert status(send(double._server, f"POST / HTTP/1.1\r\nHost: OWN\r\n{header}\r\n")) == 400

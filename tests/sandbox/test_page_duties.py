@@ -97,7 +97,7 @@ class TestEveryProvider:
             assert client.switch(board.provider, slot.id, off=email).status == 303
         assert "On shift: nobody" in client.get().words
 
-    def test_those_without_an_address_are_left_out(
+    def test_people_without_an_email_are_left_out(
         self, client: PageClient, double: AnyDouble, board: DutyBoard
     ) -> None:
         """People without an e-mail aren't shown, since they can't be approved."""
@@ -149,7 +149,7 @@ class TestAllTogether:
         }
         assert emails == {"pagerduty": [PETRA], "opsgenie": [], "jsm": [JUAN]}
 
-    def test_who_can_request_has_their_duties_beside(self, client: PageClient) -> None:
+    def test_the_form_lists_duties(self, client: PageClient) -> None:
         """The form lists each person's duties, with their level if there are levels."""
         form = client.get().part("request")
         for text in (
@@ -188,7 +188,7 @@ class TestIncidentIO:
         client.switch("incident.io", lead.id, off=OMAR)
         assert holders(board, incident) == []
 
-    def test_on_duty_is_who_is_on_now(
+    def test_only_current_shifts_count(
         self, client: PageClient, organisation: Organisation, clock: ManualClock
     ) -> None:
         """Past and future shifts aren't shown."""
@@ -249,7 +249,7 @@ class TestPagerDuty:
         assert schedule.description == f"on-call schedule, {levels}"
         assert schedule.short_title == "Databases, level 2, level 1"
 
-    def test_one_is_on_in_a_schedule_of_layers(self, account: PagerDuty) -> None:
+    def test_a_schedule_of_layers_has_one_person_on_shift(self, account: PagerDuty) -> None:
         """A newly added person replaces the other, who doesn't return later."""
         account.add_schedule("Databases")
         account.put_on_shift("Databases", ANA)
@@ -273,7 +273,7 @@ class TestPagerDuty:
         (holder,) = group(PagerDutyBoard(account), "Days").slots[0].holders
         assert (holder.person.email, holder.until) == (BO, None)
 
-    def test_whom_a_policy_pages_directly_is_not_on_shift(self, account: PagerDuty) -> None:
+    def test_people_paged_directly_are_not_on_shift(self, account: PagerDuty) -> None:
         """People paged directly, and deleted ones, aren't on shift."""
         account.add_escalation_policy("Storage", ANA)
         assert PagerDutyBoard(account).groups() == []

@@ -63,7 +63,7 @@ LEAD, LEADS = IncidentRole(("Incident Lead",)), "Incident Lead in a live inciden
         ),
     ],
 )
-def test_who(condition: Condition | None, words: str) -> None:
+def test_conditions_in_words(condition: Condition | None, words: str) -> None:
     """Each condition is described in words."""
     (rule,) = rules_in_words(Policy((Rule("r", Selector(), condition, HOUR),)))
     assert rule.who == words
@@ -82,7 +82,7 @@ def test_who(condition: Condition | None, words: str) -> None:
         ),
     ],
 )
-def test_what(selector: Selector, words: str) -> None:
+def test_selectors_in_words(selector: Selector, words: str) -> None:
     """Each kind of selector is described in words."""
     (rule,) = rules_in_words(Policy((Rule("r", selector, LEAD, HOUR),)))
     assert rule.what == words
@@ -107,7 +107,7 @@ def test_what(selector: Selector, words: str) -> None:
         ),
     ],
 )
-def test_how_long(rule: Rule, words: str) -> None:
+def test_limits_in_words(rule: Rule, words: str) -> None:
     """Each limit is described in words."""
     (described,) = rules_in_words(Policy((rule,)))
     assert described.how_long == words
@@ -169,7 +169,7 @@ def request_one(space: Space, who: str, id_: str) -> Petition:
     return space.petitions.create(Owner(who), {"resources": [resource]}, wait=True)
 
 
-def test_what_the_page_says_to_try(policy_sandbox: Sandbox, demo_space: Space) -> None:
+def test_suggested_requests(policy_sandbox: Sandbox, demo_space: Space) -> None:
     """Each request that the page suggests has the outcome that it names."""
     with page_of(policy_sandbox, demo_space) as page:
         client = PageClient(page.url)

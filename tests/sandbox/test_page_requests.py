@@ -89,7 +89,7 @@ def test_while_the_webhook_is_asked(space: Space, client: PageClient, webhook: F
     assert 'data-busy="no"' in client.get().html
 
 
-def test_what_others_type_is_text(space: Space, client: PageClient) -> None:
+def test_texts_are_escaped(space: Space, client: PageClient) -> None:
     """Reasons, names and resources are escaped, also in form fields."""
     space.add_resource("okta.v1.Group", f"id{HOSTILE}", f"name{HOSTILE}", {"Env": "Test"})
     space.add_person("eve@acme.example", f"Eve{HOSTILE}")
@@ -190,7 +190,7 @@ def test_a_reload_sends_nothing(space: Space, client: PageClient) -> None:
     assert space.petitions.all() == []
 
 
-def test_the_form_remembers_who_requested_what(space: Space, client: PageClient) -> None:
+def test_the_form_remembers_the_last_request(space: Space, client: PageClient) -> None:
     """Person and resources of the last request stay selected, the reason doesn't."""
     boxes = client.get().part("request")
     assert re.findall(r'value="([^"]+)" checked', boxes) == [PROD]
@@ -357,7 +357,7 @@ def test_only_the_newest_is_unfolded(space: Space, client: PageClient) -> None:
     assert unfolded(answer.html) == [new, old]
 
 
-def test_it_calls_a_request_one_thing(space: Space, client: PageClient) -> None:
+def test_requests_have_one_name(space: Space, client: PageClient) -> None:
     """The page says "request", except where it explains the protocol."""
     name = request_access(space, client).name
     client.review(name, "deny", reason="no")

@@ -105,7 +105,7 @@ def test_webhooks_that_are_refused(receivers: Receivers, client: Client) -> None
         ([], False),
     ],
 )
-def test_a_message(
+def test_messages_in_slack(
     message: object, receivers: Receivers, client: Client, *, is_valid: bool
 ) -> None:
     """A message must be within Slack's limits, and without markup."""
@@ -121,14 +121,14 @@ def test_a_message(
     assert not receivers.notices
 
 
-def test_another_channel(receivers: Receivers, client: Client) -> None:
+def test_an_unknown_slack_address(receivers: Receivers, client: Client) -> None:
     """An unknown Slack address answers as a revoked one."""
     with pytest.raises(HttpError) as caught:
         post(client, f"{receivers.url}/services/T0SANDBOX/B0SANDBOX/x", {}, json.dumps(MESSAGE))
     assert (caught.value.status, caught.value.body) == (404, b"no_service")
 
 
-def test_the_function_s_own(receivers: Receivers, client: Client) -> None:
+def test_notices_of_the_function(receivers: Receivers, client: Client) -> None:
     """Both receivers accept what the function sends."""
     settings = receivers.settings
     to = NoticeSettings(

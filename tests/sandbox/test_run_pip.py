@@ -109,7 +109,7 @@ DIVERTED = {
 }
 
 
-def test_what_breaks_pip_does_not_break_ours(machine: Machine) -> None:
+def test_harmful_settings_are_ignored(machine: Machine) -> None:
     """Harmful settings in pip.conf break pip, but not ours."""
     machine.configure(
         f"index-url = {machine.index}",
@@ -119,7 +119,7 @@ def test_what_breaks_pip_does_not_break_ours(machine: Machine) -> None:
     assert machine.installs(*OURS)
 
 
-def test_nor_does_the_environment(machine: Machine) -> None:
+def test_harmful_variables_are_ignored(machine: Machine) -> None:
     """Harmful variables don't break ours, and PIP_INDEX_URL overrides pip.conf."""
     more = {"python": "/none", "constraint": "/none", "root": "/none", "log": "/none/log"}
     settings = {**DIVERTED, **more, "require-virtualenv": "true", "only-binary": ":none:"}
@@ -154,7 +154,7 @@ def environment_for(
     return run_pip.pip_environment(settings, environment)
 
 
-def test_what_says_where_packages_come_from_is_kept() -> None:
+def test_settings_that_locate_packages_are_kept() -> None:
     """Index, proxy, certificate and timeout are kept; pip reads no file itself."""
     shell = {"PATH": "/bin", "PIP_USER": "1", "PIP_CONFIG_FILE": "/etc/mine", **KEPT}
     assert environment_for(shell) == {"PATH": "/bin", "PIP_CONFIG_FILE": os.devnull, **KEPT}

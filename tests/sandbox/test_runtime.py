@@ -200,7 +200,7 @@ def test_dead_child_is_noticed_at_once(start: Start, log: Log, source: str, how:
     assert log.wait_for("Runtime.ExitError").endswith(how)
 
 
-def test_answer_cut_off_by_death_is_none(start: Start) -> None:
+def test_partial_answer_does_not_count(start: Start) -> None:
     """Half an answer isn't an answer."""
     source = """
 import os, socket

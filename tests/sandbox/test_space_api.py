@@ -44,7 +44,7 @@ def forge(token: str) -> str:
     return f"{head}.{base64.urlsafe_b64encode(text).rstrip(b'=').decode()}.{signature}"
 
 
-def test_tokens_that_open_nothing(space: Space, clock: ManualClock, jane: Client) -> None:
+def test_invalid_tokens(space: Space, clock: ManualClock, jane: Client) -> None:
     """Missing, invalid, forged, unsigned, foreign and expired tokens get 401."""
     with Space("other") as other:
         strange = other.token_for(JANE)
@@ -94,7 +94,7 @@ def test_views_and_selectors(query: Json, expected: list[str], jane: Client) -> 
         ("/webhooks?capabilities=GetDecision", 12),
     ],
 )
-def test_queries_that_are_wrong(path: str, code: int, jane: Client) -> None:
+def test_wrong_queries(path: str, code: int, jane: Client) -> None:
     """An unknown value or filter is an error; it doesn't return the whole list."""
     status, body = jane("GET", path)
     assert (status, body["code"]) == (400 if code == 3 else 501, code)

@@ -200,7 +200,7 @@ def test_petitions_are_closed_by_an_update(jane: Client, omar: Client, ada: Clie
 
 
 @pytest.mark.parametrize("phase", ["granted", "revoked", "deleted", "x"])
-def test_phases_that_no_update_sets(phase: str, jane: Client, ada: Client) -> None:
+def test_updates_cannot_set_other_phases(phase: str, jane: Client, ada: Client) -> None:
     """An update can't grant, revoke or delete; a granted petition can't be closed."""
     name = jane.request(TEST)["name"]
     update = {"petition": {"state": {"status": {"phase": phase}}}}

@@ -117,7 +117,7 @@ def test_a_denial_wins(jane: Client, webhook: FakeWebhook) -> None:
     assert jane.events(name) == ["access/request", "access/deny"]
 
 
-def test_a_claim_that_does_not_count_is_noted(
+def test_an_ignored_claim_is_noted(
     space: Space, jane: Client, ada: Client, webhook: FakeWebhook
 ) -> None:
     """A note gives the reason; valid claims beside it still count."""
@@ -239,7 +239,7 @@ def test_a_human_may_be_faster(jane: Client, webhook: FakeWebhook) -> None:
     assert jane("GET", f"/petitions/{deleted['name']}")[0] == 404
 
 
-def test_closing_ends_all_that_waits(clock: ManualClock) -> None:
+def test_closing_ends_waiting_calls(clock: ManualClock) -> None:
     """A space closes at once, even while a webhook hangs and a caller waits."""
     with FakeWebhook(clock) as hanging, Space(now=clock, webhook_timeout=60) as space:
         space.add_resource("okta.v1.Group", "prod")

@@ -216,7 +216,7 @@ def test_spaces_and_blocks(ada: IndentAPI) -> None:
 
 
 @pytest.mark.parametrize("name", ["no-such-petition", "a/../b", "?x=1#y"])
-def test_what_is_not_there(ada: IndentAPI, name: str) -> None:
+def test_unknown_names(ada: IndentAPI, name: str) -> None:
     """An unknown name raises NotFoundError."""
     with pytest.raises(indentapi.NotFoundError) as caught:
         ada.petition.get(name)

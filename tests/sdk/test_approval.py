@@ -128,21 +128,21 @@ def test_no_output_at_all(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> 
     assert approval_sync(REQUEST) == GRANTED
 
 
-def test_an_instant_approval_needs_no_look(api: ScriptedApi) -> None:
+def test_an_instant_approval_needs_one_request(api: ScriptedApi) -> None:
     """An approval in the first answer needs no further request."""
     api.respond_with(GRANTED)
     approval_sync(REQUEST, quiet=True)
     assert api.targets() == ["POST /spaces/acmecorp/petitions"]
 
 
-def test_looks_often_at_first(api: ScriptedApi, passing: AsyncScriptedClock) -> None:
+def test_early_approvals_are_noticed_at_once(api: ScriptedApi, passing: AsyncScriptedClock) -> None:
     """An early approval is noticed at once."""
     _granted_after(0.1, api, passing)
     asyncio.run(Approval(passing)(REQUEST, quiet=True))
     assert passing.elapsed < 0.2
 
 
-def test_looks_rarely_later(api: ScriptedApi, passing: AsyncScriptedClock) -> None:
+def test_long_waits_send_few_requests(api: ScriptedApi, passing: AsyncScriptedClock) -> None:
     """A long wait sends few requests."""
     _granted_after(600, api, passing)
     asyncio.run(Approval(passing)(REQUEST, quiet=True, timeout=None))
@@ -195,7 +195,7 @@ def test_timeout_and_resume(api: ScriptedApi, passing: AsyncScriptedClock) -> No
     assert set(api.targets()) == {"GET /spaces/acmecorp/petitions/aec1b116"}
 
 
-def test_no_patience_is_one_look(api: ScriptedApi, passing: AsyncScriptedClock) -> None:
+def test_timeout_of_zero(api: ScriptedApi, passing: AsyncScriptedClock) -> None:
     """A timeout of zero requests once, and doesn't wait."""
     api.respond_with(OPEN)
     with pytest.raises(ApprovalTimeout):
@@ -236,7 +236,7 @@ def test_a_misspelt_request_is_an_error(api: ScriptedApi) -> None:
     assert not api.requests
 
 
-def test_an_error_while_waiting_says_how_to_go_on(api: ScriptedApi) -> None:
+def test_an_error_while_waiting_explains_how_to_resume(api: ScriptedApi) -> None:
     """If the API fails while waiting, a note says how to resume."""
     api.respond_with(OPEN, Response({"message": "not any more"}, 403))
     with pytest.raises(IndentError, match="not any more") as caught:
@@ -381,7 +381,7 @@ def test_wrong_arguments_of_resume(name: Any, options: Any, api: ScriptedApi) ->
     assert not api.requests
 
 
-def test_an_answer_that_is_no_petition(api: ScriptedApi) -> None:
+def test_an_answer_without_a_petition(api: ScriptedApi) -> None:
     """It raises UnexpectedAnswerError, never KeyError."""
     api.respond_with({"state": {"status": {"phase": "granted"}}})
     with pytest.raises(UnexpectedAnswerError, match="isn't a petition"):
@@ -451,7 +451,7 @@ HOW_TO_GO_ON = (
 )
 
 
-def test_a_timeout_says_how_to_go_on(api: ScriptedApi) -> None:
+def test_a_timeout_explains_how_to_resume(api: ScriptedApi) -> None:
     """The error says how to wait longer, resume, open or withdraw the request."""
     api.respond_with(OPEN)
     with pytest.raises(ApprovalTimeout, match=r"after 0 s.*stays open.*timeout=SECONDS") as caught:
@@ -481,7 +481,7 @@ def test_sync_errors_begin_at_the_call(api: ScriptedApi) -> None:
     assert caught.value.__suppress_context__
 
 
-def test_a_cancellation_says_how_to_go_on(api: ScriptedApi) -> None:
+def test_a_cancellation_explains_how_to_resume(api: ScriptedApi) -> None:
     """While it sleeps, a task is cancelled at once; a note says how to resume."""
     sleeping = asyncio.Event()
 

@@ -46,7 +46,7 @@ def test_details_come_through(api: ScriptedApi, indent: IndentAPI) -> None:
 
 
 @pytest.mark.parametrize("body", ["<html>", "[]", "7", '"text"'])
-def test_answer_that_is_no_object(body: str, api: ScriptedApi, indent: IndentAPI) -> None:
+def test_answer_without_an_object(body: str, api: ScriptedApi, indent: IndentAPI) -> None:
     """A successful status with another body than an object is an error."""
     api.respond_with(Response(body))
     with pytest.raises(indentapi.UnexpectedAnswerError):
@@ -60,13 +60,13 @@ def test_answer_that_is_no_object(body: str, api: ScriptedApi, indent: IndentAPI
         indentapi.PetitionTimeoutError("x", {"name": "n", "spaceName": "s"}),
     ],
 )
-def test_errors_travel(error: IndentError) -> None:
+def test_errors_can_be_pickled(error: IndentError) -> None:
     """Exceptions can be pickled."""
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - what was pickled right here
     assert (type(copy), vars(copy), str(copy)) == (type(error), vars(error), str(error))
 
 
-def test_one_tree() -> None:
+def test_one_base_class() -> None:
     """Every exception of the package is an IndentError."""
     classes = [getattr(indentapi, name) for name in indentapi.__all__ if name.endswith("Error")]
     assert all(issubclass(c, IndentError) for c in classes)
@@ -84,7 +84,7 @@ def test_one_tree() -> None:
         (500, "/spaces/acmecorp/petitions", ""),
     ],
 )
-def test_what_to_set(status: int, path: str, hint: str) -> None:
+def test_hints_name_settings(status: int, path: str, hint: str) -> None:
     """If a setting may be the cause, the error names its variable after the API's message."""
     body = json.dumps({"code": 5, "message": "Not Found."})
     error = error_from_response(body, method="POST", path=path, status=status)

@@ -74,7 +74,7 @@ def test_nothing_looks_approved(use: Callable[[Any], object]) -> None:
         use(approval(REQUEST))
 
 
-def test_a_condition_says_what_to_write() -> None:
+def test_a_condition_names_the_correct_form() -> None:
     """The error of `if approval({...}):` names the correct form."""
     with (
         pytest.warns(ApprovalNotAwaited),
@@ -119,7 +119,7 @@ def test_it_is_awaited_once() -> None:
     asyncio.run(twice())
 
 
-def test_what_is_thrown_into_it() -> None:
+def test_thrown_exceptions_are_raised() -> None:
     """A thrown exception is raised again, without a warning."""
     with pytest.raises(ValueError, match="x"):
         approval(REQUEST).throw(ValueError("x"))

@@ -49,7 +49,7 @@ def test_imports(package: str, others: set[str]) -> None:
 
 
 @pytest.mark.parametrize("package", ["indentapi", "approvals"])
-def test_attributes_say_their_type(package: str) -> None:
+def test_attributes_are_annotated(package: str) -> None:
     """Attributes are annotated, since type checkers infer differently (`--verifytypes`)."""
     bare = [
         f"{file.name}:{node.lineno}: self.{target.attr}"

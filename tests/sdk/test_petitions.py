@@ -94,7 +94,7 @@ def test_go_durations(seconds: int, text: str) -> None:
     assert format_go(seconds) == text
 
 
-def test_nothing_is_not_requested(api: ScriptedApi, indent: IndentAPI) -> None:
+def test_an_empty_list_is_not_requested(api: ScriptedApi, indent: IndentAPI) -> None:
     """An empty list of resources is an error."""
     with pytest.raises(ValueError, match="resources is empty"):
         indent.petition.create(reason="debug", resources=[])
@@ -143,14 +143,14 @@ def test_wrong_arguments(wrong: Any, message: str, api: ScriptedApi, indent: Ind
     assert not api.requests
 
 
-def test_what_the_api_gave_can_be_requested(api: ScriptedApi, indent: IndentAPI) -> None:
+def test_unknown_fields_are_kept(api: ScriptedApi, indent: IndentAPI) -> None:
     """A resource's unknown fields are sent unchanged."""
     newer: Any = {**PROD, "risk": {"level": 3}, "labels": {"Env": "Prod"}, "altIds": ["a"]}
     indent.petition.create(reason="debug", resources=iter([newer]))
     assert api.requests[0].body["petition"]["resources"] == [newer]
 
 
-def test_where_people_see_it(indent: IndentAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_address_of_a_petition(indent: IndentAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     """The address is on Indent's site, or on the sandbox's page for its API."""
     pet: Any = petition("open")
     assert indent.petition.url(pet) == "https://indent.com/access/acmecorp/aec1b116"
@@ -177,7 +177,7 @@ def test_wait_for_a_decision(
     assert clock.sleeps == pytest.approx([0.005, 0.0065])
 
 
-def test_wait_for_is_over(api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock) -> None:
+def test_wait_timeout(api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock) -> None:
     """At the timeout an undecided petition raises, with the petition."""
     api.respond_with(petition("open"))
     with pytest.raises(
@@ -203,7 +203,7 @@ def test_a_petition_that_is_gone(api: ScriptedApi, indent: IndentAPI) -> None:
         indent.petition.wait_for("x")
 
 
-def test_an_unknown_phase_is_no_decision() -> None:
+def test_an_unknown_phase_is_undecided() -> None:
     """An unknown phase counts as undecided, never as granted."""
     strange: Any = petition("on-fire")
     bare: Any = {"name": "n", "spaceName": "s"}

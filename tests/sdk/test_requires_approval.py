@@ -140,7 +140,7 @@ def test_another_api(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
     assert guarded() == "ran"
 
 
-def test_it_still_is_the_function() -> None:
+def test_metadata_is_kept() -> None:
     """It keeps its name, signature and docstring."""
     assert reset.__doc__ == "Reset it."
     assert [*inspect.signature(reset).parameters] == ["user_id", "count"]

@@ -217,7 +217,7 @@ def test_the_token_is_never_shown(api: ScriptedApi) -> None:
     assert caught.value.__context__ is None
 
 
-def test_a_broken_connection_holds_no_token(api: ScriptedApi) -> None:
+def test_a_broken_connection_reveals_no_token(api: ScriptedApi) -> None:
     """The library's exception, which has the token's header, isn't chained."""
     api.respond_with(HANG_UP)
     with IndentAPI("acmecorp", "tok-secret", base_url=api.url, max_retries=0) as indent:
