@@ -1,4 +1,4 @@
-"""What the rooms share: a whole sandbox, running, and that every decision can be made again."""
+"""Fixtures for all tests: a running sandbox, and the replay of every decision."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 
 def pytest_collection_finish() -> None:
-    """Spare the garbage collector what lives as long as the tests do: all modules, all tests.
+    """Exclude modules and tests from garbage collection, since they live until the end.
 
-    It would look through them again and again, which took a tenth of the tests' time.
+    Searching them repeatedly took a tenth of the tests' time.
     """
     gc.collect()
     gc.freeze()
@@ -35,16 +35,16 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_aws_of_this_machine() -> Iterator[None]:
-    """Neither a profile nor a file of the developer's changes what a test finds of AWS."""
+    """Hide the developer's AWS profile and files from the tests."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
         for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
             patch.setenv(name, os.devnull)
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        # Each session of boto3 would read the services' descriptions anew: some 100 ms each.
+        # Otherwise each boto3 session reads the services' descriptions again, which takes 100 ms.
         patch.setattr(botocore.session, "create_loader", cache(create_loader))
-        # The same for each event's name.
+        # The same applies to each event's name.
         alias, names = EventAliaser._alias_event_name, dict[str, str]()
 
         def alias_once(aliaser: EventAliaser, name: str) -> str:
@@ -58,14 +58,13 @@ def _no_aws_of_this_machine() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _spare_work_that_no_test_looks_at() -> Iterator[None]:
-    """Skip Pulumi's call stack of each resource, and keep RSA keys and YAML files that were read.
+    """Skip work that is slow and that no test needs.
 
-    Only the engine shows the call stacks, which take a sixth of a program's run. A tenant's key
-    takes as long to make as the rest of a sandbox's callers. A command reads `Pulumi.yaml` several
-    times.
+    That is Pulumi's call stack of each resource, which only the engine shows; a new RSA key for
+    each tenant; and reading the same YAML files again.
     """
     with pytest.MonkeyPatch.context() as patch:
-        # Only where they are imported already: most single files need neither.
+        # Only if they are already imported; most test files need neither.
         if resource := sys.modules.get("pulumi.runtime.resource"):
             patch.setattr(resource, "_get_stack_trace", resource.source_pb2.StackTrace)
         if conductorone := sys.modules.get("sandbox.callers.conductorone"):
@@ -92,11 +91,11 @@ def _spare_work_that_no_test_looks_at() -> Iterator[None]:
         yield
 
 
-# Of a module, not of the session: there is one moto in a process, and other tests start their own.
+# One per module, since a process can run only one Moto, and other tests start their own.
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A sandbox with the dev stack's defaults and the demo's people."""
-    # Moto and Pulumi: a second's import, for those alone who have use for it.
+    # Moto and Pulumi take a second to import, so only tests that need them do.
     from sandbox.demo_data import seed_incidentio  # noqa: PLC0415
     from sandbox.stack import Sandbox  # noqa: PLC0415
     from tests.support.projects import project_in  # noqa: PLC0415
@@ -110,6 +109,6 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 @pytest.fixture(autouse=True)
 def _replayed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Record and policy give every decision of a test again, offline."""
+    """Every decision of a test can be repeated offline from its record and policy."""
     with all_decisions_replayed(request.module, monkeypatch):
         yield

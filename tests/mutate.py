@@ -1,8 +1,8 @@
 """Mutation testing of the rules and callers: each small change to the code must fail a test.
 
-`make mutate` runs mutmut in a copy of the tree, with its settings in pyproject.toml. A mutant that
-survives all tests has to be explained in `tests/handler/mutants.md`. All files together take over
-an hour; `make mutate FILES=handler/jwt.py` takes minutes.
+`make mutate` runs mutmut in a copy of the tree, with its settings in pyproject.toml. Each
+mutant that survives all tests must be explained in `tests/handler/mutants.md`. All files together
+take over an hour; `make mutate FILES=handler/jwt.py` takes minutes.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 EXPLAINED = ROOT / "tests/handler/mutants.md"
-# Examples of each property; few, since they run for thousands of mutants.
+# The number of examples per property; small, since they run for thousands of mutants.
 EXAMPLES = "15"
-# A test failed, or did not end.
+# A test failed, or timed out.
 NOTICED = ("killed", "timeout")
 _HEADING = re.compile(r"## `(.+)`")
 
@@ -42,7 +42,7 @@ class Mutant(NamedTuple):
 
 
 def read_explained() -> list[Mutant]:
-    """Read the explained mutants, which are indented below the names of their files."""
+    """Read the explained mutants, which are indented below their files' names."""
     mutants, file, before = [], "", ""
     for line in EXPLAINED.read_text(encoding="utf-8").splitlines():
         if heading := _HEADING.fullmatch(line):
@@ -55,7 +55,7 @@ def read_explained() -> list[Mutant]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Test every mutant, and print the score and those that are neither noticed nor explained."""
+    """Test every mutant, and print the score and the mutants that are not found or explained."""
     files = _parse_files(arguments)
     with tempfile.TemporaryDirectory(prefix="mutants-") as name:
         tree = _copy_to(Path(name), files)
@@ -92,7 +92,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parse_files(arguments: Sequence[str]) -> list[str]:
-    """Read the files to change; all that decide if none is given."""
+    """Read the files to change; by default all files that decide."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     files: list[str] = settings["tool"]["mutmut"]["only_mutate"]
     parser = argparse.ArgumentParser(
@@ -120,7 +120,7 @@ def _copy_to(tree: Path, files: Sequence[str]) -> Path:
 
 
 def _mutmut(tree: Path, *arguments: str, show: bool = False) -> str:
-    """Run mutmut. It rewrites one line as its progress, so only show that in a terminal."""
+    """Run mutmut. It rewrites one line to show its progress, so only print that to a terminal."""
     process = subprocess.run(
         [sys.executable, "-m", "mutmut", *arguments],
         cwd=tree,
@@ -148,7 +148,7 @@ def _parse_mutant(diff: str, name: str) -> Mutant:
 
 
 def _file_of(name: str) -> str:
-    """Give the file of a mutant, from its name (`handler.jwt.x_verify__mutmut_1`)."""
+    """Return a mutant's file, from its name (`handler.jwt.x_verify__mutmut_1`)."""
     return "/".join(name.split(".")[:-1]) + ".py"
 
 

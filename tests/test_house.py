@@ -1,4 +1,4 @@
-"""The rules of the house: which room may import which, and what the zip may hold."""
+"""The rules of the repository: which directory may import which, and what the zip may import."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sdk": set(),
     "cli": {"handler", "auditlog", "policy", "sdk"},
 }
-# Single modules beyond that, each with its reason.
+# Exceptions: single modules, each with its reason.
 ALSO = {
-    # It reads a stack's state: the one proof that the state is this account's is in infra/.
+    # It reads a stack's state, and only infra/ can prove that the state is this account's.
     "cli/target.py": {
         *("infra", "infra.backend", "infra.errors", "infra.pulumi_cli", "infra.stack_file"),
     },
-    # What it explains is what is deployed: there is one reader of a stack's file.
+    # It explains what is deployed, and only infra/ reads a stack's file.
     "cli/config.py": {"infra.errors", "infra.stack_file"},
-    # Which keys a stack has, and which one a misspelt key means.
+    # It needs the names of settings, and proposals for misspelt ones.
     "cli/misspelt_settings.py": {"infra.config_key_check", "infra.settings"},
-    # Which names a stack may have.
+    # It checks the name of a stack.
     "cli/arguments.py": {"infra.stack_file"},
 }
 ROOMS = {*MAY_IMPORT, "tests", "bench"}
-# What a room is imported as, where that is not its own name.
+# Directories that are imported under another name.
 PACKAGES = {"indentapi": "sdk", "approvals": "sdk"}
 
 
@@ -53,7 +53,7 @@ def _imports(file: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("room", sorted(MAY_IMPORT))
 def test_arrows_point_one_way(room: str) -> None:
-    """A room imports only the rooms that the design lets it."""
+    """A directory imports only the directories that the design allows."""
     for file in _files(room):
         for module in {*_imports(file)} - ALSO.get(str(file.relative_to(ROOT)), set()):
             top = module.partition(".")[0]
@@ -62,13 +62,13 @@ def test_arrows_point_one_way(room: str) -> None:
 
 
 def test_exceptions_are_used() -> None:
-    """None is left that its file has no use for."""
+    """Every exception is needed by its file."""
     for name, modules in ALSO.items():
         assert modules <= {*_imports(ROOT / name)}
 
 
 def test_handler_is_standard_library_only() -> None:
-    """Nothing third-party is imported by what goes into the zip."""
+    """No file in the zip imports a third-party module."""
     files = _files("handler")
     assert files
     for file in files:
@@ -100,7 +100,7 @@ IMPURE = {"os", "socket", "ssl", "http", "urllib", "time", "threading", "sys", "
 
 @pytest.mark.parametrize("name", PURE)
 def test_pure_files_do_no_io(name: str) -> None:
-    """The files that decide import nothing that could do I/O, and read no clock."""
+    """The files that decide import no I/O, and read no clock."""
     file = ROOT / "handler" / f"{name}.py"
     modules = set(_imports(file)) - {"urllib.parse"}
     assert not {module.partition(".")[0] for module in modules} & IMPURE
@@ -108,7 +108,7 @@ def test_pure_files_do_no_io(name: str) -> None:
 
 
 def test_only_the_entry_reads_clock_and_environment() -> None:
-    """In the handler, app.py alone asks the machine for time and environment."""
+    """Only handler/app.py reads the time and the environment."""
     for file in _files("handler"):
         if file.name != "app.py":
             assert "datetime.now" not in file.read_text(encoding="utf-8"), file

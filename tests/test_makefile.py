@@ -1,4 +1,4 @@
-"""The Makefile, run by a real make: in a folder of any name, with anything for its variables."""
+"""The Makefile, run by make in an awkwardly named folder, with hostile variables."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from tests.support.projects import project_with_code_in
 ROOT = Path(__file__).resolve().parent.parent
 AWKWARD = "a b'c$d \"é"
 PATIENCE = 120
-# In place of the project's interpreter: shows what it was given, a line an argument.
+# Replaces the project's interpreter: prints its arguments, one per line.
 SHOWS_ARGUMENTS = "#!/bin/sh\nprintf '%s\\n' \"$@\"\n"
-# Each makes the file `pwned` where make or the shell evaluates it.
+# Each creates the file `pwned` if make or the shell evaluates it.
 HOSTILE = (
     "$(touch pwned)",
     "`touch pwned`",
@@ -41,7 +41,7 @@ HOSTILE = (
 
 
 def project(folder: Path) -> Path:
-    """A copy of the project, with an environment that is up to date and lies in its folder."""
+    """A copy of the project, with an up-to-date environment in its folder."""
     folder.mkdir()
     project_with_code_in(folder)
     for name in ("Makefile", "requirements.txt", "requirements-dev.txt"):
@@ -58,13 +58,13 @@ def project(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def awkward(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project in a folder whose name holds what a shell would evaluate."""
+    """The project in a folder whose name a shell would evaluate."""
     return project(tmp_path_factory.mktemp("makefile") / AWKWARD)
 
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Iterator[Path]:
-    """The Makefile alone, with an interpreter that shows its arguments; nothing is evaluated."""
+    """The Makefile alone, with an interpreter that prints its arguments and evaluates nothing."""
     folder = tmp_path / "project"
     bin_ = folder / ".venv" / "bin"
     bin_.mkdir(parents=True)
@@ -77,7 +77,7 @@ def bare(tmp_path: Path) -> Iterator[Path]:
 
 
 def make(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run make there, with nothing of this shell's but the path."""
+    """Run make there, with only PATH from this shell."""
     return subprocess.run(
         ["make", "-s", *arguments],  # noqa: S607 - the one on the path
         cwd=folder,
@@ -91,7 +91,7 @@ def make(folder: Path, *arguments: str, **variables: str) -> subprocess.Complete
 
 
 def dry_run(folder: Path, *arguments: str, **variables: str) -> list[str]:
-    """The arguments that a target calls the interpreter with."""
+    """The arguments with which a target calls the interpreter."""
     ready = ("-o", ".venv/run.stamp", "-o", ".venv/bin/oncall")
     process = make(folder, *ready, *arguments, **variables)
     assert (process.returncode, process.stderr) == (0, "")
@@ -99,27 +99,27 @@ def dry_run(folder: Path, *arguments: str, **variables: str) -> list[str]:
 
 
 def one_line(value: str) -> str:
-    """A value as a recipe can hold it."""
+    """A value without line breaks, as in a recipe."""
     return value.replace("\n", " ")
 
 
 @pytest.mark.parametrize("value", HOSTILE)
 @pytest.mark.parametrize("target", ["up", "demo"])
 def test_a_stack_s_name_is_one_argument(bare: Path, target: str, value: str) -> None:
-    """Whatever it is, the command gets it as it was given."""
+    """Any value of STACK reaches the command unchanged."""
     commands = dry_run(bare, target, f"STACK={value}")
     assert commands == ["-m", "sandbox", target, f"--stack={one_line(value)}"]
 
 
 @pytest.mark.parametrize("value", HOSTILE)
 def test_the_environment_s_stack_too(bare: Path, value: str) -> None:
-    """A variable of the shell is a variable of make."""
+    """STACK in the environment counts as well."""
     assert dry_run(bare, "demo", STACK=value)[-1] == f"--stack={one_line(value)}"
 
 
 @pytest.mark.parametrize("value", HOSTILE)
 def test_switches_are_not_evaluated(bare: Path, value: str) -> None:
-    """Anything but nothing switches on."""
+    """Any value but the empty one switches on, and isn't evaluated."""
     assert dry_run(bare, "up", f"LIVE={value}") == ["-m", "sandbox", "up", "--stack=dev", "--live"]
     commands = dry_run(bare, "policy-test", f"SELF_DECLARED={value}")
     assert commands == ["-m", "policy", "test", "--self-declared", "--"]
@@ -128,7 +128,7 @@ def test_switches_are_not_evaluated(bare: Path, value: str) -> None:
 
 @pytest.mark.parametrize("value", HOSTILE)
 def test_a_policy_s_name_is_one_argument(bare: Path, value: str) -> None:
-    """Whatever it is, the command gets it as it was given; an empty one is not given."""
+    """Any value of POLICY reaches the command unchanged; an empty one is left out."""
     up = ["-m", "sandbox", "up", "--stack=dev"]
     assert dry_run(bare, "up", f"POLICY={value}") == [*up, f"--policy={one_line(value)}"]
     assert dry_run(bare, "up", POLICY=value) == [*up, f"--policy={one_line(value)}"]
@@ -138,7 +138,7 @@ def test_a_policy_s_name_is_one_argument(bare: Path, value: str) -> None:
 @pytest.mark.parametrize("value", HOSTILE)
 @pytest.mark.parametrize("target", ["up", "demo"])
 def test_an_endpoint_is_one_argument(bare: Path, target: str, value: str) -> None:
-    """Whatever it is, the command gets it as it was given; an empty one is not given."""
+    """Any value of ENDPOINT reaches the command unchanged; an empty one is left out."""
     command = ["-m", "sandbox", target, "--stack=dev"]
     assert dry_run(bare, target, f"ENDPOINT={value}") == [
         *command,
@@ -163,19 +163,19 @@ def test_an_endpoint_is_one_argument(bare: Path, target: str, value: str) -> Non
     ],
 )
 def test_files_are_read_as_words(bare: Path, value: str, files: list[str]) -> None:
-    """Blanks part them unless they are quoted; each is a file, and nothing is evaluated."""
+    """Spaces separate files unless quoted, and nothing is evaluated."""
     assert dry_run(bare, "policy-test", f"FILES={value}") == ["-m", "policy", "test", "--", *files]
 
 
 @pytest.mark.parametrize("value", HOSTILE)
 def test_files_are_not_evaluated(bare: Path, value: str) -> None:
-    """The fixture sees that nothing was, whether or not quotes in it match."""
+    """Nothing is evaluated, even with unmatched quotes (the fixture checks this)."""
     make(bare, "-o", ".venv/run.stamp", "policy-test", f"FILES={value}")
 
 
 @pytest.mark.parametrize("value", [*HOSTILE, "no such/python"])
 def test_the_interpreter_is_a_program_s_name(bare: Path, value: str) -> None:
-    """No command: it is named as it was given."""
+    """PYTHON is one program, not a command, and the error names it unchanged."""
     (bare / "requirements.txt").touch()
     (bare / ".venv" / "run.stamp").unlink(missing_ok=True)
     process = make(bare, ".venv/run.stamp", f"PYTHON={value}")
@@ -184,7 +184,7 @@ def test_the_interpreter_is_a_program_s_name(bare: Path, value: str) -> None:
 
 
 def test_help_in_an_awkward_folder(awkward: Path) -> None:
-    """It lists the targets in groups, the first for whoever is new here, and fits a terminal."""
+    """The help lists all targets in groups, newcomers' first, and fits a terminal."""
     process = make(awkward, "help")
     assert (process.returncode, process.stderr) == (0, "")
     groups = [group.splitlines() for group in process.stdout.split("\n\n")]
@@ -198,7 +198,7 @@ def test_help_in_an_awkward_folder(awkward: Path) -> None:
 
 
 def test_packages_in_an_awkward_folder(tmp_path: Path) -> None:
-    """Both are built, as source and as wheel; setuptools itself stops at a $ in the path."""
+    """Both packages are built in both forms (setuptools can't handle a $ in the path)."""
     folder = project(tmp_path / AWKWARD.replace("$", ""))
     process = make(folder, "packages")
     assert (process.returncode, process.stderr) == (0, "")
@@ -208,7 +208,7 @@ def test_packages_in_an_awkward_folder(tmp_path: Path) -> None:
 
 
 def test_oncall_in_an_awkward_folder(awkward: Path) -> None:
-    """The installed command runs from elsewhere, under another Python's variables."""
+    """The installed command runs in any folder, and ignores another Python's variables."""
     assert make(awkward, "oncall").returncode == 0
     process = subprocess.run(
         [awkward / ".venv" / "bin" / "oncall", "--help"],
@@ -224,7 +224,7 @@ def test_oncall_in_an_awkward_folder(awkward: Path) -> None:
 
 
 def test_policy_test_in_an_awkward_folder(awkward: Path) -> None:
-    """A policy of an awkward name is tried, too."""
+    """A policy with an awkward name is tested."""
     folder = awkward / "x $(touch pwned);'"
     folder.mkdir()
     for suffix in (".yaml", ".test.yaml"):
@@ -247,6 +247,6 @@ ANOTHER_PYTHON: Mapping[str, str] = {
 
 
 def test_another_python_s_variables_change_nothing(awkward: Path) -> None:
-    """What they would have the interpreter do is hidden from every target."""
+    """Targets ignore variables meant for another Python."""
     process = make(awkward, "policy-test", **ANOTHER_PYTHON)
     assert (process.returncode, process.stderr) == (0, "")

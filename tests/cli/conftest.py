@@ -1,4 +1,4 @@
-"""What the tests of the command share: an organisation to ask, and the command in process."""
+"""Fixtures of the command's tests: people at incident.io, and the command in process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ API_KEY = "inc-k3y-0123456789"
 JANE, OMAR, RITA, NORA = (f"{name}@example.com" for name in ("jane", "omar", "rita", "nora"))
 REGION = "eu-west-1"
 DATABASE = "postgres.v1.Role:db-1"
-# What is said of settings that name nothing.
+# The warning for settings that name nothing.
 OPEN = (
     "default rule: anybody who holds a role other than the reporter's in a live incident or is "
     "on call for any schedule opens any resource; set AUTO_APPROVAL_SCHEDULES, "
@@ -33,7 +33,7 @@ OPEN = (
 
 
 class Answer(NamedTuple):
-    """What the command said."""
+    """What the command printed, and its exit status."""
 
     status: int
     out: str
@@ -41,24 +41,24 @@ class Answer(NamedTuple):
 
     @property
     def lines(self) -> list[str]:
-        """The answer, line by line."""
+        """The lines of stdout."""
         return self.out.splitlines()
 
     @property
     def json(self) -> Any:  # noqa: ANN401 - whatever the JSON is
-        """The answer as a script reads it; nothing else was said."""
+        """The JSON on stdout; stderr must be empty."""
         assert self.err == ""
         return json.loads(self.out)
 
 
 class _Stream(io.StringIO):
-    """A stream that says what it can show."""
+    """A stream with an encoding."""
 
     encoding = "ascii"
 
 
 class Command:
-    """The command, in process, at `NOW`, in a folder of its own; it never waits before a retry."""
+    """The command in process, at `NOW`, in its own folder; it never waits before a retry."""
 
     encoding = "ascii"
 
@@ -68,7 +68,7 @@ class Command:
         self.clock = Clock(lambda: NOW, time.monotonic, lambda _: None)
 
     def __call__(self, *arguments: str | Path, stdin: str | bytes = "") -> Answer:
-        """Run it; neither keys nor stack traces are ever printed."""
+        """Run it, and assert that it prints neither a key nor a stack trace."""
         out, err = _Stream(), io.StringIO()
         out.encoding = self.encoding
         given = stdin if isinstance(stdin, bytes) else stdin.encode()
@@ -80,14 +80,14 @@ class Command:
             err,
             clock=self.clock,
         )
-        status = main([str(each) for each in arguments], context)
+        status = main([str(argument) for argument in arguments], context)
         answer = Answer(status, out.getvalue(), err.getvalue())
         assert API_KEY not in answer.out + answer.err
         assert "Traceback" not in answer.out + answer.err
         return answer
 
     def by_the_machines_clock(self) -> Command:
-        """The same, at whatever time it is."""
+        """Use the machine's clock instead of `NOW`."""
         self.clock = self.clock._replace(now=SYSTEM_CLOCK.now)
         return self
 
@@ -112,13 +112,13 @@ def double() -> Iterator[IncidentIO]:
 
 @pytest.fixture
 def oncall(tmp_path: Path, double: IncidentIO) -> Command:
-    """The command, asking that organisation."""
+    """The command, with that organisation as its provider."""
     return Command(tmp_path, double.url)
 
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch, oncall: Command) -> Any:  # noqa: ANN401 - boto3's client
-    """A local AWS, and the client of its logs."""
+    """A local AWS, and boto3's client of its logs."""
     with Aws(REGION) as local:
         for name, value in {
             **local.variables(),

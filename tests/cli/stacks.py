@@ -19,9 +19,9 @@ exit $(cat {folder}/$1.code)
 
 
 class Stack:
-    """A deployed stack "dev", as the CLI describes it; and `oncall` in its project's folder.
+    """A deployed stack "dev", as the CLI describes it, and `oncall` in its project's folder.
 
-    Neither the webhook's secret nor a stack trace is ever in what the command prints.
+    The command must never print the webhook's secret or a stack trace.
 
     Args:
         folder: the project's folder.
@@ -55,13 +55,13 @@ class Stack:
         }
 
     def set_answer(self, command: str, out: str = "", err: str = "", code: int = 0) -> None:
-        """Have `pulumi stack output` or `pulumi config get` say this."""
+        """Script what `pulumi stack output` or `pulumi config get` prints."""
         for name, text in (("out", out), ("err", err), ("code", str(code))):
             (self.folder / f"{command}.{name}").write_text(text, encoding="utf-8")
 
     @property
     def pulumi_calls(self) -> list[str]:
-        """The arguments of each run of the CLI, which anybody on the machine can see."""
+        """The arguments of each run of the CLI, which other users of a machine can see."""
         file = self.folder / "calls"
         return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
 

@@ -1,4 +1,4 @@
-"""The command beside a running sandbox: it foresees the webhook's answer, and explains it later."""
+"""The command beside a running sandbox predicts the webhook's decisions and explains them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from sandbox.local_aws.program import ROOT
 from sandbox.stack import Sandbox
 from tests.cli.conftest import Command
 
-# At which provider each schedule is, and who is on call for it.
+# The provider of each schedule, and who is on call for it.
 SCHEDULES = {
     SCHEDULE: ("incident.io", OMAR),
     DATABASES: ("PagerDuty", PETRA),
@@ -59,7 +59,7 @@ def oncall(tmp_path: Path, sandbox: Sandbox) -> Command:
 
 
 def claims(sandbox: Sandbox, email: str) -> list[dict[str, Any]]:
-    """What the webhook answers to somebody who asks."""
+    """Return the webhook's claims for a request by this person."""
     event = request_event(email, [RESOURCE])
     return send(sandbox.url, sandbox.webhook_secret, {"events": [event]}).claims
 
@@ -68,8 +68,8 @@ def _is_decision(record: dict[str, Any]) -> bool:
     return record.get("message") == "decision"
 
 
-def test_it_foresees_and_explains(sandbox: Sandbox, oncall: Command) -> None:
-    """What is explained is what the webhook then does, and its log gives the same again."""
+def test_it_predicts_and_explains(sandbox: Sandbox, oncall: Command) -> None:
+    """`explain` predicts the webhook's answers, and its log replays the same."""
     since = len(sandbox.log.records)
     for email in (JANE, OMAR, RITA, NORA):
         logged = len(sandbox.log.records)
@@ -92,7 +92,7 @@ def test_it_foresees_and_explains(sandbox: Sandbox, oncall: Command) -> None:
 
 
 def test_a_duty_that_ends_while_access_is_running(sandbox: Sandbox, oncall: Command) -> None:
-    """What the function logged is enough to find it."""
+    """`watch` finds the ended duty from the function's log."""
     double = sandbox.double
     assert double
     nights = double.add_schedule("Nights")
@@ -113,14 +113,14 @@ def test_a_duty_that_ends_while_access_is_running(sandbox: Sandbox, oncall: Comm
 
 @pytest.fixture(scope="module")
 def everywhere(sandbox: Sandbox) -> None:
-    """The cast is on duty at every provider, not at incident.io alone."""
+    """Put the demo's people on duty at every provider."""
     others = {name: double for name, double in sandbox.doubles.items() if name != "incidentio"}
     seed_all(others)
 
 
 @pytest.mark.usefixtures("everywhere")
 def test_every_provider(sandbox: Sandbox, oncall: Command) -> None:
-    """Each provider's names are found, or similar ones proposed; everybody on duty is listed."""
+    """Names are found or proposed at each provider, and `who` lists everybody on duty."""
     policy = oncall.write("policy.yaml", POLICY)
     answer = oncall("preflight", "--policy", policy)
     assert answer.status == 0, answer.out
@@ -133,7 +133,7 @@ def test_every_provider(sandbox: Sandbox, oncall: Command) -> None:
     assert {person["who"]: person["rules"] for person in who["approved"]} == {
         email: [provider] for provider, email in SCHEDULES.values()
     }
-    # Every shift's end is known: all of them are longer than the rule's hours.
+    # The end of every shift is known, and later than the rule's duration.
     assert {person["duration"] for person in who["approved"]} == {"2h0m0s"}
     assert who["notes"] == []
     for name in SCHEDULES:
@@ -144,14 +144,14 @@ def test_every_provider(sandbox: Sandbox, oncall: Command) -> None:
 
 
 def _words(text: str) -> list[str]:
-    """Split it into what is the same at any time, in any width: words without times and lines."""
+    """Split the text into words, without times, borders and line breaks."""
     text = " ".join(re.sub(r"-{3,}|[│├└─]", " ", text).split())
     text = re.sub(r"([0-9-]{10} )?[0-9]{2}:[0-9]{2} UTC", "TIME", text)
     return re.sub(r"[0-9-]{10}T[0-9:.]+Z", "INSTANT", text).split()
 
 
 def _shown() -> list[tuple[str, str]]:
-    """The commands in docs/operate.md, and what it shows of their answers."""
+    """Return the commands in docs/operate.md, and the output shown for each."""
     document = (ROOT / "docs/operate.md").read_text(encoding="utf-8")
     text = document.partition("## Explain decisions\n")[2]
     block = text.partition("```console\n$ ")[2].partition("```")[0]
@@ -163,8 +163,8 @@ def _shown() -> list[tuple[str, str]]:
 
 @pytest.mark.usefixtures("everywhere")
 @pytest.mark.parametrize(("command", "answer"), _shown(), ids=lambda text: text[:24])
-def test_the_document(oncall: Command, command: str, answer: str) -> None:
-    """What docs/operate.md shows is what the command says."""
+def test_document_shows_the_output(oncall: Command, command: str, answer: str) -> None:
+    """docs/operate.md shows what the commands print."""
     oncall.encoding = "utf-8"
     words = shlex.split(command)
     at = words.index("oncall")

@@ -1,4 +1,4 @@
-"""`oncall check`: it calls what is deployed, and says what each answer means."""
+"""`oncall check`: it calls the deployed function and explains each answer."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ BOTS = {"resources": [{"kind": "indent.v1.Bot", "id": "pagerduty-approval-bot"}]
 
 @pytest.fixture
 def deployed_stack(tmp_path: Path, sandbox: Sandbox) -> Stack:
-    """The sandbox's stack, as the CLI would tell of it."""
+    """The sandbox's stack, as the Pulumi CLI describes it."""
     outputs = {**sandbox.deployment.outputs, "webhook_url": sandbox.url}
     return Stack(tmp_path, outputs, sandbox.webhook_secret)
 
 
 def test_it_works(deployed_stack: Stack, sandbox: Sandbox) -> None:
-    """Each step says what answers: name and version, the providers that it asks."""
+    """If all is well, each step prints `ok`, with the version and the providers."""
     answer = deployed_stack.check()
     assert (answer.status, answer.err) == (0, "")
     every = "incident.io, PagerDuty, Opsgenie, JSM Operations"
@@ -56,8 +56,8 @@ def test_it_works(deployed_stack: Stack, sandbox: Sandbox) -> None:
     ]
 
 
-def test_who_is_on_duty(deployed_stack: Stack, sandbox: Sandbox) -> None:
-    """The claim is told: rule, evidence, until when; the log says who asked, and that it was us."""
+def test_a_person_on_duty(deployed_stack: Stack, sandbox: Sandbox) -> None:
+    """The approval shows duration, end and reason; the function logs the check's request id."""
     logged = len(sandbox.log.records)
     answer = deployed_stack.check(*AS_JANE)
     assert answer.status == 0
@@ -67,13 +67,13 @@ def test_who_is_on_duty(deployed_stack: Stack, sandbox: Sandbox) -> None:
         r"by the default rule",
         answer.lines[-1],
     )
-    record = sandbox.log.wait_for(lambda each: each.get("message") == "decision", since=logged)
+    record = sandbox.log.wait_for(lambda line: line.get("message") == "decision", since=logged)
     assert record
     assert record["petition"].startswith("oncall-check-")
 
 
-def test_who_is_not(deployed_stack: Stack, sandbox: Sandbox) -> None:
-    """No claim is a no, and the remedy is the command that says why, and the line of the log."""
+def test_a_person_off_duty(deployed_stack: Stack, sandbox: Sandbox) -> None:
+    """Without an approval the status is 1, and the remedy names `oncall explain` and the log."""
     answer = deployed_stack.check(*AS_NORA)
     assert answer.status == 1
     no, remedy = answer.lines[-2:]
@@ -90,8 +90,8 @@ def test_who_is_not(deployed_stack: Stack, sandbox: Sandbox) -> None:
     )
 
 
-def test_beside_a_sandbox(tmp_path: Path, sandbox: Sandbox) -> None:
-    """As a shell that has read `.sandbox/env`: no CLI and no stack are needed."""
+def test_a_sandbox(tmp_path: Path, sandbox: Sandbox) -> None:
+    """A shell that has read `.sandbox/env` needs neither the Pulumi CLI nor a stack."""
     oncall = Command(tmp_path, "").by_the_machines_clock()
     oncall.environment = {**sandbox.variables(), "PATH": str(tmp_path)}
     answer = oncall("check", "--caller", "indent", *AS_JANE, "--json")
@@ -104,7 +104,7 @@ def test_beside_a_sandbox(tmp_path: Path, sandbox: Sandbox) -> None:
     }
     (result,) = answer.json["callers"]
     assert (result["caller"], result["ok"], result["approved"]) == ("indent", True, True)
-    assert [(each["call"], each["level"]) for each in result["steps"]] == [
+    assert [(step["call"], step["level"]) for step in result["steps"]] == [
         ("GetInfo", "ok"),
         ("PullUpdate", "ok"),
         ("GetDecision", "ok"),
@@ -123,13 +123,13 @@ def test_beside_a_sandbox(tmp_path: Path, sandbox: Sandbox) -> None:
 
 
 def _without_what_varies(text: str) -> str:
-    """Addresses, times and who is asked differ between a deployment and a sandbox."""
+    """Replace what differs between a deployment and a sandbox: addresses, times, providers."""
     text = re.sub(r"https?://\S+|([0-9-]{10} )?[0-9]{2}:[0-9]{2} UTC", "...", text)
     return re.sub(r"it asks .+, and has", "it asks ..., and has", text)
 
 
-def test_the_document(deployed_stack: Stack) -> None:
-    """What docs/deploy.md shows of it is what it says."""
+def test_document_shows_the_output(deployed_stack: Stack) -> None:
+    """docs/deploy.md shows what `oncall check` prints."""
     document = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
     text = document.partition("### Confirm that it works\n")[2]
     command, _, shown = text.partition("```console\n$ ")[2].partition("```")[0].partition("\n")
@@ -138,8 +138,8 @@ def test_the_document(deployed_stack: Stack) -> None:
     assert _without_what_varies(deployed_stack.check(*words[4:]).out) == _without_what_varies(shown)
 
 
-def test_dry_run_is_told(deployed_stack: Stack) -> None:
-    """Where the stack's settings leave everything to humans, the answer names the setting."""
+def test_dry_run_is_named(deployed_stack: Stack) -> None:
+    """If the stack is in dry run, the answer names the setting and how to remove it."""
     deployed_stack.write_settings(AUTO_APPROVAL_DRY_RUN="true")
     answer = deployed_stack.check(*AS_NORA)
     assert answer.lines[-2].endswith(
@@ -149,8 +149,8 @@ def test_dry_run_is_told(deployed_stack: Stack) -> None:
     assert answer.lines[-1].endswith(remedy)
 
 
-def test_who_without_what(deployed_stack: Stack) -> None:
-    """By the settings any resource will do that carries the labels that they ask for."""
+def test_a_person_without_a_resource(deployed_stack: Stack) -> None:
+    """Without --resource the check requests an example resource with the labels of the settings."""
     deployed_stack.write_settings(AUTO_APPROVAL_RESOURCE_LABELS="Env=Prod, Team=DB")
     answer = deployed_stack.check(*AS_JANE[:2])
     assert answer.status == 0
@@ -161,7 +161,7 @@ def test_who_without_what(deployed_stack: Stack) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "settings", "said"),
+    ("arguments", "settings", "message"),
     [
         (AS_JANE[2:], {}, "--resource and --label are for a request: add --as EMAIL"),
         (("--label", "A=b"), {}, "--resource and --label are for a request: add --as EMAIL"),
@@ -178,17 +178,17 @@ def test_who_without_what(deployed_stack: Stack) -> None:
     ],
 )
 def test_a_request_that_cannot_be_made(
-    deployed_stack: Stack, arguments: tuple[str, ...], settings: dict[str, str], said: str
+    deployed_stack: Stack, arguments: tuple[str, ...], settings: dict[str, str], message: str
 ) -> None:
-    """It is said what is missing."""
+    """The error names the missing or wrong option or setting."""
     deployed_stack.write_settings(**settings)
     answer = deployed_stack.check(*arguments)
     assert (answer.status, answer.out) == (2, "")
-    assert answer.err == f"oncall: {said}\n"
+    assert answer.err == f"oncall: {message}\n"
 
 
-def test_another_secret(deployed_stack: Stack, sandbox: Sandbox) -> None:
-    """The real function refuses it; the secret has to be deployed, or read anew."""
+def test_a_wrong_secret(deployed_stack: Stack, sandbox: Sandbox) -> None:
+    """The function refuses a wrong secret; the remedy deploys it or reads `.sandbox/env` again."""
     deployed_stack.set_answer("config", "wks0-another-secret-here\n")
     answer = deployed_stack.check(*AS_JANE)
     assert answer.status == 1
@@ -204,8 +204,8 @@ def test_another_secret(deployed_stack: Stack, sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "way"), [(-4000, "behind"), (4000, "ahead of")])
-def test_another_clock(tmp_path: Path, sandbox: Sandbox, seconds: int, way: str) -> None:
-    """A clock that is wrong here is told from a secret that is: the answer has a date."""
+def test_a_wrong_clock(tmp_path: Path, sandbox: Sandbox, seconds: int, way: str) -> None:
+    """The answer's date shows that this machine's clock is wrong, not the secret."""
     oncall = Command(tmp_path, "").by_the_machines_clock()
     oncall.environment = sandbox.variables()
     now = oncall.clock.now
@@ -222,24 +222,24 @@ def stack(tmp_path: Path) -> Stack:
 
 
 def lines(stack: Stack, *answers: Answer, who: tuple[str, ...] = ()) -> list[str]:
-    """What is told of these answers, of which one at least is wrong."""
+    """Run the check with these scripted answers, which must fail, and return what it prints."""
     with Scripted(*answers) as server:
         outputs = {"webhook_url": server.url, "function_name": "f-1", "log_group": "/logs"}
         outputs["access_log"] = "/access"
         stack.set_answer("stack", json.dumps(outputs))
         answer = stack.check(*who)
     assert (answer.status, answer.err) == (1, "")
-    return [each.replace(server.url, "URL") for each in answer.lines]
+    return [line.replace(server.url, "URL") for line in answer.lines]
 
 
 def our_refusal(http: int, message: str = "as the log says") -> Answer:
-    """An error as the function answers it."""
+    """An error in the form in which the function answers it."""
     answer = indent.Indent.failure(http, message, {}, None)
     return reply(answer["body"].encode(), http)
 
 
 def of_api(http: int, message: str) -> Answer:
-    """An error as API Gateway answers it."""
+    """An error in the form in which API Gateway answers it."""
     return reply(json.dumps({"message": message}).encode(), http)
 
 
@@ -329,33 +329,33 @@ FAILURES: dict[str, tuple[Answer, str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("answer", "said", "remedy"), FAILURES.values(), ids=FAILURES)
-def test_failures(stack: Stack, answer: Answer, said: str, remedy: str) -> None:
-    """Each is told with its remedy, the status is 1, and no further call is made."""
+@pytest.mark.parametrize(("answer", "message", "remedy"), FAILURES.values(), ids=FAILURES)
+def test_failures(stack: Stack, answer: Answer, message: str, remedy: str) -> None:
+    """Each failure has its remedy, ends with status 1, and stops further calls."""
     first, second = lines(stack, answer, who=AS_JANE)
-    assert first.startswith(f"problem  GetInfo: {said}")
+    assert first.startswith(f"problem  GetInfo: {message}")
     assert second.startswith("         remedy: ")
     assert remedy in second
 
 
-def test_a_url_that_was_shut(stack: Stack) -> None:
-    """The stack's own setting is named where it is 0."""
+def test_a_url_that_is_shut(stack: Stack) -> None:
+    """If RESERVED_CONCURRENCY is 0 in the stack's file, the remedy names it."""
     stack.write_settings(RESERVED_CONCURRENCY="0")
     remedy = lines(stack, reply(b"{}", 429))[1]
     assert "RESERVED_CONCURRENCY is 0, which shuts the URL" in remedy
     assert f"run `pulumi config rm RESERVED_CONCURRENCY --stack dev`, then {DEPLOY}" in remedy
 
 
-def test_dates_that_say_nothing(stack: Stack) -> None:
-    """Without a clock, or with one that may be right, it is the secret."""
+def test_401_without_a_useful_date(stack: Stack) -> None:
+    """The secret is blamed unless the answer's date is far from this machine's clock."""
     far = format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True)
     stack.write_settings(WEBHOOK_MAX_AGE="none")
-    for date, said in (
+    for date, message in (
         (far, "set this machine's clock"),
         ("soon", "the deployed secret"),
         ("", "the dep"),
     ):
-        assert said in lines(stack, reply(b"{}", 401, {"Date": date}))[1]
+        assert message in lines(stack, reply(b"{}", 401, {"Date": date}))[1]
 
 
 GOOD_INFO = reply(json.dumps(indent.info("oncall-approvals", "0.0.7")).encode())
@@ -363,7 +363,7 @@ GOOD_BOTS = reply(json.dumps(BOTS).encode())
 
 
 def claiming(**changes: Any) -> Answer:  # noqa: ANN401 - whatever a field holds
-    """A claim for whatever was asked, with other fields."""
+    """A claim for the requested resource, with some fields changed."""
 
     def answer(exchange: Exchange) -> None:
         _, (request,) = read_events(json.loads(exchange.request.body)["events"])
@@ -379,13 +379,13 @@ def claiming(**changes: Any) -> Answer:  # noqa: ANN401 - whatever a field holds
     return answer
 
 
-def answers_to_both(*each: Answer) -> list[Answer]:
-    """The same for the command's two runs."""
-    return [*each, *each]
+def answers_to_both(*answers: Answer) -> list[Answer]:
+    """Script the same answers for both runs of the command."""
+    return [*answers, *answers]
 
 
 def test_another_version(stack: Stack) -> None:
-    """That it is not the one here is noted, and is no problem; nor are bots, where there is one."""
+    """A different deployed version is a note, not a problem."""
     with Scripted(*answers_to_both(GOOD_INFO, GOOD_BOTS, claiming())) as server:
         stack.set_answer("stack", json.dumps({"webhook_url": server.url}))
         answer = stack.check(*AS_JANE)
@@ -398,10 +398,10 @@ def test_another_version(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("bots", [b"{}", b"[]", b'{"resources": [{"id": "another"}]}', b"?"])
-def test_no_bots(stack: Stack, bots: bytes) -> None:
-    """A webhook without a provider's bot is a problem, and no decision is asked for."""
-    told = lines(stack, *answers_to_both(GOOD_INFO, reply(bots)), who=AS_JANE)
-    assert told[-2:] == [
+def test_a_webhook_without_bots(stack: Stack, bots: bytes) -> None:
+    """If the webhook lists no provider's bot, that is a problem, and no decision is requested."""
+    printed = lines(stack, *answers_to_both(GOOD_INFO, reply(bots)), who=AS_JANE)
+    assert printed[-2:] == [
         "problem  PullUpdate: it lists no provider's bot",
         f"         remedy: see the log: {LOG}",
     ]
@@ -420,22 +420,22 @@ def test_no_bots(stack: Stack, bots: bytes) -> None:
         claiming(meta=None),
     ],
 )
-def test_a_claim_for_something_else(stack: Stack, answer: Answer) -> None:
-    """It is not taken for an approval of what was asked."""
-    told = lines(stack, *answers_to_both(GOOD_INFO, GOOD_BOTS, answer), who=AS_JANE)
-    assert told[-2].startswith("problem  GetDecision: the claim is wrong: ")
+def test_wrong_claims(stack: Stack, answer: Answer) -> None:
+    """A malformed claim, or one for another request, doesn't count as an approval."""
+    printed = lines(stack, *answers_to_both(GOOD_INFO, GOOD_BOTS, answer), who=AS_JANE)
+    assert printed[-2].startswith("problem  GetDecision: the claim is wrong: ")
 
 
 def test_calls_that_fail_later(stack: Stack) -> None:
-    """The call that fails is the one that is named."""
+    """The problem names the call that failed."""
     bad = reply(b"{}", 502)
     for name, answers in (("PullUpdate", [GOOD_INFO]), ("GetDecision", [GOOD_INFO, GOOD_BOTS])):
-        told = lines(stack, *answers_to_both(*answers, bad), who=AS_JANE)
-        assert told[-2].startswith(f"problem  {name}: HTTP 502: ")
+        printed = lines(stack, *answers_to_both(*answers, bad), who=AS_JANE)
+        assert printed[-2].startswith(f"problem  {name}: HTTP 502: ")
 
 
-def test_no_tls_there(deployed_stack: Stack, sandbox: Sandbox) -> None:
-    """An https address that answers in plain is told apart from one that does not answer."""
+def test_an_address_without_tls(deployed_stack: Stack, sandbox: Sandbox) -> None:
+    """An https address that doesn't speak TLS is reported as such."""
     url = sandbox.url.replace("http:", "https:")
     deployed_stack.set_answer("stack", json.dumps({"webhook_url": url}))
     assert f"{url} does not speak TLS correctly" in deployed_stack.check().lines[0]
@@ -443,16 +443,16 @@ def test_no_tls_there(deployed_stack: Stack, sandbox: Sandbox) -> None:
 
 @pytest.fixture
 def nobody() -> Iterator[str]:
-    """An address where nobody listens."""
+    """An address at which nothing listens."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{bound.getsockname()[1]}/"
 
 
-def test_nobody_there(tmp_path: Path, nobody: str) -> None:
-    """Beside a sandbox that is gone, the remedy is to start one; no address is told as that."""
+def test_an_address_that_does_not_answer(tmp_path: Path, nobody: str) -> None:
+    """The error says why the address can't be called; the remedy starts a sandbox."""
     oncall = Command(tmp_path, "").by_the_machines_clock()
-    for url, said in (
+    for url, message in (
         (nobody, "refuses the connection: nothing"),
         ("http://a..b/", "can't be called: its host name begins"),
         ("http://hook.example.com/", "can't be called: without https"),
@@ -460,12 +460,12 @@ def test_nobody_there(tmp_path: Path, nobody: str) -> None:
         oncall.environment = {"WEBHOOK_URL": url, "INDENT_WEBHOOK_SECRET": SECRET}
         answer = oncall("check")
         assert answer.status == 1
-        assert f"{url} {said}" in answer.lines[0]
+        assert f"{url} {message}" in answer.lines[0]
         assert "`make up`, then `. .sandbox/env`" in answer.lines[1]
 
 
 @pytest.mark.parametrize(
-    ("cause", "said", "remedy"),
+    ("cause", "message", "remedy"),
     [
         (ssl.SSLCertVerificationError(), "has a certificate that this machine does", "proxy"),
         (
@@ -480,17 +480,17 @@ def test_nobody_there(tmp_path: Path, nobody: str) -> None:
         (ResponseTooLargeError(), "answers with more than a webhook would", "webhook_url"),
     ],
 )
-def test_ways_not_to_answer(cause: Exception, said: str, remedy: str) -> None:
-    """What this machine cannot be made to meet in a test is told, too."""
+def test_network_failures(cause: Exception, message: str, remedy: str) -> None:
+    """Each kind of network failure has its message and remedy."""
     error = SendError("")
     error.__cause__ = cause
     step = unreachable("GetInfo", error, Target("https://x/", SECRET, "dev"))
-    assert f"https://x/ {said}" in step.text
+    assert f"https://x/ {message}" in step.text
     assert remedy in step.remedy
 
 
 def test_every_caller_that_is_on(tmp_path: Path, sandbox: Sandbox) -> None:
-    """Without --caller each is checked under its name; the decision is a yes only if all say so."""
+    """Without --caller every enabled caller is checked; all must approve for a yes."""
     oncall = Command(tmp_path, "").by_the_machines_clock()
     oncall.environment = sandbox.variables()
     answer = oncall("check", "--as", JANE)
@@ -501,15 +501,15 @@ def test_every_caller_that_is_on(tmp_path: Path, sandbox: Sandbox) -> None:
     assert oncall("check", "--as", NORA).status == 1
     data = oncall("check", "--as", JANE, "--json").json
     assert (data["ok"], data["approved"]) == (True, True)
-    assert [each["caller"] for each in data["callers"]] == ["indent", "authzen", "conductorone"]
+    assert [caller["caller"] for caller in data["callers"]] == ["indent", "authzen", "conductorone"]
     del oncall.environment["INDENT_WEBHOOK_SECRET"], oncall.environment["AUTHZEN_TOKEN"]
-    assert [each["caller"] for each in oncall("check", "--json").json["callers"]] == [
+    assert [caller["caller"] for caller in oncall("check", "--json").json["callers"]] == [
         "conductorone"
     ]
 
 
 def test_callers_of_a_stack(tmp_path: Path, sandbox: Sandbox) -> None:
-    """The stack's file says which are on: a secret is encrypted there, a tenant is not."""
+    """The stack's file shows which callers are on, by encrypted secrets and plain tenants."""
     outputs = {**sandbox.deployment.outputs, "webhook_url": sandbox.url}
     stack = Stack(tmp_path, outputs, sandbox.authzen_token, callers=["AUTHZEN_TOKEN"])
     stack.write_settings(**sandbox.tenant.settings)
@@ -524,7 +524,7 @@ def test_callers_of_a_stack(tmp_path: Path, sandbox: Sandbox) -> None:
 
 
 def test_no_caller_is_on(tmp_path: Path, sandbox: Sandbox) -> None:
-    """The error names the settings that switch one on."""
+    """The error names the settings that enable a caller."""
     outputs = {**sandbox.deployment.outputs, "webhook_url": sandbox.url}
     answer = Stack(tmp_path, outputs, callers=()).check()
     assert (answer.status, answer.out) == (2, "")

@@ -1,4 +1,4 @@
-"""`oncall check --caller authzen`: it asks what is deployed, and says what the answers mean."""
+"""`oncall check --caller authzen`: it calls the deployed function and explains the answers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def deployed(tmp_path: Path, sandbox: Sandbox) -> Stack:
 
 
 def test_it_works(deployed: Stack) -> None:
-    """The metadata and the token; the token is the one of its own setting."""
+    """The check reads AuthZEN's metadata and tries the token of AUTHZEN_TOKEN."""
     answer = deployed.check(*AUTHZEN)
     assert (answer.status, answer.err) == (0, "")
     assert answer.lines == [
@@ -39,8 +39,8 @@ def test_it_works(deployed: Stack) -> None:
     assert any(call.startswith("config get AUTHZEN_TOKEN") for call in deployed.pulumi_calls)
 
 
-def test_who_is_on_duty(deployed: Stack, sandbox: Sandbox) -> None:
-    """A yes says why, and until when; the log says that it was us who asked."""
+def test_a_person_on_duty(deployed: Stack, sandbox: Sandbox) -> None:
+    """An approval shows duration and rule; the function's log has the check's request id."""
     logged = len(sandbox.log.records)
     answer = deployed.check(*AUTHZEN, "--as", JANE, "--resource", ASKED)
     record = sandbox.log.wait_for(lambda line: line.get("message") == "decision", since=logged)
@@ -59,8 +59,8 @@ def test_who_is_on_duty(deployed: Stack, sandbox: Sandbox) -> None:
     assert (data["approved"], data["callers"][0]["approval"]["duration"]) == (True, "6h0m0s")
 
 
-def test_who_is_not(deployed: Stack) -> None:
-    """A no says about what, and names the line of the log."""
+def test_a_person_off_duty(deployed: Stack) -> None:
+    """Without an approval the status is 1, and the remedy names the log."""
     answer = deployed.check(*AUTHZEN, "--as", NORA, "--resource", ASKED)
     assert answer.status == 1
     no, remedy = answer.lines[-2:]
@@ -69,8 +69,8 @@ def test_who_is_not(deployed: Stack) -> None:
     assert "aws logs tail" in remedy
 
 
-def test_another_token(tmp_path: Path, sandbox: Sandbox) -> None:
-    """It is not the deployed one."""
+def test_a_wrong_token(tmp_path: Path, sandbox: Sandbox) -> None:
+    """A wrong token is reported as not the deployed one."""
     outputs = {**sandbox.deployment.outputs, "webhook_url": sandbox.url}
     answer = Stack(tmp_path, outputs, "another-token-" * 3).check(*AUTHZEN)
     assert answer.status == 1
@@ -124,8 +124,8 @@ def test_behind_an_http_api(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_wrong(tmp_path: Path, answers: list[Answer], problem: str) -> None:
-    """It is said in which call; nothing but a whole answer is a yes."""
+def test_wrong_answers(tmp_path: Path, answers: list[Answer], problem: str) -> None:
+    """The problem names the failed call; an incomplete or malformed answer is never a yes."""
     with Scripted(*answers) as server:
         stack = Stack(tmp_path, {"webhook_url": server.url})
         answer = stack.run("check", "--stack", "dev", *AUTHZEN, "--as", JANE, "--resource", ASKED)
@@ -158,8 +158,8 @@ def test_what_is_wrong(tmp_path: Path, answers: list[Answer], problem: str) -> N
     ],
 )
 @pytest.mark.parametrize("form", [(), ("--json",)])
-def test_an_endless_text(tmp_path: Path, answers: list[Answer], form: tuple[str, ...]) -> None:
-    """Of what somebody else writes, no more is printed than a person reads."""
+def test_long_texts_are_cut(tmp_path: Path, answers: list[Answer], form: tuple[str, ...]) -> None:
+    """Long texts from the server are cut before they are printed."""
     with Scripted(*answers) as server:
         stack = Stack(tmp_path, {"webhook_url": server.url})
         answer = stack.run(
@@ -170,8 +170,8 @@ def test_an_endless_text(tmp_path: Path, answers: list[Answer], form: tuple[str,
     assert len(answer.out) < 10_000
 
 
-def test_a_token_that_no_header_can_hold(tmp_path: Path) -> None:
-    """It is not sent, and not shown."""
+def test_a_token_that_cannot_be_sent(tmp_path: Path) -> None:
+    """Such a token is neither sent nor printed."""
     with Scripted(FOUND) as server:
         stack = Stack(tmp_path, {"webhook_url": server.url}, "t\u00f6ken-of-thirty-two-characters-")
         answer = stack.run("check", "--stack", "dev", *AUTHZEN)

@@ -1,4 +1,4 @@
-"""`oncall check --caller conductorone`: signed calls in the sandbox, unsigned ones elsewhere."""
+"""`oncall check --caller conductorone`: only in the sandbox are its calls signed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def oncall(tmp_path: Path, sandbox: Sandbox) -> Command:
 
 
 def check(oncall: Command, *arguments: str) -> Printed:
-    """Run the check; the address at which the tenant signs is a secret."""
+    """Run the check, which must not print the secret part of the tenant's address."""
     answer = oncall("check", *CONDUCTORONE, *arguments)
     secret = oncall.environment["CONDUCTORONE_CALLS_URL"].rpartition("/")[2]
     assert secret not in answer.out + answer.err
@@ -43,7 +43,7 @@ def check(oncall: Command, *arguments: str) -> Printed:
 
 
 def test_in_the_sandbox(oncall: Command, sandbox: Sandbox) -> None:
-    """An unsigned call is refused, the keys are there, and a signed call is answered."""
+    """An unsigned call is refused, the tenant's keys are valid, and a signed call is answered."""
     answer = check(oncall)
     assert (answer.status, answer.err) == (0, "")
     assert answer.lines == [
@@ -53,8 +53,8 @@ def test_in_the_sandbox(oncall: Command, sandbox: Sandbox) -> None:
     ]
 
 
-def test_who_is_on_duty(oncall: Command) -> None:
-    """The tenant asks for an hour."""
+def test_a_person_on_duty(oncall: Command) -> None:
+    """The request is for one hour; a shorter limit of the policy shortens the access."""
     answer = check(oncall, "--as", JANE)
     assert answer.status == 0
     yes = f"ok       policy step: {JANE} would get {ENTITLEMENT_KIND}:oncall-check for 1 hour ("
@@ -66,8 +66,8 @@ def test_who_is_on_duty(oncall: Command) -> None:
     )
 
 
-def test_who_is_not(oncall: Command) -> None:
-    """The comment says why."""
+def test_a_person_off_duty(oncall: Command) -> None:
+    """Without an approval the status is 1, and the reason is shown."""
     answer = check(oncall, "--as", NORA)
     assert answer.status == 1
     no, remedy = answer.lines[-2:]
@@ -76,8 +76,8 @@ def test_who_is_not(oncall: Command) -> None:
     assert "function.log" in remedy
 
 
-def test_what_conductorone_cannot_request(oncall: Command) -> None:
-    """No decision is asked for, and a note says why; the check itself is good."""
+def test_a_resource_that_cannot_be_requested(oncall: Command) -> None:
+    """For a resource that isn't an entitlement, a note replaces the decision."""
     answer = check(oncall, "--as", JANE, "--resource", "postgres.v1.Role:db-1")
     assert answer.status == 0
     assert answer.lines[-1] == (
@@ -95,23 +95,23 @@ def test_what_conductorone_cannot_request(oncall: Command) -> None:
         (AccessRequest(JANE, (("", "a"),), action="deploy"), "leave out --action"),
     ],
 )
-def test_requests_that_it_cannot_make(request_: AccessRequest, problem: str) -> None:
-    """Each error says what to leave out."""
+def test_requests_that_cannot_be_made(request_: AccessRequest, problem: str) -> None:
+    """Each error names the option to change."""
     with pytest.raises(UnsupportedRequestError, match=problem):
         signed_call("http://127.0.0.1:1/", request_)
 
 
 @pytest.mark.parametrize("answer", [reply(b"{}"), reply(b"[]"), reply(b"?", 404)])
 def test_a_tenant_that_makes_no_call(answer: Answer) -> None:
-    """The error names its address, without the secret part."""
+    """The error names the tenant's address without its secret part."""
     with Scripted(answer) as server, pytest.raises(SendError) as error:
         signed_call(f"{server.url}/calls/s3cret", None)
     assert "makes no call" in str(error.value)
     assert "s3cret" not in str(error.value)
 
 
-def test_a_tenant_without_an_address() -> None:
-    """What isn't an address is not called, and not shown."""
+def test_a_tenant_with_an_invalid_address() -> None:
+    """An invalid address is neither called nor printed."""
     for url in ("http://[::1/calls/s3cret", "http://jane:s3cret@[::1/"):
         with pytest.raises(SendError, match="makes no call") as error:
             signed_call(url, None)
@@ -130,13 +130,13 @@ def test_a_tenant_without_an_address() -> None:
         {"deny": {"comment": "Left to humans: no"}},
     ],
 )
-def test_another_answer_to_a_step(body: object) -> None:
-    """Only two answers are this function's."""
+def test_wrong_answers_to_a_step(body: object) -> None:
+    """Only the function's two exact answers are accepted."""
     with pytest.raises(ShapeError):
         read_step_answer(body)
 
 
-# What is deployed elsewhere: nobody but ConductorOne can sign a call to it.
+# A deployed stack, for which only ConductorOne can sign calls.
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def deployed(tmp_path: Path, sandbox: Sandbox) -> Stack:
 
 
 def test_a_deployed_stack(deployed: Stack, sandbox: Sandbox) -> None:
-    """The unsigned call and the keys are checked; a note says who can send a signed one."""
+    """The unsigned call and the keys are checked; a note explains how to send a signed one."""
     answer = deployed.check(*CONDUCTORONE, "--as", JANE)
     assert (answer.status, answer.err) == (0, "")
     assert answer.lines == [
@@ -177,7 +177,7 @@ def test_a_deployed_stack(deployed: Stack, sandbox: Sandbox) -> None:
     ],
 )
 def test_a_wrong_address(tmp_path: Path, answer: Answer, problem: str, remedy: str) -> None:
-    """Each status has its remedy, and no further call is made."""
+    """Each status has its remedy, and stops further calls."""
     with Scripted(answer) as server:
         stack = Stack(tmp_path, {"webhook_url": server.url})
         stack.write_settings(CONDUCTORONE_TENANT="acme")
@@ -205,7 +205,7 @@ def test_a_wrong_address(tmp_path: Path, answer: Answer, problem: str, remedy: s
 def test_wrong_keys(
     tmp_path: Path, answer: Answer, settings: Mapping[str, str], problem: str, remedy: str
 ) -> None:
-    """The error names the address of the keys, and the remedy names the setting."""
+    """The error describes the key set or the tenant, and the remedy how to correct it."""
     with Scripted(UNAUTHENTICATED) as server, Scripted(answer) as tenant:
         stack = Stack(tmp_path, {"webhook_url": server.url})
         stack.write_settings(
@@ -219,8 +219,8 @@ def test_wrong_keys(
     assert remedy in second
 
 
-def test_keys_that_nobody_publishes(tmp_path: Path) -> None:
-    """An address where nobody listens is named."""
+def test_keys_that_cannot_be_read(tmp_path: Path) -> None:
+    """If nothing listens at the address of the keys, the error names it."""
     with Scripted(UNAUTHENTICATED) as server:
         stack = Stack(tmp_path, {"webhook_url": server.url})
         stack.write_settings(CONDUCTORONE_TENANT="acme", CONDUCTORONE_BASE_URL="http://127.0.0.1:1")
@@ -241,7 +241,7 @@ def test_keys_that_nobody_publishes(tmp_path: Path) -> None:
 def test_wrong_answers_to_signed_calls(
     oncall: Command, answers: list[Answer], problem: str
 ) -> None:
-    """Nothing but an exact answer is good."""
+    """An answer that isn't exactly as expected is a problem."""
     with Scripted(UNAUTHENTICATED, *answers) as server:
         oncall.environment["WEBHOOK_URL"] = server.url
         printed = check(oncall, "--as", JANE)
@@ -250,7 +250,7 @@ def test_wrong_answers_to_signed_calls(
 
 
 def test_a_tenant_that_is_gone(oncall: Command) -> None:
-    """A call that nobody signs."""
+    """If the sandbox's tenant is gone, the remedy is to start the sandbox again."""
     oncall.environment["CONDUCTORONE_CALLS_URL"] = "http://127.0.0.1:1/calls/s3cret"
     answer = check(oncall)
     assert answer.status == 1

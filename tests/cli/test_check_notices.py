@@ -1,4 +1,4 @@
-"""`oncall check --notify`: it sends a test notice, and says what the receivers made of it."""
+"""`oncall check --notify`: it sends a test notice, and reports whether receivers accept it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def server() -> Iterator[Scripted]:
 
 
 def test_both_arrive(beside: Command, sandbox: Sandbox) -> None:
-    """The sandbox's receivers verify them; nobody is named."""
+    """Both receivers of the sandbox accept the test notice, which names nobody."""
     answer = beside(*CHECK)
     assert (answer.status, answer.err) == (0, "")
     begin = answer.lines.index("Notices:")
@@ -58,7 +58,7 @@ def test_both_arrive(beside: Command, sandbox: Sandbox) -> None:
 
 
 def test_the_settings_of_a_stack(tmp_path: Path, sandbox: Sandbox, server: Scripted) -> None:
-    """They come from the Pulumi CLI, and no secret is printed or in an argument."""
+    """Addresses come from the Pulumi CLI; no secret is printed or passed as an argument."""
     outputs = {**sandbox.deployment.outputs, "webhook_url": sandbox.url}
     url = f"{server.url}/h1dd3n"
     stack = Stack(tmp_path, outputs, url, callers=["NOTIFY_SLACK_URL"])
@@ -70,8 +70,8 @@ def test_the_settings_of_a_stack(tmp_path: Path, sandbox: Sandbox, server: Scrip
     assert len(server.requests) == 2
 
 
-def test_what_is_signed(beside: Command, server: Scripted) -> None:
-    """With both secrets while they are rotated."""
+def test_both_secrets_sign(beside: Command, server: Scripted) -> None:
+    """While the secret is rotated, both secrets sign the notice."""
     del beside.environment["NOTIFY_SLACK_URL"]
     secrets = dict(zip(NOTIFY_KEYS, (KEY, OLDER), strict=True))
     beside.environment |= {"NOTIFY_URL": server.url, **secrets}
@@ -93,23 +93,23 @@ def test_what_is_signed(beside: Command, server: Scripted) -> None:
 def test_receivers_that_refuse(
     answer: Answer, problem: str, beside: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The host and the reason, and no more of the address; the exit status is 1."""
+    """The problem shows the host and the reason, but not the secret path; the status is 1."""
     monkeypatch.setattr(check_notices, "SECONDS", 0.5)
     with Scripted(answer) as server:
         beside.environment["NOTIFY_SLACK_URL"] = f"{server.url}/h1dd3n"
-        said = beside(*CHECK)
+        printed = beside(*CHECK)
         assert len(server.requests) == 1
         assert not beside(*CHECK, "--json").json["ok"]
-    assert said.status == 1
-    *_, line, remedy = said.lines
+    assert printed.status == 1
+    *_, line, remedy = printed.lines
     failed = f"problem  NOTIFY_SLACK_URL: the test notice to 127.0.0.1 failed: {problem}"
     assert line == failed
     assert remedy.startswith("         remedy: run `. .sandbox/env` again")
-    assert "h1dd3n" not in said.out
+    assert "h1dd3n" not in printed.out
 
 
 def test_a_slow_receiver(beside: Command, server: Scripted) -> None:
-    """The function would not wait for it."""
+    """A note warns that the function wouldn't wait for a receiver this slow."""
     del beside.environment["NOTIFY_URL"]
     beside.environment["NOTIFY_SLACK_URL"] = server.url
     ticks = iter(range(10**6))
@@ -130,7 +130,7 @@ def test_a_slow_receiver(beside: Command, server: Scripted) -> None:
 def test_settings_that_are_wrong(
     settings: Mapping[str, str], problem: str, beside: Command
 ) -> None:
-    """As the preview says it, and nothing is sent."""
+    """The problem names the wrong setting without its value, and nothing is sent."""
     beside.environment |= settings
     answer = beside(*CHECK)
     assert answer.status == 1
@@ -138,8 +138,8 @@ def test_settings_that_are_wrong(
     assert "h1dd3n" not in answer.out
 
 
-def test_no_address(beside: Command, tmp_path: Path, sandbox: Sandbox) -> None:
-    """Then there is nothing to test, which an exit status of 2 says."""
+def test_without_an_address(beside: Command, tmp_path: Path, sandbox: Sandbox) -> None:
+    """Without an address there is nothing to test: the status is 2."""
     del beside.environment["NOTIFY_URL"], beside.environment["NOTIFY_SLACK_URL"]
     answer = beside(*CHECK)
     assert answer.status == 2
@@ -152,8 +152,8 @@ def test_no_address(beside: Command, tmp_path: Path, sandbox: Sandbox) -> None:
     assert f"{none}; {command}" in " ".join(stack.check("--notify").err.split())
 
 
-def test_a_webhook_without_its_secret(beside: Command) -> None:
-    """It is named."""
+def test_a_receiver_without_its_secret(beside: Command) -> None:
+    """The error names the missing secret once."""
     del beside.environment["NOTIFY_SECRET"]
     answer = beside(*CHECK)
     assert (answer.status, json.dumps(answer.err).count("NOTIFY_SECRET is not set")) == (2, 1)

@@ -1,4 +1,4 @@
-"""Settings for a command: the environment's, a stack's, another policy's; secrets stay outside."""
+"""A command's settings come from the environment, a stack or --policy; secrets stay hidden."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def read(
     environment: dict[str, str] | None = None,
     **more: str,
 ) -> CommandConfig:
-    """Read the settings with a key that is there."""
+    """Read the settings, with a key in the environment."""
     options = argparse.Namespace(stack=stack, policy=policy)
     values = {"INCIDENTIO_API_KEY": API_KEY, **(environment or {}), **more}
     warnings = io.StringIO()
@@ -61,7 +61,7 @@ def read(
 
 
 def longest(config: CommandConfig) -> timedelta:
-    """How long the first rule lets access last."""
+    """The maximum duration of the first rule."""
     return config.policy.rules[0].duration
 
 
@@ -76,7 +76,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_the_environment(tmp_path: Path) -> None:
-    """The function's own settings, with its defaults, and no webhook secret."""
+    """Environment variables count, with the function's defaults; WEBHOOK_MAX_AGE isn't read."""
     given = read(tmp_path, AUTO_APPROVAL_DURATION="90m", WEBHOOK_MAX_AGE="not read")
     assert longest(given) == timedelta(minutes=90)
     assert given.origin == "environment variables"
@@ -84,7 +84,7 @@ def test_the_environment(tmp_path: Path) -> None:
 
 
 def test_a_stack(project: Path) -> None:
-    """Its plain settings and the project's defaults count, from anywhere below, and not ours."""
+    """The stack's settings and the project's defaults count, not the environment's."""
     below = project / "a" / "b"
     below.mkdir(parents=True)
     theirs = read(below, "prod", AUTO_APPROVAL_END_WITH_SHIFT="true").policy.rules[0].shift_end
@@ -97,8 +97,8 @@ def test_a_stack(project: Path) -> None:
     assert given.settings.providers["incidentio"]["INCIDENTIO_API_KEY"] == API_KEY
 
 
-def test_where_providers_answer_goes_with_the_keys(project: Path) -> None:
-    """A key of the sandbox's is for the sandbox's address, whichever stack's policy is tried."""
+def test_provider_addresses_of_the_environment(project: Path) -> None:
+    """With --stack, a provider's address in the environment counts, like its key."""
     url = "http://127.0.0.1:9"
     of_stack = read(project, "prod").settings.providers["incidentio"]
     assert of_stack["INCIDENTIO_BASE_URL"] == "https://api.incident.io"
@@ -107,7 +107,7 @@ def test_where_providers_answer_goes_with_the_keys(project: Path) -> None:
 
 
 def test_a_stacks_policy_file(project: Path) -> None:
-    """It is named from the project's folder."""
+    """The stack's path of the policy file is relative to the project's folder."""
     named = STACK.replace(
         "AUTO_APPROVAL_END_WITH_SHIFT: 15m", "AUTO_APPROVAL_POLICY: policy/prod.yaml"
     )
@@ -117,7 +117,7 @@ def test_a_stacks_policy_file(project: Path) -> None:
 
 
 def test_another_policy(project: Path) -> None:
-    """`--policy` counts alone: what it would stand beside is left out."""
+    """With --policy, all other policy settings are ignored."""
     file = project / "policy" / "prod.yaml"
     beside = {"AUTO_APPROVAL_SCHEDULES": "API", "AUTO_APPROVAL_END_WITH_SHIFT": "15m"}
     given = read(project, policy=file, environment=beside, AUTO_APPROVAL_POLICY="x.yaml")
@@ -126,14 +126,14 @@ def test_another_policy(project: Path) -> None:
     assert longest(of_environment) == timedelta(minutes=45)
 
 
-def test_nothing_is_needed_to_decide_offline(tmp_path: Path) -> None:
-    """Neither a key nor a right one: nobody is asked."""
+def test_offline_commands_need_no_key(tmp_path: Path) -> None:
+    """Offline commands need no key, and accept a wrong one."""
     given = read(tmp_path, needs_keys=False, INCIDENTIO_API_KEY=" wrong ", JSM_API_TOKEN="x")
     assert longest(given) == timedelta(hours=6)
 
 
 @pytest.mark.parametrize(
-    ("environment", "said"),
+    ("environment", "message"),
     [
         ({"INCIDENTIO_API_KEY": ""}, "INCIDENTIO_API_KEY or PAGERDUTY_KEY or"),
         ({"INCIDENTIO_API_KEY": ""}, "export it, or run `. .sandbox/env` while `make up` runs"),
@@ -144,17 +144,17 @@ def test_nothing_is_needed_to_decide_offline(tmp_path: Path) -> None:
     ],
 )
 def test_settings_that_are_missing_or_wrong(
-    tmp_path: Path, environment: dict[str, str], said: str
+    tmp_path: Path, environment: dict[str, str], message: str
 ) -> None:
-    """The sentence names the setting, and never the value of a secret."""
+    """The error names the setting, and never a secret's value."""
     with pytest.raises(CommandError) as refused:
         read(tmp_path, environment=environment)
-    assert said in str(refused.value)
+    assert message in str(refused.value)
     assert "k3y" not in str(refused.value)
 
 
-def test_all_that_is_wrong_is_told_at_once(project: Path) -> None:
-    """A line for each, with where the value is from: the stack's file, or the environment."""
+def test_all_problems_are_reported_together(project: Path) -> None:
+    """Each problem has its line, with a remedy for where its value comes from."""
     (project / "Pulumi.prod.yaml").write_text(
         "config:\n  oncall-approvals:AUTO_APPROVAL_DURATION: ever\n"
         "  oncall-approvals:AUTO_APPROVAL_SCHEDULES: [DBA]\n",
@@ -185,19 +185,19 @@ def test_all_that_is_wrong_is_told_at_once(project: Path) -> None:
             },
         )
     assert str(of_environment.value).startswith("the environment has 3 problems:\n")
-    for said in (
+    for ending in (
         "run `unset AUTO_APPROVAL_SCHEDULES` or `unset AUTO_APPROVAL_POLICY`",
         "for example, run `export JSM_EMAIL=bot@example.com`",
         "for example, run `export AUTO_APPROVAL_DRY_RUN=false`",
     ):
-        assert any(line.endswith(said) for line in str(of_environment.value).splitlines())
+        assert any(line.endswith(ending) for line in str(of_environment.value).splitlines())
 
 
 @pytest.mark.parametrize(
     ("written", "read_as"), [("1.50", "1.5"), ("0x10", "0x10"), ("[a, 1.50]", '["a",1.5]')]
 )
 def test_values_are_read_as_they_are_deployed(project: Path, written: str, read_as: str) -> None:
-    """The CLI hands numbers and lists to the program in a form of its own."""
+    """Numbers and lists in the stack's file are read as Pulumi passes them to the program."""
     (project / "Pulumi.prod.yaml").write_text(
         f"config:\n  oncall-approvals:AUTO_APPROVAL_SCHEDULES: {written}\n", encoding="utf-8"
     )
@@ -205,7 +205,7 @@ def test_values_are_read_as_they_are_deployed(project: Path, written: str, read_
 
 
 def test_a_wrong_policy(project: Path) -> None:
-    """File, line and what is wrong; how many more; and what shows all of it."""
+    """The error has file, line, and the number of further errors."""
     file = project / "policy" / "prod.yaml"
     file.write_text(POLICY.replace("schedules", "schedule") + "\nalias: {}\n", encoding="utf-8")
     with pytest.raises(CommandError) as refused:
@@ -218,7 +218,7 @@ def test_a_wrong_policy(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "said"),
+    ("name", "text", "message"),
     [
         ("Pulumi.prod.yaml", "config: [", "Pulumi.prod.yaml can't be read in line 1: "),
         ("Pulumi.prod.yaml", "[" * 1000, "Pulumi.prod.yaml can't be read: "),
@@ -233,15 +233,15 @@ def test_a_wrong_policy(project: Path) -> None:
         ),
     ],
 )
-def test_files_that_cannot_be_read(project: Path, name: str, text: str, said: str) -> None:
-    """The file is named."""
+def test_files_that_cannot_be_read(project: Path, name: str, text: str, message: str) -> None:
+    """The error names the file."""
     (project / name).write_text(text, encoding="utf-8")
-    with pytest.raises(CommandError, match=said):
+    with pytest.raises(CommandError, match=message):
         read(project, "prod")
 
 
-def test_stacks_that_are_not_there(project: Path, tmp_path: Path) -> None:
-    """Those that are, or how to make one, are told; without a project there is none."""
+def test_missing_stacks(project: Path, tmp_path: Path) -> None:
+    """The error lists the existing stacks, or how to create one."""
     with pytest.raises(
         CommandError, match=r"there is no Pulumi\.dev\.yaml; the stacks here are prod"
     ):
@@ -255,7 +255,7 @@ def test_stacks_that_are_not_there(project: Path, tmp_path: Path) -> None:
 
 
 def test_a_folder_instead_of_a_file(project: Path) -> None:
-    """What the system says is told."""
+    """A folder named like the stack's file isn't taken for it."""
     (project / "Pulumi.prod.yaml").unlink()
     (project / "Pulumi.prod.yaml").mkdir()
     with pytest.raises(CommandError, match=r"there is no Pulumi\.prod\.yaml"):
@@ -273,7 +273,7 @@ def test_a_folder_instead_of_a_file(project: Path) -> None:
     ],
 )
 def test_a_misspelt_variable(oncall: Command, name: str, meant: str) -> None:
-    """There is a warning beside the answer, which stays the same."""
+    """A warning proposes the right name; the answer stays the same."""
     right = oncall("who", DATABASE)
     oncall.environment[name] = "3"
     answer = oncall("who", DATABASE)
@@ -283,8 +283,8 @@ def test_a_misspelt_variable(oncall: Command, name: str, meant: str) -> None:
     )
 
 
-def test_a_misspelt_variable_is_named_before_what_is_missing(oncall: Command) -> None:
-    """It may be why."""
+def test_a_misspelt_variable_is_named_first(oncall: Command) -> None:
+    """The warning comes first, since it may explain the error."""
     oncall.environment["INCIDENTIO_KEY"] = oncall.environment.pop("INCIDENTIO_API_KEY")
     warning, error = oncall("who", DATABASE).err.splitlines()
     assert warning.endswith("did you mean INCIDENTIO_API_KEY?")
@@ -293,13 +293,13 @@ def test_a_misspelt_variable_is_named_before_what_is_missing(oncall: Command) ->
 
 @pytest.mark.parametrize("name", ["PAGERDUTY_URL", "INDENT_API_TOKEN", "OPSGENIE_TEAM", "PATH"])
 def test_other_programs_variables(oncall: Command, name: str) -> None:
-    """Nothing is said of them, nor of a provider's variable while the setting has a value."""
+    """Variables of other programs cause no warning."""
     oncall.environment |= {"PAGERDUTY_BASE_URL": "https://api.eu.pagerduty.com", name: "x"}
     assert oncall("who", DATABASE).err == ""
 
 
 def test_a_misspelt_key_of_a_stack(project: Path, oncall: Command) -> None:
-    """The file is named; the environment's policy does not count then, however it is spelt."""
+    """The warning names the stack's file; the environment's variables are ignored."""
     file = project / "Pulumi.prod.yaml"
     file.write_text(f"{STACK}  oncall-approvals:AUTO_APPROVAL_DURATON: 1\n", encoding="utf-8")
     oncall.folder = project
@@ -311,13 +311,13 @@ def test_a_misspelt_key_of_a_stack(project: Path, oncall: Command) -> None:
 
 
 def test_a_misspelt_stack(project: Path) -> None:
-    """The nearest is proposed, or all are listed."""
+    """The error proposes the most similar stack."""
     with pytest.raises(CommandError, match=r"no Pulumi\.prdo\.yaml; did you mean prod\?"):
         read(project, "prdo")
 
 
 def test_a_command_with_several_wrong_settings(oncall: Command) -> None:
-    """A line for each."""
+    """Each wrong setting has a line in the error."""
     oncall.environment |= {"AUTO_APPROVAL_DURATION": "ever", "AUTO_APPROVAL_DRY_RUN": "no\n::x"}
     answer = oncall("explain", "--as", JANE, "--resource", DATABASE)
     assert (answer.status, answer.out) == (2, "")
@@ -330,7 +330,7 @@ def test_a_command_with_several_wrong_settings(oncall: Command) -> None:
 
 
 def test_a_command_without_a_key(oncall: Command) -> None:
-    """The sentence is the answer, and the status is 2."""
+    """Without any key the error names the settings, and the status is 2."""
     del oncall.environment["INCIDENTIO_API_KEY"]
     answer = oncall("explain", "--as", JANE, "--resource", DATABASE)
     assert (answer.status, answer.out) == (2, "")

@@ -1,4 +1,4 @@
-"""What is printed: as the terminal can take it, and nothing that steers it."""
+"""Output suits the terminal, and never controls it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ BOLD = "\x1b[1m"
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
+    """A stream that claims to be a terminal."""
 
     encoding = "utf-8"
 
     def isatty(self) -> bool:
-        """It is."""
+        """Always true."""
         return True
 
 
 def printed(tree: Line, encoding: str, *, colour: bool = False) -> str:
-    """A tree on a stream of this encoding."""
+    """Print a tree in this encoding, and return the text."""
     stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     Output(stream, colour).tree(tree)
     stream.seek(0)
@@ -35,7 +35,7 @@ def printed(tree: Line, encoding: str, *, colour: bool = False) -> str:
 
 
 def test_a_tree() -> None:
-    """Branches and marks, where the terminal knows them."""
+    """If the encoding allows it, branches and marks are Unicode symbols."""
     assert printed(TREE, "utf-8").splitlines() == [
         "yes",
         "├─ why",
@@ -46,7 +46,7 @@ def test_a_tree() -> None:
 
 
 def test_a_tree_in_ascii() -> None:
-    """Where it does not know them, signs that any does."""
+    """In other encodings, branches and marks are ASCII characters."""
     assert printed(TREE, "latin-1").splitlines() == [
         "yes",
         "|- why",
@@ -57,7 +57,7 @@ def test_a_tree_in_ascii() -> None:
 
 
 def test_a_tree_in_colour() -> None:
-    """Green speaks for it, red against it, and the answer is bold."""
+    """Green marks a yes, red a no, and the answer is bold."""
     lines = printed(TREE, "utf-8", colour=True).splitlines()
     assert lines[0] == f"{BOLD}{GREEN}yes{END}{END}"
     assert lines[2:4] == [f"│  ├─ {GREEN}✓ a{END}", f"│  └─ {RED}✗ b{END}"]
@@ -67,7 +67,7 @@ def test_a_tree_in_colour() -> None:
 
 
 def test_colours_of_lines_and_tables() -> None:
-    """Only the label of a line is coloured, and the first heading of a table."""
+    """Only a line's label and a table's first heading are coloured."""
     stream = io.StringIO()
     out = Output(stream, colour=True, width=20)
     out.line("problem  one two three", NO, 9)
@@ -97,7 +97,7 @@ def test_colours_of_lines_and_tables() -> None:
     ],
 )
 def test_colour(environment: dict[str, str], as_json: bool, colour: bool) -> None:  # noqa: FBT001 - the table's columns
-    """Only for a person at a terminal who has not set NO_COLOR."""
+    """Only a terminal without NO_COLOR gets colours."""
     assert output(Terminal(), environment, as_json=as_json).colour is colour
     assert output(io.StringIO(), environment, as_json=as_json).colour is False
 
@@ -111,8 +111,8 @@ def test_colour(environment: dict[str, str], as_json: bool, colour: bool) -> Non
         ("Bereitschaft für Zürich ✅", "Bereitschaft für Zürich ✅"),
     ],
 )
-def test_nothing_steers_the_terminal(text: str, expected: str) -> None:
-    """Names from a provider or a log are printed as they are, and never obeyed."""
+def test_control_characters_are_escaped(text: str, expected: str) -> None:
+    """Control characters in names are escaped."""
     assert safe(text) == expected
     stream = io.StringIO()
     out = Output(stream)
@@ -125,7 +125,7 @@ def test_nothing_steers_the_terminal(text: str, expected: str) -> None:
 
 
 def test_json_is_one_value() -> None:
-    """A script reads it whole, whatever the names hold."""
+    """JSON output is one value in ASCII, whatever the names contain."""
     stream = io.StringIO()
     Output(stream, as_json=True).json({"a": "\x1b", "b": "ü"})
     assert json.loads(stream.getvalue()) == {"a": "\x1b", "b": "ü"}
@@ -133,7 +133,7 @@ def test_json_is_one_value() -> None:
 
 
 def test_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lines are broken beside what they belong to; as JSON, and in a pipe, they are not."""
+    """Lines wrap below their text in a terminal, but not in a pipe or in JSON."""
     monkeypatch.setenv("COLUMNS", "24")
     stream = Terminal()
     out = output(stream, {"TERM": "xterm", "NO_COLOR": "1"}, as_json=False)

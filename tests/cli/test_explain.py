@@ -1,4 +1,4 @@
-"""`oncall explain`: the webhook's answer and why, before anybody asks."""
+"""`oncall explain`: how the webhook would answer a request, and why."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ aliases: {"o@example.com": [omar@example.com]}
 PROD = ("--label", "Env=Prod")
 
 
-def test_a_yes(oncall: Command) -> None:
-    """It is told by rule, duty, provider and limit, and the status is 0."""
+def test_an_approval(oncall: Command) -> None:
+    """An approval shows rule, duty, provider and limit; the status is 0."""
     policy = oncall.write("policy.yaml", POLICY)
     answer = oncall("explain", "--as", OMAR, "--resource", DATABASE, *PROD, "--policy", policy)
     assert (answer.status, answer.err) == (0, "")
@@ -70,8 +70,8 @@ def test_a_yes(oncall: Command) -> None:
     assert answer.lines[-1] == f"`- policy: {policy}"
 
 
-def test_another_action(oncall: Command) -> None:
-    """It is asked for by hand, and opened by a rule that names it only."""
+def test_an_action(oncall: Command) -> None:
+    """With --action, only a rule that names the action approves."""
     asked = ("explain", "--as", OMAR, "--resource", DATABASE, *PROD, "--action", "deploy")
     policy = oncall.write("policy.yaml", POLICY)
     answer = oncall(*asked, "--policy", policy)
@@ -95,14 +95,14 @@ def test_another_action(oncall: Command) -> None:
 def test_an_action_has_a_name(
     oncall: Command, action: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing would be opened by it."""
+    """An empty action is an error."""
     with pytest.raises(SystemExit):
         oncall("explain", "--as", OMAR, "--resource", DATABASE, "--action", action)
     assert "isn't the name of an action, for example deploy" in capsys.readouterr().err
 
 
-def test_a_no(oncall: Command) -> None:
-    """Every duty is told with what speaks against it, and the status is 1."""
+def test_a_duty_that_does_not_count(oncall: Command) -> None:
+    """Each duty shows why it doesn't count; the status is 1."""
     answer = oncall("explain", "--as", RITA, "--resource", DATABASE)
     assert (answer.status, answer.err) == (1, "")
     assert answer.lines == [
@@ -132,8 +132,8 @@ def test_a_no(oncall: Command) -> None:
         ),
     ],
 )
-def test_other_reasons_for_a_no(oncall: Command, arguments: list[str], why: str) -> None:
-    """Denials and resources that no rule is for are told without asking anybody."""
+def test_denied_and_uncovered_resources(oncall: Command, arguments: list[str], why: str) -> None:
+    """Denied or uncovered resources are refused without asking any provider."""
     policy = oncall.write("policy.yaml", POLICY)
     answer = oncall("explain", "--as", OMAR, *arguments, "--policy", policy, "--json")
     assert answer.status == 1
@@ -142,7 +142,7 @@ def test_other_reasons_for_a_no(oncall: Command, arguments: list[str], why: str)
 
 
 def test_json_holds_the_tree_and_the_record(oncall: Command) -> None:
-    """A script gets the answer, and the record from which the decision can be made again."""
+    """JSON has the answer, and a record that `replay` decides the same."""
     answer = oncall(
         "explain",
         "--as",
@@ -154,45 +154,45 @@ def test_json_holds_the_tree_and_the_record(oncall: Command) -> None:
         "--json",
     )
     assert answer.status == 0
-    said = answer.json
-    assert said.keys() == {
+    data = answer.json
+    assert data.keys() == {
         *("approved", "why", "duration", "until", "open_to_any_duty", "notes", "tree", "record"),
         "policy",
     }
-    assert said["open_to_any_duty"] == [OPEN]
-    assert (said["approved"], said["duration"]) == (True, "30m0s")
-    assert said["until"] == "2026-03-04T12:30:00.000Z"
-    assert said["why"] == "Incident Lead of INC-1 (incident.io) for as long as the incident is live"
-    assert said["tree"]["mark"] == "yes"
-    assert said["record"]["requester"] == JANE
-    (again,) = replay([said["record"]], DEFAULT)
+    assert data["open_to_any_duty"] == [OPEN]
+    assert (data["approved"], data["duration"]) == (True, "30m0s")
+    assert data["until"] == "2026-03-04T12:30:00.000Z"
+    assert data["why"] == "Incident Lead of INC-1 (incident.io) for as long as the incident is live"
+    assert data["tree"]["mark"] == "yes"
+    assert data["record"]["requester"] == JANE
+    (again,) = replay([data["record"]], DEFAULT)
     assert (again.problem, again.differences) == ("", ())
 
 
 @pytest.mark.parametrize("command", [["explain", "--as", OMAR, "--resource"], ["who"]])
 def test_settings_that_name_nothing(oncall: Command, command: list[str]) -> None:
-    """What any duty opens is told for the resource in question, and not where it is narrowed."""
+    """A warning says what any duty opens, unless settings narrow it for this resource."""
 
-    def said(**settings: str) -> list[str]:
+    def warnings_for(**settings: str) -> list[str]:
         oncall.environment |= {f"AUTO_APPROVAL_{key}": value for key, value in settings.items()}
         shown = oncall(*command, DATABASE, *PROD).out
         found: list[str] = oncall(*command, DATABASE, *PROD, "--json").json["open_to_any_duty"]
-        assert all(each in shown for each in found)
+        assert all(warning in shown for warning in found)
         assert ("anybody who" in shown) is bool(found)
         return found
 
-    assert said() == [OPEN]
-    assert said(DRY_RUN="true") == [OPEN.replace("opens any", "would open any")]
-    assert said(DRY_RUN="", RESOURCE_LABELS="Env=Prod") == [
+    assert warnings_for() == [OPEN]
+    assert warnings_for(DRY_RUN="true") == [OPEN.replace("opens any", "would open any")]
+    assert warnings_for(DRY_RUN="", RESOURCE_LABELS="Env=Prod") == [
         OPEN.replace("any resource", "every resource labelled Env=Prod")
     ]
-    assert said(RESOURCE_LABELS="Env=Dev") == []
-    assert said(RESOURCE_LABELS="", INCIDENTIO_ROLES="lead") == []
-    assert said(INCIDENTIO_ROLES="", SCHEDULES="DBA") == []
+    assert warnings_for(RESOURCE_LABELS="Env=Dev") == []
+    assert warnings_for(RESOURCE_LABELS="", INCIDENTIO_ROLES="lead") == []
+    assert warnings_for(INCIDENTIO_ROLES="", SCHEDULES="DBA") == []
 
 
-def test_as_of_another_time(oncall: Command) -> None:
-    """`--at` decides by what the providers say now, and says so."""
+def test_another_time(oncall: Command) -> None:
+    """`--at` decides for another time with the current duties, and a note says so."""
     for at in ("2026-03-04T14:00Z", "2026-03-04T15:00:00+01:00", "+2h"):
         answer = oncall("explain", "--as", OMAR, "--resource", DATABASE, "--at", at)
         assert answer.status == 1
@@ -206,8 +206,8 @@ def test_as_of_another_time(oncall: Command) -> None:
     assert oncall("explain", "--as", OMAR, "--resource", DATABASE, "--at", "+1h59m").status == 0
 
 
-def test_a_time_beyond_all_times(oncall: Command) -> None:
-    """No calendar reaches so far: that is said, not stumbled over."""
+def test_a_time_beyond_the_calendar(oncall: Command) -> None:
+    """A time past the calendar's end is an error, not a crash."""
     answer = oncall("explain", "--as", OMAR, "--resource", DATABASE, "--at", "9999-12-31T23:00Z")
     assert answer.status == 2
     assert answer.err == "oncall: --at is too far in the future\n"
@@ -215,15 +215,15 @@ def test_a_time_beyond_all_times(oncall: Command) -> None:
 
 
 def test_a_provider_that_fails(oncall: Command, double: IncidentIO) -> None:
-    """It is told, and nobody is approved by it."""
+    """The failure is shown, and nobody is approved by that provider."""
     double.fail("/v2/incidents", faults.Status(500))
     answer = oncall("explain", "--as", JANE, "--resource", DATABASE)
     assert answer.status == 1
     assert "x no answer from incident.io incidents: answered 500" in answer.out
 
 
-def test_dry_runs_are_no(oncall: Command) -> None:
-    """In dry run no claim would be made: that is no yes, whatever the rules say."""
+def test_a_dry_run(oncall: Command) -> None:
+    """In dry run the answer is a no, even if a rule matches."""
     oncall.environment["AUTO_APPROVAL_DRY_RUN"] = "true"
     answer = oncall("explain", "--as", OMAR, "--resource", DATABASE)
     assert answer.status == 1
@@ -231,12 +231,12 @@ def test_dry_runs_are_no(oncall: Command) -> None:
 
 
 def notes(oncall: Command, who: str, *arguments: str) -> list[str]:
-    """What is said beside the decision about who requests."""
+    """Return the notes about the requester of a request that isn't approved."""
     answer = oncall("explain", "--as", who, "--resource", DATABASE, "--json", *arguments)
     assert answer.status == 1
     assert API_KEY not in answer.out
-    told: list[str] = answer.json["notes"]
-    return told
+    result: list[str] = answer.json["notes"]
+    return result
 
 
 @pytest.mark.parametrize(
@@ -247,14 +247,14 @@ def notes(oncall: Command, who: str, *arguments: str) -> list[str]:
         ("omar@exampel.com", f"; did you mean {OMAR}, who is on duty?"),
         ("omra@example.com", f"; did you mean {OMAR}, who is on duty?"),
         ("omat@example.com", f"; did you mean {OMAR}, who is on duty?"),
-        # Two letters of four are others, as in Jane and Juan: that is somebody else.
+        # Half of the letters differ, so this is another person.
         ("tomr@example.com", ""),
         ("omar@other.test", ""),
         ("an-omar-of-another-team@example.com", ""),
     ],
 )
-def test_nobody_knows_the_requester(oncall: Command, who: str, near: str) -> None:
-    """An address that is nobody's is told from one who is off duty, and a slip is pointed out."""
+def test_an_unknown_requester(oncall: Command, who: str, near: str) -> None:
+    """An unknown address differs from a user off duty, and a similar address is proposed."""
     assert notes(oncall, who) == [
         (f"no user has the e-mail {who} at incident.io: check the spelling{near}")
     ]
@@ -266,8 +266,8 @@ def test_nobody_knows_the_requester(oncall: Command, who: str, near: str) -> Non
     ]
 
 
-def test_whoever_has_a_duty_is_not_looked_up(oncall: Command, double: IncidentIO) -> None:
-    """Also where it does not count."""
+def test_a_requester_with_a_duty_is_not_looked_up(oncall: Command, double: IncidentIO) -> None:
+    """Requesters with a duty aren't looked up, even if it doesn't count."""
     assert notes(oncall, RITA) == []
     assert "/v2/users" not in {call.path for call in double.calls}
 
@@ -284,7 +284,7 @@ def test_whoever_has_a_duty_is_not_looked_up(oncall: Command, double: IncidentIO
 def test_a_requester_who_cannot_be_looked_up(
     oncall: Command, double: IncidentIO, fault: Fault, problem: str
 ) -> None:
-    """What is known for sure is told, and no more."""
+    """If the lookup fails, the note says so, and that nobody on duty has the address."""
     double.fail("/v2/users", fault)
     (note,) = notes(oncall, NORA)
     assert note.startswith(
@@ -294,20 +294,20 @@ def test_a_requester_who_cannot_be_looked_up(
 
 
 @pytest.mark.parametrize("why", ["failing", "hiding an e-mail"])
-def test_who_is_on_duty_is_not_known(oncall: Command, double: IncidentIO, why: str) -> None:
-    """Nobody says then that the requester is not among them: they may be."""
+def test_unknown_duties(oncall: Command, double: IncidentIO, why: str) -> None:
+    """If duties or e-mails are unknown, the note doesn't claim that they are off duty."""
     if why == "failing":
         double.fail("/", faults.Status(403))
     else:
         double.put_on_shift("Production", double.add_person("Ghost", None))
         double.fail("/v2/users", faults.Status(403))
-    said = f"could not look up whether incident.io has a user with the e-mail {NORA}: "
+    message = f"could not look up whether incident.io has a user with the e-mail {NORA}: "
     (note,) = notes(oncall, NORA)
-    assert note.startswith(f"{said}answered 403")
+    assert note.startswith(f"{message}answered 403")
 
 
-def test_a_provider_that_is_not_searched(oncall: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A new one may have no search: what was read is told."""
+def test_a_provider_without_user_search(oncall: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a provider without user search, the note says that there is none."""
     monkeypatch.setattr(user_lookup, "_LOOKUPS", {})
     (note,) = notes(oncall, NORA)
     assert note.endswith(
@@ -318,7 +318,7 @@ def test_a_provider_that_is_not_searched(oncall: Command, monkeypatch: pytest.Mo
 def test_a_known_requester_whose_duties_could_not_be_read(
     oncall: Command, double: IncidentIO
 ) -> None:
-    """Nobody says then that they are off duty."""
+    """The note says that the user may be on duty."""
     double.fail("/v2/schedules", faults.Status(500))
     assert notes(oncall, NORA) == [
         (
@@ -329,7 +329,7 @@ def test_a_known_requester_whose_duties_could_not_be_read(
 
 
 def test_the_aliases_of_a_requester_are_looked_up(oncall: Command) -> None:
-    """By one of them somebody may be known, which is not told."""
+    """Aliases are looked up as well, but the note doesn't name them."""
     policy = oncall.write("policy.yaml", POLICY.replace("omar@", "nora@"))
     asked = (*PROD, "--policy", str(policy))
     assert notes(oncall, "o@example.com", *asked) == [
@@ -345,8 +345,8 @@ def test_the_aliases_of_a_requester_are_looked_up(oncall: Command) -> None:
     )
 
 
-def test_every_provider_is_asked_in_its_way(oncall: Command) -> None:
-    """Each knows some of them; a hidden account and a site that shows no users are told so."""
+def test_lookup_at_every_provider(oncall: Command) -> None:
+    """Users are looked up at each provider, and a note covers hidden accounts."""
     with ExitStack() as stack:
         pagerduty = stack.enter_context(PagerDuty(f"{API_KEY}-pd", now=lambda: NOW))
         opsgenie = stack.enter_context(Opsgenie(f"{API_KEY}-og", now=lambda: NOW))
@@ -370,7 +370,7 @@ def test_every_provider_is_asked_in_its_way(oncall: Command) -> None:
         assert first.startswith(f"no user has the e-mail ned@example.com at {everywhere}: ")
         assert second == browse
         pagerduty.add_person("Ned", "Ned@example.com")
-        # Both are found by a part of the name or the address.
+        # PagerDuty's search finds both, since it matches parts of names and addresses.
         pagerduty.add_person("ned@example.com's bot", "another-ned@example.com")
         assert notes(oncall, "ned@example.com") == [
             f"PagerDuty {known}",
@@ -392,19 +392,19 @@ def test_every_provider_is_asked_in_its_way(oncall: Command) -> None:
 
 
 def test_people_without_an_email(oncall: Command, double: IncidentIO) -> None:
-    """How many of those on duty nobody can be matched with is told, and nobody is named."""
+    """The number of people without an e-mail is shown, but nobody's name."""
     double.put_on_shift("Production", double.add_person("Ghost", None))
     answer = oncall("explain", "--as", NORA, "--resource", DATABASE)
-    said = "1 of 3 people on duty at incident.io shows no e-mail"
+    message = "1 of 3 people on duty at incident.io shows no e-mail"
     nothing = "is not on call and holds no incident role"
-    assert answer.lines[1] == f"|- why: {NORA} {nothing}; {said}"
-    assert f"|  `- {said}, so they cannot be matched" in answer.lines
+    assert answer.lines[1] == f"|- why: {NORA} {nothing}; {message}"
+    assert f"|  `- {message}, so they cannot be matched" in answer.lines
     record = oncall("explain", "--as", NORA, "--resource", DATABASE, "--json").json["record"]
     assert record["without_email"] == {"incidentio": {"people": 1, "of": 3}}
 
 
 def test_aliases_count(oncall: Command) -> None:
-    """Whoever requests by an alias's key has that person's duties, and the address is not told."""
+    """An alias's duties count, and its address isn't printed."""
     policy = oncall.write("policy.yaml", POLICY)
     asked = ("explain", "--as", "o@example.com", "--resource", DATABASE, *PROD, "--policy", policy)
     answer = oncall(*asked, "--json")
@@ -412,19 +412,19 @@ def test_aliases_count(oncall: Command) -> None:
     assert OMAR not in answer.out
 
 
-def test_a_provider_that_is_not_asked(oncall: Command) -> None:
-    """A rule that names a provider without a key is told, with the key."""
+def test_a_provider_without_a_key(oncall: Command) -> None:
+    """If a rule names a provider without a key, a note names the key."""
     policy = oncall.write(
         "policy.yaml", POLICY.replace("{schedules:", "{provider: opsgenie, schedules:")
     )
     answer = oncall("explain", "--as", NORA, "--resource", DATABASE, *PROD, "--policy", policy)
     assert answer.status == 1
-    said = "the policy names Opsgenie, which is not asked because OPSGENIE_KEY is not set"
-    assert said in answer.out
+    message = "the policy names Opsgenie, which is not asked because OPSGENIE_KEY is not set"
+    assert message in answer.out
 
 
-def test_nobody_elses_address_is_told(oncall: Command) -> None:
-    """Who declared the incident, or is on duty beside the requester, is not in the answer."""
+def test_nobody_elses_address_is_printed(oncall: Command) -> None:
+    """The answer never has the address of the reporter or of others on duty."""
     answer = oncall("explain", "--as", JANE, "--resource", DATABASE, "--json")
     assert answer.status == 0
     for other in (OMAR, RITA, NORA):
@@ -432,7 +432,7 @@ def test_nobody_elses_address_is_told(oncall: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--as", "jane", "--resource", DATABASE], "'jane' isn't an e-mail address"),
         (["--as", JANE, "--resource", "db-1"], "'db-1' isn't KIND:ID"),
@@ -448,26 +448,26 @@ def test_nobody_elses_address_is_told(oncall: Command) -> None:
         (["--as", JANE, "--resource", DATABASE, "--at", "noon"], "'noon' isn't a time"),
         (["--as", JANE, "--resource", DATABASE, "--at", "2026-03-04T12:00"], "isn't a time"),
         *(
-            # What stands behind the plus would not do without it.
+            # A relative time needs a valid duration after the plus.
             (["--as", JANE, "--resource", DATABASE, "--at", at], f"'{at}' isn't a time with a zone")
             for at in ("+90", "+1h30", "+-1h", "+")
         ),
         (["--resource", DATABASE], "required: --as"),
     ],
 )
-def test_what_cannot_be_read(
-    oncall: Command, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+def test_wrong_arguments(
+    oncall: Command, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
-    """A wrong argument is told with an example, and the status is 2."""
+    """A wrong argument is an error with status 2 that refers to --help."""
     with pytest.raises(SystemExit) as ended:
         oncall("explain", *arguments)
     assert ended.value.code == 2
-    told = capsys.readouterr().err
-    assert said in told
-    assert told.endswith("; see `oncall explain --help`\n")
+    output = capsys.readouterr().err
+    assert message in output
+    assert output.endswith("; see `oncall explain --help`\n")
 
 
-def test_now_is_the_moment_of_the_decision(oncall: Command) -> None:
-    """Without `--at` the clock says when."""
+def test_the_clock_is_the_default(oncall: Command) -> None:
+    """Without `--at`, the clock gives the time of the decision."""
     oncall.clock = oncall.clock._replace(now=lambda: NOW + timedelta(hours=3))
     assert oncall("explain", "--as", OMAR, "--resource", DATABASE).status == 1

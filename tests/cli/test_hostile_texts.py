@@ -1,4 +1,4 @@
-"""Hostile texts in every field of every input: no command prints one so that anything obeys it."""
+"""No command prints a hostile text so that a terminal or a CI runner obeys it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Out = pytest.CaptureFixture[str]
 
 
 def assert_clean(output: str) -> None:
-    """Nothing in it steers a terminal, and no line is a runner's command."""
+    """Assert that no character controls a terminal, and no line is a CI runner's command."""
     assert output
     for character in output.replace("\n", ""):
         assert unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}, repr(output)
@@ -41,7 +41,7 @@ def assert_clean(output: str) -> None:
 
 
 def output_of(main: Callable[[list[str]], int], arguments: list[str], capsys: Out) -> str:
-    """All that a command prints, however it ends."""
+    """Return everything that a command prints, however it ends."""
     try:
         main(arguments)
     except SystemExit as ended:
@@ -80,7 +80,7 @@ def output_of(main: Callable[[list[str]], int], arguments: list[str], capsys: Ou
     ],
 )
 def test_arguments_of_oncall(oncall: Command, capsys: Out, arguments: list[str]) -> None:
-    """What is typed, file names among it, is repeated in errors and answers."""
+    """Arguments, such as file names, are escaped in errors and answers."""
     outputs: list[str] = []
 
     def run(words: list[str]) -> int:
@@ -94,7 +94,7 @@ def test_arguments_of_oncall(oncall: Command, capsys: Out, arguments: list[str])
 @pytest.mark.parametrize("command", ["check", "test"])
 @pytest.mark.parametrize("name", [HOSTILE, f"{HOSTILE}.yaml", f"x/{HOSTILE}.test.yaml", ".yaml"])
 def test_arguments_of_the_policys_tools(capsys: Out, command: str, name: str) -> None:
-    """File names, as they come from a shell's pattern."""
+    """File names are escaped."""
     assert_clean(output_of(policy_main, [command, name], capsys))
 
 
@@ -102,7 +102,7 @@ def test_arguments_of_the_policys_tools(capsys: Out, command: str, name: str) ->
 def test_arguments_of_the_sandbox(
     capsys: Out, monkeypatch: pytest.MonkeyPatch, option: str, tmp_path: Path
 ) -> None:
-    """Its sender repeats the words."""
+    """Arguments of `send` are escaped."""
     monkeypatch.setattr(env_file, "read", lambda _: {})
     words = ["send", "--as", "a@b", "--resource", "x", option, HOSTILE]
     secret = tmp_path / "secret"
@@ -114,8 +114,8 @@ def test_arguments_of_the_sandbox(
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", HOSTILE])
 @pytest.mark.parametrize("command", ["up", "demo"])
-def test_stacks_of_the_sandbox(capsys: Out, command: str, name: str) -> None:
-    """What cannot be a stack's name is reported as such, not as a stack without a region."""
+def test_invalid_stack_names(capsys: Out, command: str, name: str) -> None:
+    """An invalid stack name is reported as such, and escaped."""
     output = output_of(sandbox_main, [command, f"--stack={name}"], capsys)
     assert "isn't a valid stack name" in output
     assert_clean(output)
@@ -130,8 +130,8 @@ def test_stacks_of_the_sandbox(capsys: Out, command: str, name: str) -> None:
         json.dumps([HOSTILE]).encode(),
     ],
 )
-def test_what_a_webhook_answers(capsys: Out, tmp_path: Path, body: bytes) -> None:
-    """Its words are those of whoever answers at that address."""
+def test_answers_of_a_webhook(capsys: Out, tmp_path: Path, body: bytes) -> None:
+    """A webhook's answer is escaped."""
     secret = tmp_path / "secret"
     secret.write_text("x" * 32)
     with Scripted(reply(body)) as server:
@@ -140,7 +140,7 @@ def test_what_a_webhook_answers(capsys: Out, tmp_path: Path, body: bytes) -> Non
 
 
 def texts_of(text: str) -> list[str]:
-    """The file with a hostile text in place of each word of it, in quotes, one at a time."""
+    """Return the file with one word at a time replaced by a hostile text."""
     words = [
         "rules",
         "DBAs",
@@ -173,7 +173,7 @@ def test_texts_of_a_policy(
     policy: str,
     tests: str,
 ) -> None:
-    """Names, keys and values of a policy and of its tests, in the tools and at a deploy."""
+    """Names, keys and values of a policy and its tests are escaped, also at a deploy."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "policy").mkdir()
     write_policy(tmp_path / "policy", policy, tests)
@@ -189,7 +189,7 @@ def test_texts_of_a_policy(
 
 
 def hostile_records() -> list[dict[str, Any]]:
-    """Records of the log with a hostile text in each field that takes one."""
+    """Return log records with a hostile text in each field that takes any text."""
     fixed = {"message", "level", "decided_at", "duration", "timestamp", "outcome", "until", "end"}
     fixed |= {"start", "verdict", "person", "asked_duration", "asked_until"}
 
@@ -212,7 +212,7 @@ def hostile_records() -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("arguments", [["report", "-"], ["replay", "-"], ["report", "-", "--json"]])
 def test_records_of_a_log(oncall: Command, arguments: list[str]) -> None:
-    """Whoever can write to the log cannot write to the terminal of who reads it."""
+    """Texts in a log are escaped."""
     log = "\n".join(map(json.dumps, hostile_records()))
     answer = oncall(*arguments, stdin=f"{log}\n{HOSTILE}\n")
     assert answer.status == 1
@@ -230,13 +230,13 @@ def test_records_of_a_log(oncall: Command, arguments: list[str]) -> None:
     ],
 )
 def test_names_at_a_provider(oncall: Command, double: IncidentIO, arguments: list[str]) -> None:
-    """Whoever may name a schedule names it to everybody's terminal."""
+    """Schedule names from a provider are escaped."""
     double.add_schedule(HOSTILE)
     double.put_on_shift(HOSTILE, OMAR, NOW - timedelta(hours=1), NOW + timedelta(hours=2))
     oncall.environment["AUTO_APPROVAL_SCHEDULES"] = f"Production, {' '.join(HOSTILE.split())}"
     assert_clean("".join(oncall(*arguments)[1:]))
 
 
-def test_the_command_itself_cleans(capsys: Out) -> None:
-    """Without a context of a test's own, too."""
+def test_main_escapes_arguments(capsys: Out) -> None:
+    """Arguments are escaped when `main` runs without a test's context."""
     assert_clean(output_of(oncall_main, ["report", f"no{HOSTILE}such"], capsys))

@@ -1,4 +1,4 @@
-"""The command as a process of its own: how it ends, and that nothing surprises whoever runs it."""
+"""The command as a process: its exit status, its streams, and its help."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from sandbox.vendors.incidentio import IncidentIO
 from tests.auditlog.records import log_records, request_by
 from tests.cli.conftest import API_KEY, DATABASE, JANE, NOW, RITA, Command
 
-PATIENCE = 60.0  # seconds until a command that does not end fails its test
+PATIENCE = 60.0  # seconds until a command that hangs fails its test
 EXPLAIN = ("explain", "--resource", DATABASE, "--as")
 AT = format_instant(NOW)
 COMMANDS = ("explain", "who", "replay", "preflight", "report", "check")
 
 
 class Child:
-    """`python -m cli ...` in a folder that holds nothing of ours."""
+    """`python -m cli ...` in an empty folder."""
 
     def __init__(self, folder: Path, url: str) -> None:
         self.folder = folder
@@ -47,7 +47,7 @@ class Child:
     def run(
         self, *arguments: str, stdin: str = "", stdout: int = subprocess.PIPE
     ) -> subprocess.CompletedProcess[str]:
-        """Run it to its end; it never prints a key or a stack trace."""
+        """Run it to its end, and assert that it prints neither a key nor a stack trace."""
         ended = subprocess.run(
             [*self.command, *arguments],
             cwd=self.folder,
@@ -67,12 +67,12 @@ class Child:
 
 @pytest.fixture
 def child(tmp_path: Path, double: IncidentIO) -> Child:
-    """The command as a process, asking the organisation."""
+    """The command as a process, with a provider that answers."""
     return Child(tmp_path, double.url)
 
 
-def test_yes_no_and_not_done(child: Child) -> None:
-    """The status tells a script all three, and what it asked is on standard output alone."""
+def test_exit_statuses(child: Child) -> None:
+    """The status is 0 for yes, 1 for no and 2 for an error; answers go to stdout."""
     yes = child.run(*EXPLAIN, JANE, "--at", AT)
     assert (yes.returncode, yes.stderr) == (0, "")
     lines = yes.stdout.splitlines()
@@ -90,7 +90,7 @@ def test_yes_no_and_not_done(child: Child) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_has_examples_and_statuses(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each command tells how it is used, and what its exit status means."""
+    """Each command's help has examples, and the meaning of its exit status."""
     with pytest.raises(SystemExit) as ended:
         main([command, "--help"])
     assert ended.value.code == 0
@@ -105,15 +105,15 @@ def test_help_has_examples_and_statuses(command: str, capsys: pytest.CaptureFixt
 def test_help_fits_a_terminal(
     command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No line of it is broken where 80 columns are shown."""
+    """No line of the help is longer than 80 columns."""
     monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit):
         main([*command.split(), "--help"])
     assert max(map(len, capsys.readouterr().out.splitlines())) < 80
 
 
-def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:
-    """As git does, on standard output; the status is that of what did not run."""
+def test_no_command_prints_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a command, the help goes to stdout, and the status is 2."""
     with pytest.raises(SystemExit) as ended:
         main([])
     assert ended.value.code == 2
@@ -124,7 +124,7 @@ def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
-    """The same that the function says of itself."""
+    """The version is the function's."""
     with pytest.raises(SystemExit) as ended:
         main(["--version"])
     assert (ended.value.code, capsys.readouterr().out) == (0, f"oncall {__version__}\n")
@@ -132,7 +132,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("arguments", [["approve"], ["who"], ["who", DATABASE, "--jsn"]])
 def test_wrong_use(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """One line says what is wrong and where help is; the status is 2."""
+    """One line says what is wrong and where to find help; the status is 2."""
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
@@ -156,10 +156,10 @@ def test_wrong_use(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> 
         (["who", DATABASE, "--label", "a=\udcff"], "--label: 'a=\\udcff' isn't text in UTF-8"),
     ],
 )
-def test_values_that_mean_nothing(
+def test_invalid_values(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A shell's variable that is not set is not taken for an option that is not given."""
+    """An empty or invalid value is an error, not an option that isn't given."""
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
@@ -172,7 +172,7 @@ class _Terminal(io.StringIO):
 
 
 def test_errors_fit_the_terminal(oncall: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are broken between words there, and stay whole in a pipe."""
+    """Errors wrap between words in a terminal, but not in a pipe."""
     monkeypatch.setenv("COLUMNS", "40")
     oncall.environment |= {"AUTO_APPROVAL_DURATION": "ever", "AUTO_APPROVAL_DRY_RUN": "no"}
     assert len(oncall("who", DATABASE).err.splitlines()) == 3
@@ -192,14 +192,14 @@ def test_errors_fit_the_terminal(oncall: Command, monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_empty_log_group(oncall: Command) -> None:
-    """It is not taken for a file, either."""
+    """An empty name of a log group is an error."""
     answer = oncall("report", "--log-group", "")
     assert (answer.status, answer.out) == (2, "")
     assert answer.err.startswith("oncall: --log-group is '': it isn't a valid name")
 
 
-def test_a_stream_that_knows_no_umlauts(child: Child, double: IncidentIO) -> None:
-    """A name that the terminal cannot show is shown by its number, and ends nothing."""
+def test_a_stream_without_unicode(child: Child, double: IncidentIO) -> None:
+    """Characters that the stream can't encode are printed as escapes."""
     double.add_schedule("Zürich ✅")
     double.put_on_shift("Zürich ✅", RITA, NOW, NOW + timedelta(hours=1))
     child.environment["PYTHONIOENCODING"] = "ascii"
@@ -208,8 +208,8 @@ def test_a_stream_that_knows_no_umlauts(child: Child, double: IncidentIO) -> Non
     assert "on call for Z\\xfcrich \\u2705 (incident.io)" in answer.stdout
 
 
-def test_nobody_reads_on(child: Child) -> None:
-    """Where the reader goes away (`| head`), the command ends as others do: without a word."""
+def test_a_closed_pipe(child: Child) -> None:
+    """If the reader closes the pipe (`| head`), the command ends silently, as others do."""
     reader, writer = os.pipe()
     os.close(reader)
     try:
@@ -221,7 +221,7 @@ def test_nobody_reads_on(child: Child) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has it")
 def test_a_full_disk(child: Child) -> None:
-    """It is reported as such, and the status is that of what was not done."""
+    """A failed write is reported, and the status is 2."""
     full = os.open("/dev/full", os.O_WRONLY)
     try:
         ended = child.run(*EXPLAIN, JANE, "--at", AT, stdout=full)
@@ -241,10 +241,10 @@ def test_a_full_disk(child: Child) -> None:
         ('rmdir "$PWD"; exec "$@" report nosuch', 2, "oncall: nosuch cannot be read: "),
     ],
 )
-def test_surroundings_that_are_gone(
+def test_missing_streams_and_folders(
     child: Child, tmp_path: Path, script: str, status: int, message: str
 ) -> None:
-    """Without a stream or a folder the status is right; no error of ours is printed."""
+    """Without a stream or a working folder, the status is right and nothing crashes."""
     child.folder = tmp_path / "gone"
     child.folder.mkdir()
     child.command = ("/bin/sh", "-c", script, "sh", *child.command)
@@ -255,7 +255,7 @@ def test_surroundings_that_are_gone(
 
 
 def test_ctrl_c(oncall: Command) -> None:
-    """It ends with the status that a shell gives, and without a word."""
+    """Ctrl-C ends the command silently, with a shell's status for SIGINT."""
 
     def interrupted() -> datetime:
         raise KeyboardInterrupt
@@ -264,8 +264,8 @@ def test_ctrl_c(oncall: Command) -> None:
     assert oncall(*EXPLAIN, JANE) == (128 + signal.SIGINT, "", "")
 
 
-def test_an_error_of_ours(oncall: Command) -> None:
-    """Its kind and place are printed, but not its message, which may be a secret: status 2."""
+def test_an_unexpected_error(oncall: Command) -> None:
+    """A bug prints its type and place, but not its message, which may contain a secret."""
 
     def broken() -> datetime:
         raise ValueError(API_KEY)
@@ -278,14 +278,14 @@ def test_an_error_of_ours(oncall: Command) -> None:
 
 
 @pytest.mark.parametrize("page", ["", "https://pages.example", "http://127.0.0.1:x/", "nonsense"])
-def test_other_shells_are_not_of_a_sandbox(oncall: Command, page: str) -> None:
-    """Nothing is printed where no sandbox's variables are."""
+def test_shells_without_a_sandbox(oncall: Command, page: str) -> None:
+    """Without a sandbox's SANDBOX_PAGE, no warning is printed."""
     oncall.environment["SANDBOX_PAGE"] = page
     assert oncall(*EXPLAIN, JANE).err == ""
 
 
-def test_a_sandbox_that_has_ended_is_named(oncall: Command) -> None:
-    """Whatever comes of the command, the shell's variables are somebody's who is gone."""
+def test_a_sandbox_that_has_stopped(oncall: Command) -> None:
+    """A warning says if the shell's variables are those of a stopped sandbox."""
     with socket.create_server(("127.0.0.1", 0)) as page:
         oncall.environment["SANDBOX_PAGE"] = f"http://127.0.0.1:{page.getsockname()[1]}"
         assert oncall(*EXPLAIN, JANE).err == ""
@@ -299,7 +299,7 @@ def test_a_sandbox_that_has_ended_is_named(oncall: Command) -> None:
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
-    """The command as the Makefile installs it, in a folder of the test's own."""
+    """The command as the Makefile installs it, in the test's folder."""
     bin_ = tmp_path / "bin"
     bin_.mkdir()
     subprocess.run(
@@ -312,7 +312,7 @@ def installed(tmp_path: Path) -> Path:
 
 
 def test_the_installed_command(child: Child, installed: Path) -> None:
-    """It runs from any folder, and takes no module from there."""
+    """The command runs in any folder, and imports no module from there."""
     for room in ("handler", "cli", "policy", "json"):
         (child.folder / f"{room}.py").write_text("raise SystemExit('not ours')", encoding="utf-8")
     child.command = (installed,)

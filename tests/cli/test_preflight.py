@@ -1,4 +1,4 @@
-"""`oncall preflight`: keys and names are checked before anybody needs them."""
+"""`oncall preflight`: it checks keys and names before anybody needs access."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ rules:
 
 
 def checked(oncall: Command, schedules: str = "", roles: str = "") -> list[str]:
-    """What preflight says of these names, beside the key, the policy's reach and the origin."""
+    """Return what preflight prints about these names, without the lines about key and policy."""
     lines = all_checked(oncall, schedules, roles)
     return [line for line in lines if line not in {OK, FROM_ENVIRONMENT, *OF_REACH}]
 
 
 def all_checked(oncall: Command, schedules: str = "", roles: str = "") -> list[str]:
-    """All that preflight says where these are named."""
+    """Return everything that preflight prints if the settings name these."""
     oncall.environment["AUTO_APPROVAL_SCHEDULES"] = schedules
     oncall.environment["AUTO_APPROVAL_INCIDENTIO_ROLES"] = roles
     answer = oncall("preflight")
@@ -58,14 +58,14 @@ def all_checked(oncall: Command, schedules: str = "", roles: str = "") -> list[s
     return answer.lines
 
 
-def test_all_well(oncall: Command) -> None:
-    """The key works, and nothing is named: the status is 0."""
+def test_everything_is_ok(oncall: Command) -> None:
+    """With a working key and no names, the status is 0."""
     answer = oncall("preflight")
     assert answer == (0, f"{OK}\nnote     {OPEN}\n{FROM_ENVIRONMENT}\n", "")
 
 
-def test_naming_the_one_shuts_out_the_other(oncall: Command) -> None:
-    """That is documented, and easily forgotten."""
+def test_naming_schedules_excludes_roles(oncall: Command) -> None:
+    """A note warns that naming only schedules excludes roles, and vice versa."""
     assert ROLES_OFF in all_checked(oncall, schedules="Production")
     assert SHIFTS_OFF in all_checked(oncall, roles="lead")
     assert not {ROLES_OFF, SHIFTS_OFF} & set(
@@ -75,21 +75,21 @@ def test_naming_the_one_shuts_out_the_other(oncall: Command) -> None:
     assert "nothing" not in oncall("preflight", "--policy", policy).out
 
 
-def test_roles_have_no_end(oncall: Command) -> None:
-    """Where access ends with the shift, it is told that they open nothing."""
+def test_roles_if_access_ends_with_the_shift(oncall: Command) -> None:
+    """If access ends with the shift, a note says that incident roles open nothing."""
     oncall.environment["AUTO_APPROVAL_END_WITH_SHIFT"] = "15m"
-    said = (
+    message = (
         "AUTO_APPROVAL_END_WITH_SHIFT is set: incident roles open nothing, since they have no end"
     )
-    assert any(said in line for line in all_checked(oncall))
+    assert any(message in line for line in all_checked(oncall))
     assert any(
-        f"{said}, so nobody is approved" in line for line in all_checked(oncall, roles="lead")
+        f"{message}, so nobody is approved" in line for line in all_checked(oncall, roles="lead")
     )
-    assert not any(said in line for line in all_checked(oncall, schedules="Production"))
+    assert not any(message in line for line in all_checked(oncall, schedules="Production"))
 
 
-def test_names_that_are_there(oncall: Command, double: IncidentIO) -> None:
-    """Schedules, roles by name or shortform, severities and types, each is found."""
+def test_existing_names(oncall: Command, double: IncidentIO) -> None:
+    """Each existing schedule, role, severity and type is `ok`."""
     double.add_role("Communications Lead", "comms")
     policy = oncall.write("policy.yaml", POLICY % "Production")
     answer = oncall("preflight", "--policy", policy)
@@ -106,8 +106,8 @@ def test_names_that_are_there(oncall: Command, double: IncidentIO) -> None:
     ]
 
 
-def test_names_that_are_not_there(oncall: Command) -> None:
-    """The nearest right name is told, where one is near."""
+def test_missing_names(oncall: Command) -> None:
+    """A similar name is proposed; otherwise the existing names are listed."""
     policy = oncall.write(
         "policy.yaml",
         (POLICY % "production, Nightwatch")
@@ -130,8 +130,8 @@ def test_names_that_are_not_there(oncall: Command) -> None:
     ]
 
 
-def test_names_that_two_share(oncall: Command, double: IncidentIO) -> None:
-    """A name counts for neither; an id that another bears as its name means the one."""
+def test_ambiguous_names(oncall: Command, double: IncidentIO) -> None:
+    """A name that two schedules have is a problem, unless it is also the id of one."""
     one, other = double.add_schedule("Nights"), double.add_schedule("Nights")
     lines = checked(oncall, schedules="Nights")
     ids = ", ".join(sorted((one.id, other.id)))
@@ -148,7 +148,7 @@ def test_names_that_two_share(oncall: Command, double: IncidentIO) -> None:
 
 
 def test_nobody_on_call(oncall: Command, double: IncidentIO) -> None:
-    """A schedule by which nobody would be approved now may be meant so: it is a note."""
+    """A schedule with nobody on call is a note, since that may be intended."""
     double.take_off_shift("Production", OMAR)
     double.put_on_shift("Production", OMAR, NOW + timedelta(hours=1), NOW + timedelta(hours=2))
     assert checked(oncall, schedules="Production") == [
@@ -158,10 +158,10 @@ def test_nobody_on_call(oncall: Command, double: IncidentIO) -> None:
 
 
 def test_somebody_without_an_email(oncall: Command, double: IncidentIO) -> None:
-    """Nobody is approved by their duty: a problem, with what to do, and not only a note."""
+    """Somebody on duty without an e-mail is a problem, with remedies."""
     ghost = double.add_person("Ghost", None)
     double.put_on_shift("Production", ghost)
-    said = (
+    message = (
         "1 of 2 people on duty at incident.io shows no e-mail, so they cannot be approved: give "
         "each of these users an e-mail in incident.io, and take deactivated ones off the schedules "
         "and roles"
@@ -172,10 +172,10 @@ def test_somebody_without_an_email(oncall: Command, double: IncidentIO) -> None:
         "To let them count by id, write in a policy file: "
         f'`identities: {{incidentio: {{"{ghost.id}": THEIR_EMAIL}}}}`'
     )
-    assert checked(oncall, schedules="Production") == [f"problem  {said}", found, by_id]
+    assert checked(oncall, schedules="Production") == [f"problem  {message}", found, by_id]
     double.take_off_shift("Production", OMAR)
     assert checked(oncall, schedules="Production") == [
-        f"problem  {said.replace('1 of 2 people', 'the only person')}",
+        f"problem  {message.replace('1 of 2 people', 'the only person')}",
         found,
         (
             "note     default rule: nobody on call for Production (incident.io) right now has a "
@@ -183,14 +183,14 @@ def test_somebody_without_an_email(oncall: Command, double: IncidentIO) -> None:
         ),
         by_id,
     ]
-    # On a schedule that does not count, they do not matter.
+    # They don't matter if the policy doesn't name their schedule.
     double.add_schedule("Nights")
     lines = checked(oncall, schedules="Nights")
     assert not any("e-mail" in line for line in lines)
 
 
 def _vendor(oncall: Command, name: str) -> Any:  # noqa: ANN401 - doubles have no common type
-    """The only provider: somebody without a visible e-mail is on call."""
+    """Configure this provider alone, and return its double."""
     key = "k3y-0123456789"
     double: Any
     if name == "PagerDuty":
@@ -210,7 +210,7 @@ def _vendor(oncall: Command, name: str) -> Any:  # noqa: ANN401 - doubles have n
 
 
 def test_a_key_that_may_not_see_users(oncall: Command) -> None:
-    """PagerDuty: a decision looks the requester up, though the list of all needs no such right."""
+    """A key without the right to read users is a problem, since decisions need it."""
     with _vendor(oncall, "PagerDuty") as double:
         double.add_schedule("Nights")
         lines = checked(oncall, schedules="Nights")
@@ -229,7 +229,7 @@ def test_a_key_that_may_not_see_users(oncall: Command) -> None:
     ],
 )
 def test_each_vendors_remedy(oncall: Command, name: str, remedy: str) -> None:
-    """What makes e-mails visible is told by the vendor's own words."""
+    """Each vendor's remedy for hidden e-mails uses the vendor's own terms."""
     with _vendor(oncall, name) as double:
         schedule = double.add_schedule("Nights")
         double.put_on_shift(schedule, double.add_person("Ghost", None))
@@ -237,7 +237,7 @@ def test_each_vendors_remedy(oncall: Command, name: str, remedy: str) -> None:
             double.add_escalation_policy("Nights", schedule)
         answer = oncall("preflight")
     assert answer.status == 1
-    # With what is open, how to let them count by id, and where the policy is from.
+    # The others: what is open, how to map the user's id, and the policy's origin.
     assert len(answer.lines) == 4
     start = f"problem  the only person on duty at {name} shows no e-mail"
     assert answer.lines[0].startswith(start)
@@ -246,7 +246,7 @@ def test_each_vendors_remedy(oncall: Command, name: str, remedy: str) -> None:
 
 @pytest.fixture
 def pagerduty(oncall: Command) -> Iterator[PagerDuty]:
-    """PagerDuty alone, where Omar is on call for a back-up schedule: level 2 of a policy."""
+    """PagerDuty alone, where Omar is on call for a back-up schedule on escalation level 2."""
     with _vendor(oncall, "PagerDuty") as one:
         first, second = one.add_schedule("Databases"), one.add_schedule("Back-up")
         one.put_on_shift(second, one.add_person("Omar", OMAR), NOW, NOW + timedelta(hours=2))
@@ -263,7 +263,7 @@ LEVEL_2 = (
 
 @pytest.mark.usefixtures("pagerduty")
 def test_a_back_up_schedule(oncall: Command) -> None:
-    """Somebody is on call, on a level that does not count: that is said as `explain` says it."""
+    """A note explains that the person on call has a level that doesn't count."""
     lines = checked(oncall, schedules="Back-up, Databases")
     where = "a policy file: the default rule accepts level 1 only"
     assert f"note     default rule: {LEVEL_2}{where}" in lines
@@ -286,23 +286,23 @@ def test_a_back_up_schedule(oncall: Command) -> None:
 def test_a_list_of_schedules_that_is_refused(
     oncall: Command, pagerduty: PagerDuty, level: int
 ) -> None:
-    """By name nobody counts then, and the id is told; whoever is on call is not denied."""
+    """If PagerDuty refuses the list, names don't count, and a note shows the id."""
     if level == 1:
         pagerduty.add_escalation_policy("Back-up", "Back-up")
     pagerduty.fail("/v3/schedules", faults.Status(403))
-    (schedule,) = (each.id for each in pagerduty.schedules if each.name == "Back-up")
-    (line,) = (each for each in checked(oncall, schedules="Back-up") if each.startswith("note"))
+    (schedule,) = (one.id for one in pagerduty.schedules if one.name == "Back-up")
+    (line,) = (text for text in checked(oncall, schedules="Back-up") if text.startswith("note"))
     assert "nobody is on call" not in line
     assert "its name may not be unique; the policy must name it by id" in line
     if level == 1:
         assert line.endswith(f". Its id is {schedule}")
-        assert not any(each.startswith("note") for each in checked(oncall, schedules=schedule))
+        assert not any(text.startswith("note") for text in checked(oncall, schedules=schedule))
 
 
-def test_who_is_on_call_is_not_known(oncall: Command, pagerduty: PagerDuty) -> None:
-    """Where the provider could not be asked, nobody says that nobody is on call."""
+def test_unknown_on_calls(oncall: Command, pagerduty: PagerDuty) -> None:
+    """If the provider doesn't answer, a note says that it's unknown who is on call."""
     pagerduty.fail("/oncalls", faults.Status(403))
-    (line,) = (each for each in checked(oncall, schedules="Back-up") if each.startswith("note"))
+    (line,) = (text for text in checked(oncall, schedules="Back-up") if text.startswith("note"))
     assert line == (
         "note     default rule: who is on call for Back-up (PagerDuty) right now is unknown: "
         "not everything was answered"
@@ -310,7 +310,7 @@ def test_who_is_on_call_is_not_known(oncall: Command, pagerduty: PagerDuty) -> N
 
 
 def test_a_name_that_looks_the_same(oncall: Command, double: IncidentIO) -> None:
-    """What differs is told by the characters, and the id, which can be typed."""
+    """If names differ in invisible ways, the characters and the id are shown."""
     schedule = double.add_schedule(unicodedata.normalize("NFD", "\u00c9quipe SRE"))
     (line,) = checked(oncall, schedules="\u00c9quipe SRE")
     assert line.endswith(
@@ -320,14 +320,14 @@ def test_a_name_that_looks_the_same(oncall: Command, double: IncidentIO) -> None
 
 
 def test_a_shift_that_is_over(oncall: Command) -> None:
-    """By our clock nobody is on shift any more, whatever the provider's says."""
+    """Whether a shift is over depends on this machine's clock."""
     oncall.clock = oncall.clock._replace(now=lambda: NOW + timedelta(hours=2))
     assert "right now" in checked(oncall, schedules="Production")[-1]
 
 
 @pytest.mark.parametrize("names", ["", "Production"])
-def test_a_key_that_is_not_valid(oncall: Command, names: str) -> None:
-    """One sentence names the setting, however many questions it failed."""
+def test_an_invalid_key(oncall: Command, names: str) -> None:
+    """A rejected key is one problem that names its setting."""
     oncall.environment["INCIDENTIO_API_KEY"] = f"another-{API_KEY}"
     lines = checked(oncall, schedules=names)
     assert lines[0].startswith(
@@ -342,18 +342,19 @@ def test_a_key_that_is_not_valid(oncall: Command, names: str) -> None:
 
 
 def test_a_firewall_that_refuses(oncall: Command, double: IncidentIO) -> None:
-    """It is not the provider that refuses the key, and the key lacks nothing."""
+    """If a firewall answers instead of the provider, the key isn't blamed."""
     double.fail("/", faults.Status(401, b"<html>"))
-    said = "a firewall or proxy in front of 127.0.0.1 refused the request (401)"
+    message = "a firewall or proxy in front of 127.0.0.1 refused the request (401)"
     lines = checked(oncall)
     assert lines
     assert all(
-        re.fullmatch(rf"problem  no answer from [^:]+: {re.escape(said)}", each) for each in lines
+        re.fullmatch(rf"problem  no answer from [^:]+: {re.escape(message)}", line)
+        for line in lines
     )
 
 
 def test_a_key_that_may_not_read_all(oncall: Command, double: IncidentIO) -> None:
-    """The list and the right that it needs are told."""
+    """The problem names the list and the missing scope."""
     double.key_roles = ("viewer",)
     lines = checked(oncall, schedules="Production")
     assert lines[0].startswith(
@@ -362,8 +363,8 @@ def test_a_key_that_may_not_read_all(oncall: Command, double: IncidentIO) -> Non
     )
 
 
-def test_what_is_not_needed_is_not_asked(oncall: Command, double: IncidentIO) -> None:
-    """A key that only reads schedules is enough for a policy that names only schedules."""
+def test_only_needed_lists_are_read(oncall: Command, double: IncidentIO) -> None:
+    """Only lists that the policy needs are read, so a limited key suffices."""
     double.key_roles = ("schedules_reader",)
     assert checked(oncall, schedules="Production")[1:] == [
         'ok       default rule: schedule "Production" exists at incident.io'
@@ -380,7 +381,7 @@ def opsgenie(oncall: Command) -> Iterator[Opsgenie]:
 
 
 def test_keys_that_no_rule_uses(oncall: Command, opsgenie: Opsgenie) -> None:
-    """A key whose provider has nothing that the policy names is better not there."""
+    """A note names a key whose provider has nothing that the policy names."""
     note = "OPSGENIE_KEY is not used: nothing that the policy names exists at Opsgenie"
     assert f"note     {note}" in checked(oncall, schedules="Production")
     policy = oncall.write(
@@ -394,7 +395,7 @@ def test_keys_that_no_rule_uses(oncall: Command, opsgenie: Opsgenie) -> None:
 
 
 def test_a_schedule_that_is_switched_off(oncall: Command, opsgenie: Opsgenie) -> None:
-    """Nobody is on duty by it, so it is a problem to count on it."""
+    """A disabled schedule is a problem."""
     opsgenie.add_schedule("Nights", enabled=False)
     assert (
         'problem  default rule: schedule "Nights" is disabled at Opsgenie, '
@@ -402,8 +403,8 @@ def test_a_schedule_that_is_switched_off(oncall: Command, opsgenie: Opsgenie) ->
     )
 
 
-def test_a_name_at_both(oncall: Command, opsgenie: Opsgenie) -> None:
-    """Where the policy names no provider, each that knows the name is told."""
+def test_a_name_at_two_providers(oncall: Command, opsgenie: Opsgenie) -> None:
+    """If the rule names no provider, the name is `ok` at each provider that has it."""
     opsgenie.add_schedule("Production")
     lines = checked(oncall, schedules="Production")
     for provider in ("incident.io", "Opsgenie"):
@@ -413,7 +414,7 @@ def test_a_name_at_both(oncall: Command, opsgenie: Opsgenie) -> None:
 def test_a_name_that_is_an_id_elsewhere(
     oncall: Command, double: IncidentIO, opsgenie: Opsgenie
 ) -> None:
-    """An id means that one schedule, and no other provider's of that name."""
+    """A note says that a schedule's id doesn't match another provider's name."""
     schedule = double.add_schedule("Nights")
     opsgenie.add_schedule(schedule.id)
     lines = checked(oncall, schedules=schedule.id)
@@ -425,19 +426,19 @@ def test_a_name_that_is_an_id_elsewhere(
 
 
 def test_rules_without_a_key(oncall: Command, double: IncidentIO) -> None:
-    """A rule that counts on a provider whom nobody asks is a problem."""
+    """A rule that needs a provider without a key is a problem."""
     double.add_role("Communications Lead", "comms")
     policy = oncall.write(
         "policy.yaml", (POLICY % "Nights").replace("{schedules", "{provider: jsm, schedules")
     )
     answer = oncall("preflight", "--policy", policy)
     assert answer.status == 1
-    said = "names JSM Operations, which is not asked because JSM_API_TOKEN is not set"
-    assert f'problem  rule "R" {said}' in answer.lines
+    message = "names JSM Operations, which is not asked because JSM_API_TOKEN is not set"
+    assert f'problem  rule "R" {message}' in answer.lines
 
 
-def test_roles_that_nobody_lists(oncall: Command, opsgenie: Opsgenie) -> None:
-    """Without a provider of incident roles, their names cannot be checked, which is told."""
+def test_roles_without_incidentio(oncall: Command, opsgenie: Opsgenie) -> None:
+    """Without incident.io, a note says that role names can't be checked."""
     del oncall.environment["INCIDENTIO_API_KEY"]
     opsgenie.add_schedule("Production")
     policy = oncall.write("policy.yaml", POLICY % "Production")
@@ -449,14 +450,14 @@ def test_roles_that_nobody_lists(oncall: Command, opsgenie: Opsgenie) -> None:
 
 
 def test_json(oncall: Command, double: IncidentIO) -> None:
-    """A script gets each check with its level."""
+    """JSON has each check with its level."""
     double.fail("/v2/schedules", faults.Status(500))
     answer = oncall("preflight", "--json")
     assert answer.status == 1
-    said = answer.json
-    assert said.keys() == {"ok", "checks", "policy"}
-    assert said["ok"] is False
-    check, note = said["checks"]
+    data = answer.json
+    assert data.keys() == {"ok", "checks", "policy"}
+    assert data["ok"] is False
+    check, note = data["checks"]
     assert note == {"level": "note", "text": OPEN}
     assert check["level"] == "problem"
     assert check["text"].startswith("no answer from incident.io schedules: answered 500")

@@ -1,4 +1,4 @@
-"""`oncall preflight`: people on duty whose address is missing, there twice, or in no rule."""
+"""`oncall preflight`: notes on people on duty whom e-mail or domain may exclude."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def policy_of(*whens: str, more: str = "") -> Policy:
 
 
 def duty(holder: str, user: str = "U1", **changes: Any) -> Duty:  # noqa: ANN401 - of any field
-    """On call for DBA at PagerDuty."""
+    """A duty on call for DBA at PagerDuty, with some fields changed."""
     values = {"provider": "PagerDuty", "kind": ON_CALL, "id": "S1", "name": "DBA"}
     return Duty(**{**values, "holder": holder, "user": user, **changes})
 
 
 def notes(policy: Policy, *duties: Duty) -> list[str]:
-    """What is noted of people on duty; those without an address are hidden."""
+    """Return the notes about these duties; those without an address are hidden."""
     hidden = tuple(one for one in duties if "@" not in one.holder)
     visible = tuple(one for one in duties if "@" in one.holder)
     found = list(check_people(policy, ProviderSnapshot(visible, without_email=hidden), NOW))
@@ -85,7 +85,7 @@ def notes(policy: Policy, *duties: Duty) -> list[str]:
     ],
 )
 def test_people_without_an_email(hidden: tuple[Duty, ...], note: str) -> None:
-    """Who they are at the provider, and what to type."""
+    """The note names the user's id at the provider, and what to type."""
     assert notes(policy_of(ON_DBA), *hidden) == [note]
 
 
@@ -94,13 +94,13 @@ def test_people_without_an_email(hidden: tuple[Duty, ...], note: str) -> None:
     [duty("", end=NOW), duty("", name="API"), duty("", level=2), duty("", kind=INCIDENT_ROLE)],
     ids=["not now", "another schedule", "another level", "a role"],
 )
-def test_who_would_not_count_anyway(hidden: Duty) -> None:
-    """Only people with a duty that a rule accepts are listed."""
+def test_people_whose_duty_does_not_count(hidden: Duty) -> None:
+    """People whose duty no rule accepts aren't listed."""
     assert notes(policy_of(ON_DBA), hidden) == []
 
 
 def test_two_users_with_one_email() -> None:
-    """They count as one person, which is worth a look, unless the policy says so itself."""
+    """Two users with one e-mail are noted, unless the policy maps both."""
     pair = duty(JANE), duty(JANE, "U2")
     note = (
         f"PagerDuty: 2 users on duty have the e-mail {JANE}, and the duties of each count for that "
@@ -116,7 +116,7 @@ def test_two_users_with_one_email() -> None:
 
 
 def test_one_email_in_two_spellings() -> None:
-    """Only one of them can be the one in requests."""
+    """Different spellings of an address are noted, since only one can match a request."""
     odd = "jane@\uff45xample.com"
     assert notes(policy_of(ON_DBA), duty(JANE), duty(odd, "U2", provider="Opsgenie")) == [
         (
@@ -153,12 +153,12 @@ OUTSIDE = (
     ],
 )
 def test_addresses_outside_the_domains(policy: Policy, email: str, is_outside: bool) -> None:  # noqa: FBT001 - a column of the table
-    """Noted are those whom no rule for their duty can approve, because of their domain."""
+    """People are noted if all rules for their duty exclude their domain."""
     assert notes(policy, duty(email)) == [OUTSIDE.replace(AWAY, email)] * is_outside
 
 
-def test_several_domains() -> None:
-    """They are all named."""
+def test_all_domains_are_named() -> None:
+    """The note names all domains of the rules."""
     second = f"{{all: [{ON_DBA}, {{requester: {{domains: [corp.example]}}}}]}}"
     (note,) = notes(policy_of(INSIDERS, second), duty(AWAY))
     assert "only name the domains corp.example, example.com." in note
@@ -166,7 +166,7 @@ def test_several_domains() -> None:
 
 @pytest.fixture
 def jsm(oncall: Command) -> Iterator[JSM]:
-    """JSM alone, with Omar on duty, who hides the e-mail."""
+    """JSM alone, with Omar on duty, whose e-mail is hidden."""
     with JSM("bot@example.com", "jsm-k3y-0123456789", now=lambda: NOW) as double:
         schedule = double.add_schedule("DBA")
         double.put_on_shift(schedule, double.add_person("Omar", OMAR))
@@ -179,8 +179,8 @@ def jsm(oncall: Command) -> Iterator[JSM]:
         yield double
 
 
-def test_what_it_says_can_be_typed(oncall: Command, jsm: JSM) -> None:
-    """With the line that it prints, the same person is no longer without an e-mail."""
+def test_the_proposed_line_works(oncall: Command, jsm: JSM) -> None:
+    """With the printed `identities` line in the policy, the person counts."""
     file = oncall.write("policy.yaml", f"rules:\n{rule(ON_DBA)}")
     answer = oncall("preflight", "--policy", file, "--json")
     (note,) = (one["text"] for one in answer.json["checks"] if "by id" in one["text"])
@@ -200,7 +200,7 @@ def test_what_it_says_can_be_typed(oncall: Command, jsm: JSM) -> None:
 
 @pytest.mark.usefixtures("jsm")
 def test_identities_of_a_provider_that_is_not_asked(oncall: Command) -> None:
-    """They have no effect, which is noted; so is who is mapped and not on duty."""
+    """Identities at a provider without a key, or of people off duty, are noted."""
     more = f"identities: {{pagerduty: {{P1: {RITA}}}, jsm: {{a: {JANE}, b: {JANE}}}}}\n"
     file = oncall.write("policy.yaml", f"rules:\n{rule(ON_DBA)}{more}")
     answer = oncall("preflight", "--policy", file)

@@ -1,4 +1,4 @@
-"""Commands on a machine that reaches the Internet through a proxy only."""
+"""Commands on a machine that reaches the Internet only through a proxy."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ COMMANDS = (
 
 @pytest.fixture
 def oncall(tmp_path: Path) -> Command:
-    """The command, whose provider and webhook are on the Internet."""
+    """The command, with a provider and a webhook on the Internet."""
     command = Command(tmp_path, f"https://{HOST}").by_the_machines_clock()
     command.environment |= {"WEBHOOK_URL": f"https://{HOST}/", "INDENT_WEBHOOK_SECRET": "s" * 20}
     return command
 
 
-@pytest.mark.parametrize("arguments", COMMANDS, ids=lambda each: each[0])
-def test_each_command_asks_through_the_proxy(
+@pytest.mark.parametrize("arguments", COMMANDS, ids=lambda words: words[0])
+def test_every_command_uses_the_proxy(
     arguments: tuple[str, ...], oncall: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What answers at the other end is told, and the proxy heard of the host only."""
+    """The command shows the host's answer; the proxy sees only the host's name."""
     certificate = make_certificate(tmp_path, x509.DNSName(HOST), timedelta(days=1))
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     with (
@@ -43,39 +43,39 @@ def test_each_command_asks_through_the_proxy(
     ):
         oncall.environment["HTTPS_PROXY"] = proxy.url.replace("://", "://jane:pa55@")
         answer = oncall(*arguments)
-    # `who` knows nothing where nobody answers.
+    # Without an answer from any provider, `who` ends with 2.
     assert answer.status == (2 if arguments[0] == "who" else 1)
     assert "401" in answer.out
-    assert {each.target for each in proxy.requests} == {f"{HOST}:443"}
+    assert {request.target for request in proxy.requests} == {f"{HOST}:443"}
     assert provider.requests
     assert API_KEY not in str(proxy.requests)
 
 
-@pytest.mark.parametrize("arguments", COMMANDS[1::2], ids=lambda each: each[0])
-def test_a_command_says_that_a_proxy_refuses(arguments: tuple[str, ...], oncall: Command) -> None:
-    """By the variable's name, without the password in it; one of providers, and one of ours."""
+@pytest.mark.parametrize("arguments", COMMANDS[1::2], ids=lambda words: words[0])
+def test_a_proxy_that_refuses(arguments: tuple[str, ...], oncall: Command) -> None:
+    """The error names the proxy's variable, without its password."""
     with Scripted(reply(status=407)) as proxy:
         oncall.environment["ALL_PROXY"] = proxy.url.replace("://", "://jane:pa55@")
         answer = oncall(*arguments)
-    # `who` knows nothing where nobody answers.
+    # Without an answer from any provider, `who` ends with 2.
     assert answer.status == (2 if arguments[0] == "who" else 1)
     assert "(ALL_PROXY) does not accept the user name and password (HTTP 407)" in answer.out
     assert "correct them in ALL_PROXY" in answer.out
     assert "pa55" not in answer.out + answer.err
 
 
-@pytest.mark.parametrize("arguments", COMMANDS[1::2], ids=lambda each: each[0])
-def test_a_command_names_the_variable_that_is_missing(
+@pytest.mark.parametrize("arguments", COMMANDS[1::2], ids=lambda words: words[0])
+def test_a_missing_proxy(
     arguments: tuple[str, ...], oncall: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the name cannot be resolved, which is all that such a machine sees."""
+    """If the host can't be resolved, the remedy is to set HTTPS_PROXY."""
 
     def unknown(*_: object) -> object:
         raise socket.gaierror
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     answer = oncall(*arguments)
-    # `who` knows nothing where nobody answers.
+    # Without an answer from any provider, `who` ends with 2.
     assert answer.status == (2 if arguments[0] == "who" else 1)
     assert "cannot be resolved" in answer.out
     assert "export HTTPS_PROXY" in answer.out

@@ -1,4 +1,4 @@
-"""An operator's machine and the Internet: through its proxy, or a sentence says why not."""
+"""Connections from an operator's machine, through its proxy where one is set."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ OK = write(b"HTTP/1.0 200 OK\r\nVia: proxy\r\n\r\n")
 
 
 def deadline(seconds: float = 20.0) -> Deadline:
-    """A deadline by the machine's clock."""
+    """A deadline on the machine's clock."""
     return Deadline(SYSTEM_CLOCK, seconds)
 
 
 @pytest.fixture
 def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A certificate for the provider, by a CA that this machine trusts."""
+    """A certificate for the provider's host that this machine trusts."""
     file = make_certificate(tmp_path, x509.DNSName(HOST), timedelta(days=1))
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
     return file
 
 
 def ask(environment: Mapping[str, str], seconds: float = 20.0) -> object:
-    """Ask the provider for JSON, as the commands do."""
+    """Request JSON from the provider, as the commands do."""
     client = Client(SYSTEM_CLOCK, connector(environment))
     try:
         return client.get_json(
@@ -54,7 +54,7 @@ def ask(environment: Mapping[str, str], seconds: float = 20.0) -> object:
 
 @pytest.mark.parametrize("variable", ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])
 def test_a_provider_is_asked_through_the_proxy(variable: str, trusted: Path) -> None:
-    """The proxy is told host and port; TLS, and so the key, is between here and the provider."""
+    """The proxy sees host and port only; the key goes through TLS to the provider."""
     with (
         serve_tls(trusted, reply(b"[1]")) as provider,
         Scripted(tunnel(provider.port)) as proxy,
@@ -72,7 +72,7 @@ def test_a_provider_is_asked_through_the_proxy(variable: str, trusted: Path) -> 
 
 
 def test_a_webhook_is_called_through_the_proxy(trusted: Path) -> None:
-    """A signed call takes the same way."""
+    """A signed call to a webhook goes through the proxy as well."""
     with (
         serve_tls(trusted, reply(b'{"claims": []}')) as webhook,
         Scripted(tunnel(webhook.port)) as proxy,
@@ -83,8 +83,8 @@ def test_a_webhook_is_called_through_the_proxy(trusted: Path) -> None:
 
 
 @pytest.mark.usefixtures("trusted")
-def test_a_proxy_that_plays_the_provider_gets_nothing(tmp_path: Path) -> None:
-    """The provider's certificate is asked for through the tunnel: without, no key is sent."""
+def test_a_proxy_that_impersonates_the_provider(tmp_path: Path) -> None:
+    """Without the provider's certificate in the tunnel, no key is sent."""
     (tmp_path / "other").mkdir()
     other = make_certificate(tmp_path / "other", x509.DNSName(HOST), timedelta(days=1))
     with serve_tls(other, reply()) as impostor, Scripted(tunnel(impostor.port)) as proxy:
@@ -114,7 +114,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize("name", REFUSALS)
 def test_a_proxy_that_refuses(name: str) -> None:
-    """One sentence names proxy and variable, and no password; it is not asked again."""
+    """The error names the proxy and its variable, but no password, and nothing is retried."""
     answer, userinfo, message = REFUSALS[name]
     with (
         Scripted(answer) as proxy,
@@ -127,7 +127,7 @@ def test_a_proxy_that_refuses(name: str) -> None:
 
 
 def test_a_proxy_that_hangs() -> None:
-    """The deadline holds for the proxy, too, and it is named."""
+    """The deadline also limits the proxy, and the error names it."""
     with Scripted(write_and_hang(b"HTTP/1.1 200 OK\r\n")) as proxy:
         message = (
             r"^the proxy 127\.0\.0\.1:\d+ \(ALL_PROXY\) doesn't answer in time; check ALL_PROXY$"
@@ -137,7 +137,7 @@ def test_a_proxy_that_hangs() -> None:
 
 
 def test_a_proxy_whose_name_is_not_resolved_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The resolver has time-outs of its own, which are not waited for."""
+    """The deadline ends the wait even while the name is being resolved."""
     given_up, ended = threading.Event(), threading.Event()
 
     def resolve(*_: object) -> object:
@@ -157,7 +157,7 @@ def test_a_proxy_whose_name_is_not_resolved_in_time(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_proxy_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody listens, or its name is unknown."""
+    """The error says that the proxy refuses connections or can't be resolved."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{bound.getsockname()[1]}"
@@ -197,8 +197,8 @@ KIND = "HTTPS_PROXY begins with {}://, which isn't supported here; set HTTPS_PRO
         ("://s3cr3t", WRONG),
     ],
 )
-def test_what_is_no_proxy_is_refused(value: str, message: str) -> None:
-    """The sentence names the variable, and shows nothing of a value that may hold a password."""
+def test_invalid_proxies_are_refused(value: str, message: str) -> None:
+    """The error names the variable, and never its value, which may hold a password."""
     with pytest.raises(UnreachableError) as refused:
         connector({"HTTPS_PROXY": value})(HOST, 443, deadline())
     assert str(refused.value).startswith(message)
@@ -206,12 +206,12 @@ def test_what_is_no_proxy_is_refused(value: str, message: str) -> None:
 
 
 class WentThroughError(Exception):
-    """The proxy is asked."""
+    """The connection goes through the proxy."""
 
 
 @pytest.fixture
 def _asks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The proxy is asked by raising an error that says which."""
+    """Raise an error with the proxy's address when a proxy is used."""
 
     def asked(way: SplitResult, *_: object) -> None:
         raise WentThroughError(way.hostname, way.port)
@@ -220,7 +220,7 @@ def _asks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def way_of(environment: Mapping[str, str], host: str = HOST) -> tuple[str, int] | None:
-    """Which proxy leads to a host; None for none."""
+    """Return the proxy that a connection to the host uses, if any."""
     try:
         assert connector(environment)(host, 443, deadline()) is None
     except WentThroughError as asked:
@@ -266,8 +266,8 @@ THROUGH, DIRECT = ("proxy.test", 3128), None
     ],
 )
 @pytest.mark.usefixtures("_asks")
-def test_which_hosts_go_through_it(host: str, exceptions: str, way: tuple[str, int] | None) -> None:
-    """All but this machine and what NO_PROXY names."""
+def test_hosts_that_use_the_proxy(host: str, exceptions: str, way: tuple[str, int] | None) -> None:
+    """All hosts use the proxy, except this machine and those in NO_PROXY."""
     for name in ("no_proxy", "NO_PROXY"):
         assert way_of({"HTTPS_PROXY": PROXY, name: exceptions}, host) == way
 
@@ -285,8 +285,8 @@ def test_which_hosts_go_through_it(host: str, exceptions: str, way: tuple[str, i
     ],
 )
 @pytest.mark.usefixtures("_asks")
-def test_which_variable_counts(environment: dict[str, str], way: tuple[str, int] | None) -> None:
-    """The one in lower case before the other, even empty; the one for HTTPS before the general."""
+def test_order_of_variables(environment: dict[str, str], way: tuple[str, int] | None) -> None:
+    """Lower case wins over upper case, even if empty, and HTTPS_PROXY over ALL_PROXY."""
     assert way_of(environment) == way
 
 
@@ -299,33 +299,31 @@ def test_which_variable_counts(environment: dict[str, str], way: tuple[str, int]
         ("127.0.0.1", {}, ""),
     ],
 )
-def test_what_helps_where_nobody_answers(
-    host: str, environment: dict[str, str], remedy: str
-) -> None:
-    """Without a proxy, to name one; where NO_PROXY is why there is none, that."""
+def test_remedies(host: str, environment: dict[str, str], remedy: str) -> None:
+    """The remedy sets a proxy, or names NO_PROXY if that excludes the host."""
     advice = proxies.remedy_for(host, 443, environment)
     assert advice.startswith(remedy)
     assert bool(advice) is bool(remedy)
 
 
 def test_a_webhook_that_cannot_be_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error names host and remedy."""
+    """The error names the host and the remedy."""
     monkeypatch.setattr(socket, "getaddrinfo", _unknown)
     with pytest.raises(SendError, match=f"{HOST} cannot be resolved; {proxies.PROXY_REMEDY}"):
         send(f"https://{HOST}/", "s" * 20, {}, connect=connector({}))
 
 
 @pytest.mark.parametrize("host", ["a b", "a..b", "a\r\nX-Y: z", "ü" * 70])
-def test_what_is_no_host_is_not_asked_for(host: str) -> None:
-    """Nothing in a name begins another line of what the proxy is told."""
+def test_invalid_hosts_are_refused(host: str) -> None:
+    """An invalid host name can't add a line to the request to the proxy."""
     with Scripted(OK) as proxy:
         with pytest.raises(UnreachableError, match=r"isn't a valid host name; correct it$"):
             connector({"HTTPS_PROXY": proxy.url})(host, 443, deadline())
         assert proxy.requests == []
 
 
-def test_what_follows_the_head_is_the_hosts() -> None:
-    """No byte beyond the proxy's answer is taken for part of it."""
+def test_bytes_after_the_proxys_head_are_the_hosts() -> None:
+    """Bytes after the head of the proxy's answer are the host's."""
     with Scripted(write(b"HTTP/1.1 200 OK\r\n\r\nthe host's")) as proxy:
         tunnelled = connector({"HTTPS_PROXY": proxy.url})(HOST, 443, deadline())
         assert tunnelled

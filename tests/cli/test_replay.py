@@ -1,4 +1,4 @@
-"""`oncall replay`: the log of a function, decided again on the command line."""
+"""`oncall replay`: it decides the requests in a function's log again."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ NOISE = (
 
 
 def lines(*records: dict[str, object]) -> str:
-    """A log with these records in it, and much else."""
-    return "\n".join([*NOISE, *(json.dumps(each) for each in records), *NOISE])
+    """A log of these records among other lines."""
+    return "\n".join([*NOISE, *(json.dumps(record) for record in records), *NOISE])
 
 
 @pytest.fixture
 def dba(oncall: Command) -> Command:
-    """The command with the settings by which the records were made, and without any key."""
+    """The command with the settings of the recorded decisions, and without any key."""
     oncall.environment = {"AUTO_APPROVAL_SCHEDULES": "DBA"}
     return oncall
 
 
-def test_the_same(dba: Command) -> None:
-    """Everything comes out as it was: the status is 0."""
+def test_equal_decisions(dba: Command) -> None:
+    """If all decisions come out the same, the status is 0."""
     file = dba.write("log", lines(*log_records(request_by(), request_by(OMAR))))
     answer = dba("replay", file)
     assert (answer.status, answer.err) == (0, "")
     assert answer.lines == ["2 decisions: 2 the same, 0 different; policy: environment variables"]
 
 
-def test_what_differs(dba: Command) -> None:
-    """It is told as it was and as it would be: the status is 1."""
+def test_different_decisions(dba: Command) -> None:
+    """A different decision is shown before and after, and the status is 1."""
     policy = dba.write("strict.yaml", STRICT)
     answer = dba(
         "replay", "-", "--policy", policy, stdin=lines(*log_records(request_by(), request_by(OMAR)))
@@ -65,7 +65,7 @@ def test_what_differs(dba: Command) -> None:
 
 
 def test_json(dba: Command) -> None:
-    """A script gets each difference, and each record that holds too little."""
+    """JSON has each difference, and each record that lacks what a decision needs."""
     records = [
         *log_records(request_by()),
         *log_records(request_by(OMAR, {"petition": "p" * 300}), call="c-2"),
@@ -73,9 +73,9 @@ def test_json(dba: Command) -> None:
     policy = dba.write("strict.yaml", STRICT)
     answer = dba("replay", "-", "--policy", policy, "--json", stdin=lines(*records))
     assert answer.status == 1
-    said = answer.json
-    assert said.keys() == {"policy", "same", "different", "undecided", "unreadable", "gaps"}
-    (different,), (undecided,) = said["different"], said["undecided"]
+    data = answer.json
+    assert data.keys() == {"policy", "same", "different", "undecided", "unreadable", "gaps"}
+    (different,), (undecided,) = data["different"], data["undecided"]
     named = {
         "call": "c-1",
         "number": 0,
@@ -104,8 +104,8 @@ def test_json(dba: Command) -> None:
     assert undecided["requester"] == OMAR
 
 
-def test_what_cannot_be_decided_again_is_counted(dba: Command) -> None:
-    """A record that holds too little is no success: the status is 1."""
+def test_incomplete_records_are_counted(dba: Command) -> None:
+    """Incomplete records are counted, and the status is 1."""
     long = request_by(OMAR, {"petition": "p" * 300})
     records = [
         *log_records(long),
@@ -118,8 +118,8 @@ def test_what_cannot_be_decided_again_is_counted(dba: Command) -> None:
     assert ", 2 undecided; policy: " in answer.lines[-2]
 
 
-def test_lines_that_cannot_be_read_are_counted(dba: Command) -> None:
-    """What is missing may have come out otherwise: the status is 1, and the others are decided."""
+def test_unreadable_lines_are_counted(dba: Command) -> None:
+    """Unreadable lines are counted, and the status is 1."""
     odd: dict[str, object] = {"level": "INFO", "message": "decision", "trace": ["old"]}
     answer = dba("replay", "-", stdin=lines(*log_records(request_by()), odd))
     assert (answer.status, answer.err) == (1, "")
@@ -128,8 +128,8 @@ def test_lines_that_cannot_be_read_are_counted(dba: Command) -> None:
         "1 line could not be read: cut off, damaged, or in an older form",
     ]
     none = dba("replay", "-", stdin=json.dumps(odd))
-    said = "1 line could not be read: cut off, damaged, or in an older form"
-    assert none == (2, "", f"oncall: stdin has no decisions; {said}\n")
+    message = "1 line could not be read: cut off, damaged, or in an older form"
+    assert none == (2, "", f"oncall: stdin has no decisions; {message}\n")
 
 
 NONE_OF_OURS = (
@@ -147,13 +147,13 @@ NONE_OF_OURS = (
     ],
 )
 def test_a_file_without_decisions(dba: Command, text: str, problem: str) -> None:
-    """It is no success to have decided nothing: the status is 2."""
+    """A log without decisions is an error, with status 2."""
     dba.write("log", text)
     assert dba("replay", "log") == (2, "", f"oncall: {problem}\n")
 
 
 def test_files_that_cannot_be_read(dba: Command) -> None:
-    """The file is named, with what is wrong."""
+    """The error names the file and the reason."""
     (dba.folder / "binary").write_bytes(b"\x80{")
     assert dba("replay", "missing").err == (
         "oncall: missing cannot be read: No such file or directory\n"
@@ -163,7 +163,7 @@ def test_files_that_cannot_be_read(dba: Command) -> None:
 
 
 def test_the_stacks_policy(dba: Command) -> None:
-    """`--stack` decides by what the stack is set to, whatever the environment says."""
+    """With --stack, the stack's settings decide, not the environment's."""
     dba.write("Pulumi.yaml", "name: p\nconfig: {AUTO_APPROVAL_DURATION: {default: '6'}}\n")
     dba.write("Pulumi.prod.yaml", "config: {'p:AUTO_APPROVAL_DURATION': 30m}\n")
     records = log_records(request_by(), policy=policy_from_settings(timedelta(hours=6)))

@@ -1,4 +1,4 @@
-"""`oncall report`: a period's decisions, counted, without anybody's name."""
+"""`oncall report`: it counts the decisions of a period, without naming anybody."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ NOTICE_FAILED = {
 
 
 def stamped(records: list[dict[str, Any]], timestamp: str) -> list[dict[str, Any]]:
-    """The records, logged at that time."""
-    return [{"timestamp": timestamp, **each} for each in records]
+    """Return the records with this log time."""
+    return [{"timestamp": timestamp, **record} for record in records]
 
 
 RECORDS = [
@@ -44,11 +44,11 @@ RECORDS = [
     *stamped(
         [
             {
-                **each,
+                **record,
                 "provider_failures": ["incident.io schedules: answered 500"],
                 "without_email": {"jsm": {"people": 2, "of": 3}},
             }
-            for each in log_records(request_by(OMAR), call="c-4")
+            for record in log_records(request_by(OMAR), call="c-4")
         ],
         "2026-03-04T11:00:00.000Z",
     ),
@@ -58,7 +58,7 @@ LOG = "\n".join(map(json.dumps, RECORDS))
 
 
 def test_a_report(oncall: Command) -> None:
-    """By outcome, rule and provider, with what failed and what was refused."""
+    """It counts outcomes, rules, providers, failures and refused calls."""
     oncall.environment = {}
     answer = oncall("report", "-", stdin=LOG)
     assert (answer.status, answer.err) == (0, "")
@@ -108,38 +108,38 @@ def test_a_report(oncall: Command) -> None:
 
 
 def test_json_names_nobody(oncall: Command) -> None:
-    """The counts, and no person."""
+    """JSON has the counts, and no person."""
     answer = oncall("report", "-", "--json", stdin=LOG)
-    said = answer.json
-    assert said["decisions"] == 5
-    assert said["outcomes"] == {"approved": 2, "left to humans": 2, "approved, in dry run": 1}
-    assert said["notice failed"] == {"NOTIFY_URL (n8n.example.com): answered 500": 1}
-    assert (said["from"], said["to"]) == ("2026-03-01T08:00:00.000Z", "2026-03-04T11:00:00.000Z")
+    data = answer.json
+    assert data["decisions"] == 5
+    assert data["outcomes"] == {"approved": 2, "left to humans": 2, "approved, in dry run": 1}
+    assert data["notice failed"] == {"NOTIFY_URL (n8n.example.com): answered 500": 1}
+    assert (data["from"], data["to"]) == ("2026-03-01T08:00:00.000Z", "2026-03-04T11:00:00.000Z")
     for name in (JANE, OMAR):
         assert name not in answer.out
 
 
 def test_since(oncall: Command) -> None:
-    """A period of a file."""
+    """With --since, only newer records of a file count."""
     file = oncall.write("log", LOG)
     assert oncall("report", file, "--since", "1d", "--json").json["decisions"] == 3
     assert oncall("report", file, "--since", "90m", "--json").json["decisions"] == 1
     assert oncall("report", file, "--since", "30m").lines[0] == "no decisions"
 
 
-def test_since_of_lines_that_do_not_say_when(oncall: Command) -> None:
-    """A decision says when it was made; what says nothing of the kind is counted."""
+def test_since_without_log_times(oncall: Command) -> None:
+    """Without a log time, a decision's own time counts; other records always count."""
     lines = [*log_records(request_by()), REFUSED]
     file = oncall.write("log", "\n".join(map(json.dumps, lines)))
-    said = oncall("report", file, "--since", "30m", "--json").json
-    assert (said["decisions"], said["refused"]) == (1, {"the signature is wrong": 1})
+    data = oncall("report", file, "--since", "30m", "--json").json
+    assert (data["decisions"], data["refused"]) == (1, {"the signature is wrong": 1})
     oncall.clock = oncall.clock._replace(now=lambda: NOW + timedelta(hours=1))
-    said = oncall("report", file, "--since", "30m", "--json").json
-    assert (said["decisions"], said["refused"]) == (0, {"the signature is wrong": 1})
+    data = oncall("report", file, "--since", "30m", "--json").json
+    assert (data["decisions"], data["refused"]) == (0, {"the signature is wrong": 1})
 
 
-def test_lines_that_cannot_be_read_are_counted(oncall: Command) -> None:
-    """The others are reported as ever, and the status is 1: something may be missing."""
+def test_unreadable_lines_are_counted(oncall: Command) -> None:
+    """Unreadable lines are counted, the status is 1, and the rest is reported."""
     odd = [json.dumps({**RECORDS[0], name: 7}) for name in ("message", "rules")]
     file = oncall.folder / "log"
     broken = LOG.splitlines()[0].replace("DBA", "\udcff")
@@ -147,15 +147,15 @@ def test_lines_that_cannot_be_read_are_counted(oncall: Command) -> None:
     whole = oncall("report", "-", stdin=LOG)
     answer = oncall("report", file)
     assert (answer.status, answer.err) == (1, "")
-    said = "3 lines could not be read: cut off, damaged, or in an older form"
-    assert answer.lines == [*whole.lines, "", said]
+    message = "3 lines could not be read: cut off, damaged, or in an older form"
+    assert answer.lines == [*whole.lines, "", message]
     counted = oncall("report", file, "--json")
     assert (counted.status, counted.json["unreadable"]) == (1, 3)
     assert counted.json["decisions"] == 5
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ([], "give one of FILE, --stack NAME or --log-group NAME"),
         (["a", "--stack", "b"], "give one of FILE, --stack NAME or --log-group NAME"),
@@ -165,14 +165,14 @@ def test_lines_that_cannot_be_read_are_counted(oncall: Command) -> None:
         (["a\0b"], "a\\x00b cannot be read: it isn't the name of a file"),
     ],
 )
-def test_what_cannot_be_reported(oncall: Command, arguments: list[str], said: str) -> None:
-    """The sentence says what to give."""
+def test_wrong_arguments(oncall: Command, arguments: list[str], message: str) -> None:
+    """The error says what to give instead."""
     oncall.clock = oncall.clock._replace(now=lambda: NOW.replace(year=2))
-    assert oncall("report", *arguments, stdin=LOG) == (2, "", f"oncall: {said}\n")
+    assert oncall("report", *arguments, stdin=LOG) == (2, "", f"oncall: {message}\n")
 
 
 def test_wrong_periods(oncall: Command, capsys: pytest.CaptureFixture[str]) -> None:
-    """A period has a unit."""
+    """A period without a unit is an error."""
     with pytest.raises(SystemExit):
         oncall("report", "-", "--since", "7")
     assert (
@@ -182,20 +182,20 @@ def test_wrong_periods(oncall: Command, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_a_log_group(oncall: Command, aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401 - boto3's client
-    """All pages that CloudWatch returns for the period are read."""
+    """All pages of CloudWatch's answer are read, for the period only."""
     from moto.logs.models import LogsBackend  # noqa: PLC0415 - slow to load, and only needed here
 
     filter_events = LogsBackend.filter_log_events
 
     def in_pages_of_three(backend: LogsBackend, *query: Any) -> Any:  # noqa: ANN401 - moto's
         group, streams, start, end, limit, *rest = query
-        assert limit is None  # for which moto takes 10,000
+        assert limit is None  # which Moto treats as 10,000
         return filter_events(backend, group, streams, start, end, 3, *rest)
 
     monkeypatch.setattr(LogsBackend, "filter_log_events", in_pages_of_three)
     aws.create_log_group(logGroupName="/aws/lambda/f")
     aws.create_log_stream(logGroupName="/aws/lambda/f", logStreamName="s")
-    # By the machine's clock: AWS refuses events of another time.
+    # The machine's clock, since AWS refuses old and future events.
     oncall.clock = SYSTEM_CLOCK
     base = int(SYSTEM_CLOCK.now().timestamp() * 1000)
     (record,) = log_records(request_by(OMAR), queries={})
@@ -222,7 +222,7 @@ def test_a_log_group(oncall: Command, aws: Any, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_log_group_of_a_stack(tmp_path: Path, aws: Any) -> None:  # noqa: ANN401 - boto3's client
-    """The Pulumi CLI says which it is, and the stack's config where; no secret is asked for."""
+    """Pulumi's outputs name the log group, the stack file its region; no secret is read."""
     aws.create_log_group(logGroupName="/aws/lambda/f")
     aws.create_log_stream(logGroupName="/aws/lambda/f", logStreamName="s")
     event = {
@@ -233,31 +233,33 @@ def test_the_log_group_of_a_stack(tmp_path: Path, aws: Any) -> None:  # noqa: AN
     (tmp_path / "project").mkdir()
     stack = Stack(tmp_path / "project", {"log_group": "/aws/lambda/f"})
     project_in(stack.folder, region=REGION)
-    stack.environment["AWS_REGION"] = "us-east-1"  # which the stack is not in
+    stack.environment["AWS_REGION"] = "us-east-1"  # not the stack's region
     answer = stack.run("report", "--stack", "dev", "--json")
     assert (answer.status, answer.json["decisions"]) == (0, 1)
     assert stack.pulumi_calls == ["stack output --json --stack dev --non-interactive --color never"]
     stack.set_answer("stack", "{}")
-    said = "oncall: stack dev has no log_group: it is not deployed; run `make deploy STACK=dev`\n"
-    assert stack.run("report", "--stack", "dev") == (2, "", said)
+    message = (
+        "oncall: stack dev has no log_group: it is not deployed; run `make deploy STACK=dev`\n"
+    )
+    assert stack.run("report", "--stack", "dev") == (2, "", message)
 
 
 def test_without_a_region(oncall: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The remedies are a variable and `--stack`."""
+    """The remedies are AWS_REGION and `--stack`."""
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
-    said = (
+    message = (
         "oncall: no AWS region is set: export AWS_REGION, for example eu-west-1, "
         "or give --stack NAME instead of --log-group\n"
     )
-    assert oncall("report", "--log-group", "g") == (2, "", said)
+    assert oncall("report", "--log-group", "g") == (2, "", message)
 
 
 def test_without_credentials_or_aws(
     oncall: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """What is missing is said, without a stack trace."""
+    """Missing credentials and an unreachable AWS are errors without a stack trace."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")

@@ -1,4 +1,4 @@
-"""Which webhook is checked: a stack's by the Pulumi CLI, and what the CLI cannot say."""
+"""Which webhook `oncall check` calls: a stack's, from the Pulumi CLI, or the environment's."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.handler.scripted import Scripted, reply
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Stack:
-    """A stack whose webhook nobody reaches."""
+    """A stack at whose address nothing listens."""
     return Stack(tmp_path, {"webhook_url": "http://127.0.0.1:1/"})
 
 
 def test_the_cli_is_asked_for_outputs_and_the_secret(stack: Stack) -> None:
-    """Two commands for that stack, which ask nobody anything; no argument holds the secret."""
+    """Two commands without prompts read outputs and secret; no argument has the secret."""
     with Scripted(reply(b"{}", 404)) as server:
         stack.set_answer("stack", f'{{"webhook_url": "{server.url}"}}')
         assert stack.check().status == 1
@@ -34,7 +34,7 @@ def test_the_cli_is_asked_for_outputs_and_the_secret(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "err", "said"),
+    ("command", "err", "message"),
     [
         (
             "config",
@@ -58,26 +58,26 @@ def test_the_cli_is_asked_for_outputs_and_the_secret(stack: Stack) -> None:
         ("stack", "", "`pulumi stack output --json --stack dev` failed; run it to see why"),
     ],
 )
-def test_what_the_cli_refuses(stack: Stack, command: str, err: str, said: str) -> None:
-    """A sentence with the remedy, status 2, and nobody is called."""
+def test_errors_of_the_cli(stack: Stack, command: str, err: str, message: str) -> None:
+    """If Pulumi fails, one line names the remedy, the status is 2, and nothing is called."""
     stack.set_answer(command, err=err, code=255)
     answer = stack.check()
     assert (answer.status, answer.out) == (2, "")
     assert answer.err.startswith("oncall: ")
-    assert said in answer.err
+    assert message in answer.err
     assert len(answer.err.splitlines()) == 1
 
 
 def test_nothing_that_may_hold_the_secret_is_quoted(stack: Stack) -> None:
-    """A CLI that prints it and fails, and one that complains with it, are told without it."""
+    """Output of the CLI that may contain the secret isn't printed."""
     stack.set_answer("config", out=f"{SECRET}\n", err=f"error: {SECRET} is odd", code=1)
     answer = stack.check()
     assert answer.status == 2
     assert "`pulumi config get INDENT_WEBHOOK_SECRET --stack dev` failed; run it" in answer.err
 
 
-def test_without_a_backend_the_cli_is_not_asked(stack: Stack) -> None:
-    """Pulumi would take whatever somebody has logged in to; the remedy is the line to export."""
+def test_without_a_backend_the_cli_is_not_run(stack: Stack) -> None:
+    """Without PULUMI_BACKEND_URL, Pulumi isn't run, since it would use any login."""
     del stack.environment["PULUMI_BACKEND_URL"]
     answer = stack.check()
     assert answer.status == 2
@@ -89,7 +89,7 @@ def test_without_a_backend_the_cli_is_not_asked(stack: Stack) -> None:
 def test_state_in_a_bucket_of_another_account_is_not_read(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """AWS has to confirm whose the bucket is before the CLI hears of it."""
+    """Pulumi runs only if AWS confirms who owns the bucket."""
     with Aws("us-west-2") as aws, AwsProxy(aws) as proxy:
         where = {"LocationConstraint": "us-west-2"}
         for bucket in ("theirs", "ours"):
@@ -114,20 +114,20 @@ def test_state_in_a_bucket_of_another_account_is_not_read(
 
 @pytest.mark.parametrize("outputs", ["{}", '{"webhook_url": ""}', '{"webhook_url": 7}'])
 def test_a_stack_that_is_not_deployed(stack: Stack, outputs: str) -> None:
-    """It has no webhook_url: the remedy is to deploy it."""
+    """Without the output webhook_url, the remedy is to deploy the stack."""
     stack.set_answer("stack", outputs)
     assert "stack dev has no webhook_url: it is not deployed; run `make deploy" in stack.check().err
 
 
 @pytest.mark.parametrize("outputs", ["", "[]", "Welcome!", "[" * 100_000])
-def test_outputs_that_are_none(stack: Stack, outputs: str) -> None:
-    """What is no JSON object is said to be none."""
+def test_invalid_outputs(stack: Stack, outputs: str) -> None:
+    """Outputs that aren't a JSON object are an error."""
     stack.set_answer("stack", outputs)
     assert "`pulumi stack output --json` gave no JSON object" in stack.check().err
 
 
 def test_without_the_cli(stack: Stack) -> None:
-    """Where it comes from, and that the sandbox needs none."""
+    """The error says where to get Pulumi, and that the sandbox doesn't need it."""
     (stack.bin / "pulumi").unlink()
     stack.environment["PATH"] = str(stack.bin)
     answer = stack.check()
@@ -137,7 +137,7 @@ def test_without_the_cli(stack: Stack) -> None:
 
 
 def test_a_cli_that_cannot_be_run(stack: Stack) -> None:
-    """What the system says of it; and what is no text is no secret."""
+    """The system's error is shown, and output that isn't UTF-8 is refused."""
     cli = stack.bin / "pulumi"
     cli.write_text("#!/nowhere/at/all\n", encoding="utf-8")
     assert "can't be run: No such file or directory" in stack.check().err
@@ -145,8 +145,8 @@ def test_a_cli_that_cannot_be_run(stack: Stack) -> None:
     assert "printed something that isn't UTF-8" in stack.check().err
 
 
-def test_a_stack_that_is_not_there(tmp_path: Path) -> None:
-    """No file of it, or no project: said before the CLI is asked."""
+def test_a_missing_stack(tmp_path: Path) -> None:
+    """Without project or stack file, the error comes before Pulumi runs."""
     oncall = Command(tmp_path, "")
     assert "no Pulumi.yaml here or above" in oncall("check", "--stack", "dev").err
     stack = Stack(tmp_path, {})
@@ -156,8 +156,8 @@ def test_a_stack_that_is_not_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", ["WEBHOOK_URL", "INDENT_WEBHOOK_SECRET"])
-def test_an_environment_without_it(tmp_path: Path, missing: str) -> None:
-    """The variable is named, and both ways to give it."""
+def test_a_missing_variable(tmp_path: Path, missing: str) -> None:
+    """The error names the missing variable, and both ways to provide it."""
     oncall = Command(tmp_path, "")
     oncall.environment = {"WEBHOOK_URL": "http://127.0.0.1:1/", "INDENT_WEBHOOK_SECRET": SECRET}
     oncall.environment[missing] = ""
@@ -167,7 +167,7 @@ def test_an_environment_without_it(tmp_path: Path, missing: str) -> None:
 
 
 def test_the_secret_is_not_in_its_repr() -> None:
-    """Wherever the value is printed."""
+    """A target's text never contains its secret."""
     context = process()._replace(environment={"WEBHOOK_URL": "u", "INDENT_WEBHOOK_SECRET": SECRET})
     found = with_secret(find_target(None, context), "INDENT_WEBHOOK_SECRET", context)
     assert found.secret == SECRET
@@ -177,11 +177,11 @@ def test_the_secret_is_not_in_its_repr() -> None:
 
 @pytest.mark.parametrize("user", ["user:s3kr1t@", "s3kr1t@", "a@b:s3kr1t@"])
 def test_a_user_in_the_url_is_not_printed(oncall: Command, user: str) -> None:
-    """It may be a password, and no call takes it along."""
+    """An address with a user, maybe a password, is refused without printing it."""
     oncall.environment = {
         "WEBHOOK_URL": f"http://{user}127.0.0.1:1/",
         "INDENT_WEBHOOK_SECRET": SECRET,
     }
     answer = oncall("check", "--json")
-    said = "oncall: WEBHOOK_URL has a user before its host: leave that out\n"
-    assert answer == (2, "", said)
+    message = "oncall: WEBHOOK_URL has a user before its host: leave that out\n"
+    assert answer == (2, "", message)

@@ -64,7 +64,7 @@ class Organisation:
         self.policy = oncall.write("policy.yaml", POLICY)
 
     def open(self, servers: ExitStack, *providers: str) -> None:
-        """Start providers; the schedule Payments is at each."""
+        """Start providers, each with a schedule Payments."""
         for provider in providers:
             double = servers.enter_context(make_double(provider, lambda: self.now))
             fill(double)
@@ -81,7 +81,7 @@ class Organisation:
         return record
 
     def log(self, *lines: str) -> Path:
-        """Write the log, and more lines."""
+        """Write the log, with these lines after the records."""
         text = "\n".join([*map(json.dumps, self.records), *lines])
         return self._oncall.write("log", text)
 
@@ -101,20 +101,20 @@ class Organisation:
         return self._oncall.environment
 
     def unset(self, *names: str) -> None:
-        """Take settings away from the command."""
+        """Remove settings from the command's environment."""
         for name in names:
             del self._oncall.environment[name]
 
 
 @pytest.fixture
 def organisation(tmp_path: Path) -> Organisation:
-    """One without providers."""
+    """An organisation without providers."""
     return Organisation(Command(tmp_path, ""))
 
 
 @pytest.fixture(params=PROVIDERS)
 def provider(request: pytest.FixtureRequest, organisation: Organisation) -> Iterator[str]:
-    """One provider, whichever, whose double is running."""
+    """Each provider in turn, with its double running."""
     with ExitStack() as servers:
         organisation.open(servers, request.param)
         yield request.param
@@ -122,7 +122,7 @@ def provider(request: pytest.FixtureRequest, organisation: Organisation) -> Iter
 
 @pytest.fixture
 def everywhere(organisation: Organisation) -> Iterator[Organisation]:
-    """All providers at once."""
+    """An organisation with all providers."""
     with ExitStack() as servers:
         organisation.open(servers, *PROVIDERS)
         yield organisation
@@ -132,7 +132,7 @@ def everywhere(organisation: Organisation) -> Iterator[Organisation]:
 
 
 def test_a_shift_that_ends(organisation: Organisation, provider: str) -> None:
-    """On duty until the end of the shift, and ended from then until the access ends."""
+    """The duty has ended once the shift ends, until the access ends."""
     organisation.doubles[provider].put_on_shift("Payments", ANA, NOW - HOUR, NOW + 2 * HOUR)
     organisation.approve(ANA)
     seen = []
@@ -148,8 +148,8 @@ def test_a_shift_that_ends(organisation: Organisation, provider: str) -> None:
     ]
 
 
-def test_what_is_reported(organisation: Organisation, provider: str) -> None:
-    """Who, what, since when, until when, which duty, and when it ended."""
+def test_fields_of_the_report(organisation: Organisation, provider: str) -> None:
+    """The report has the person, access, times, rule and duty, and when it ended."""
     organisation.doubles[provider].put_on_shift("Payments", ANA, NOW - HOUR, NOW + 2 * HOUR)
     record = organisation.approve(ANA)
     organisation.now = NOW + 3 * HOUR
@@ -191,7 +191,7 @@ def test_what_is_reported(organisation: Organisation, provider: str) -> None:
 
 
 def test_a_shift_that_is_taken_over(organisation: Organisation, provider: str) -> None:
-    """It ends before the end that was known."""
+    """If another person takes over, the duty ended early."""
     double = organisation.doubles[provider]
     double.put_on_shift("Payments", ANA, NOW - HOUR, NOW + 4 * HOUR)
     organisation.approve(ANA)
@@ -205,8 +205,8 @@ def test_a_shift_that_is_taken_over(organisation: Organisation, provider: str) -
     assert "until 16:00 UTC, and ended early" in organisation.watch().out
 
 
-def test_a_shift_that_follows(organisation: Organisation, provider: str) -> None:
-    """Whoever is on call again, or for another schedule that the policy accepts, is on duty."""
+def test_a_later_shift(organisation: Organisation, provider: str) -> None:
+    """A person who is on call again is on duty."""
     double = organisation.doubles[provider]
     double.put_on_shift("Payments", ANA, NOW - HOUR, NOW + HOUR)
     double.put_on_shift("Payments", ANA, NOW + 2 * HOUR, NOW + 3 * HOUR)
@@ -218,8 +218,8 @@ def test_a_shift_that_follows(organisation: Organisation, provider: str) -> None
     assert seen == [0, 1, 0, 1]
 
 
-def test_names_that_two_schedules_have(organisation: Organisation, provider: str) -> None:
-    """The duty is known by its id; another schedule of the name isn't taken for it."""
+def test_two_schedules_with_one_name(organisation: Organisation, provider: str) -> None:
+    """A duty is matched by its schedule's id, not by its name."""
     double = organisation.doubles[provider]
     shift = {"start": NOW - HOUR, "end": NOW + 5 * HOUR}
     double.put_on_shift("Payments", ANA, **shift)
@@ -233,12 +233,12 @@ def test_names_that_two_schedules_have(organisation: Organisation, provider: str
 
 @pytest.mark.parametrize("provider", ["incidentio", "opsgenie", "jsm"], indirect=True)
 def test_people_without_an_email(organisation: Organisation, provider: str) -> None:
-    """Somebody on the same schedule who shows no e-mail may be the requester."""
+    """If somebody on the schedule shows no e-mail, the status is unknown."""
     double = organisation.doubles[provider]
     double.put_on_shift("Payments", ANA, NOW - HOUR, NOW + 2 * HOUR)
     organisation.approve(ANA)
     organisation.now = NOW + 3 * HOUR
-    if provider == "jsm":  # whose account is known is nobody else
+    if provider == "jsm":  # JSM's account id proves who it is
         double.change_person(ANA, hidden=True)
     assert organisation.statuses() == (1, ["duty ended"])
     nobody = ANA if provider == "jsm" else double.add_person("Ana Lima", None)
@@ -255,7 +255,7 @@ def test_people_without_an_email(organisation: Organisation, provider: str) -> N
 
 
 def test_a_user_who_is_deleted(organisation: Organisation) -> None:
-    """PagerDuty keeps them on schedules, without an e-mail: they have no duty any more."""
+    """A user whom PagerDuty has deleted has no duty, even if still on the schedule."""
     with ExitStack() as servers:
         organisation.open(servers, "pagerduty")
         double = organisation.doubles["pagerduty"]
@@ -282,7 +282,7 @@ FAULTS = [
 def test_a_provider_that_fails(
     hours: int, fault: Fault, organisation: Organisation, provider: str
 ) -> None:
-    """Whether the shift goes on or not: what it says is neither fine nor an end."""
+    """If the provider fails, the status is unknown, whether or not the shift has ended."""
     double = organisation.doubles[provider]
     double.put_on_shift("Payments", ANA, NOW - HOUR, NOW + 2 * HOUR)
     organisation.approve(ANA)
@@ -298,7 +298,7 @@ def test_a_provider_that_fails(
 
 
 def test_a_provider_that_hangs(organisation: Organisation, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It isn't asked about the next person."""
+    """After a provider hangs, it isn't asked about the next person."""
     monkeypatch.setattr(watch, "PATIENCE_SECONDS", 0.3)
     with ExitStack() as servers:
         organisation.open(servers, "pagerduty")
@@ -334,7 +334,7 @@ def test_a_provider_that_hangs(organisation: Organisation, monkeypatch: pytest.M
 def test_ends_in_time_zones_and_over_a_change_of_clocks(
     end: datetime, organisation: Organisation, provider: str
 ) -> None:
-    """A shift ends at one moment, wherever it was planned."""
+    """Shifts end at the right moment in any time zone, even as clocks change."""
     at = end.astimezone(UTC)
     double = organisation.doubles[provider]
     organisation.now = at - 2 * HOUR
@@ -355,7 +355,7 @@ def test_ends_in_time_zones_and_over_a_change_of_clocks(
 
 
 def test_an_incident_that_is_closed(everywhere: Organisation) -> None:
-    """A role lasts for as long as the incident is live and somebody holds it."""
+    """An incident role lasts while the incident is live and the person holds it."""
     double = everywhere.doubles["incidentio"]
     first = double.declare_incident("Checkout answers 500", by=BO, lead=ANA)
     assert everywhere.approve(ANA)["reason"] == (
@@ -371,13 +371,13 @@ def test_an_incident_that_is_closed(everywhere: Organisation) -> None:
     (approval,) = everywhere.watch("--json").json["approvals"]
     (duty,) = approval["ended"]
     assert (duty["name"], duty["incident"], duty["ended_at"]) == ("Incident Lead", "INC-1", None)
-    # Another live incident that they lead would be enough.
+    # Leading another live incident is a duty as well.
     double.declare_incident("Again", by=BO, lead=ANA)
     assert everywhere.statuses() == (0, ["on duty"])
 
 
 def test_another_address(everywhere: Organisation) -> None:
-    """The duty is that of an alias, which the log hides."""
+    """A duty under an alias counts, though the log doesn't name the alias."""
     everywhere.doubles["opsgenie"].put_on_shift("Payments", BO, NOW - HOUR, NOW + 2 * HOUR)
     record = everywhere.approve(CY)
     assert record["evidence"][0]["alias"] is True
@@ -388,7 +388,7 @@ def test_another_address(everywhere: Organisation) -> None:
 
 
 def test_a_provider_without_a_key(everywhere: Organisation) -> None:
-    """The duty can't be checked; that of others can."""
+    """A duty at a provider without a key is unknown; the others are checked."""
     everywhere.doubles["pagerduty"].put_on_shift("Payments", ANA, NOW - HOUR, NOW + 9 * HOUR)
     everywhere.doubles["incidentio"].put_on_shift("Payments", BO, NOW - HOUR, NOW + 9 * HOUR)
     for who in (ANA, BO):
@@ -402,8 +402,8 @@ def test_a_provider_without_a_key(everywhere: Organisation) -> None:
     ]
 
 
-def test_all_three_at_once(everywhere: Organisation) -> None:
-    """A table for each that isn't fine; an end counts more than what isn't known."""
+def test_all_statuses_at_once(everywhere: Organisation) -> None:
+    """Ended and unknown duties have a table each; an ended duty decides the status."""
     everywhere.doubles["pagerduty"].put_on_shift("Payments", ANA, NOW - HOUR, NOW + HOUR)
     everywhere.doubles["opsgenie"].put_on_shift("Payments", BO, NOW - HOUR, NOW + 9 * HOUR)
     incidentio = everywhere.doubles["incidentio"]
@@ -444,7 +444,7 @@ def test_all_three_at_once(everywhere: Organisation) -> None:
 def test_the_table_fits_a_terminal(
     everywhere: Organisation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever is long is broken."""
+    """Long cells wrap, so the table fits 80 columns."""
     incidentio = everywhere.doubles["incidentio"]
     incidentio.declare_incident("Checkout answers 500", by=BO, lead=ANA)
     everywhere.doubles["pagerduty"].put_on_shift("Payments", CY, NOW - HOUR, NOW + HOUR)
@@ -474,8 +474,8 @@ def test_no_access_is_running(everywhere: Organisation, monkeypatch: pytest.Monk
     )
 
 
-def test_only_what_matters_is_asked(everywhere: Organisation) -> None:
-    """One person's duties, as for one decision."""
+def test_only_needed_duties_are_read(everywhere: Organisation) -> None:
+    """Only the duties of people with running access are read."""
     double = everywhere.doubles["pagerduty"]
     double.put_on_shift("Payments", ANA, NOW - HOUR, NOW + 9 * HOUR)
     everywhere.approve(ANA)
@@ -485,8 +485,8 @@ def test_only_what_matters_is_asked(everywhere: Organisation) -> None:
     assert len(double.calls) <= 4
 
 
-def test_a_line_that_is_cut(everywhere: Organisation) -> None:
-    """It may have been an approval."""
+def test_an_unreadable_line(everywhere: Organisation) -> None:
+    """An unreadable line may be an approval, so the status is 2."""
     everywhere.doubles["pagerduty"].put_on_shift("Payments", ANA, NOW - HOUR, NOW + 2 * HOUR)
     record = everywhere.approve(ANA)
     cut = json.dumps({"timestamp": "2026-03-04T12:00:00Z", **record})[:-40]
@@ -498,8 +498,8 @@ def test_a_line_that_is_cut(everywhere: Organisation) -> None:
     assert everywhere.watch(lines=(cut,)).status == 1
 
 
-def test_dry_runs_gave_no_access(everywhere: Organisation) -> None:
-    """Neither did what was left to humans."""
+def test_dry_runs_are_ignored(everywhere: Organisation) -> None:
+    """Dry runs and requests left to humans are ignored."""
     (line,) = log_records(request_by(ANA))
     everywhere.doubles["pagerduty"].put_on_shift("Payments", ANA)
     record = everywhere.approve(ANA)
@@ -509,7 +509,7 @@ def test_dry_runs_gave_no_access(everywhere: Organisation) -> None:
 
 
 def test_since(everywhere: Organisation) -> None:
-    """Older approvals are left out."""
+    """With --since, older approvals are ignored."""
     everywhere.doubles["pagerduty"].put_on_shift("Payments", ANA, NOW - HOUR, NOW + HOUR)
     everywhere.approve(ANA)
     everywhere.now = NOW + 3 * HOUR
@@ -518,7 +518,7 @@ def test_since(everywhere: Organisation) -> None:
 
 
 def test_the_log_group_of_a_stack(tmp_path: Path, aws: Any) -> None:  # noqa: ANN401 - boto3's client
-    """Its settings have the policy, and the Pulumi CLI says where the log is."""
+    """With --stack, the policy is the stack's, and the log group one of its outputs."""
     aws.create_log_group(logGroupName="/aws/lambda/f")
     aws.create_log_stream(logGroupName="/aws/lambda/f", logStreamName="s")
     now = SYSTEM_CLOCK.now()
@@ -553,8 +553,8 @@ def test_the_log_group_of_a_stack(tmp_path: Path, aws: Any) -> None:  # noqa: AN
 @pytest.mark.parametrize(
     "more", [(), ("log", "--log-group", "g"), ("log", "--log-group", "g", "--stack", "dev")]
 )
-def test_which_log(more: tuple[str, ...], organisation: Organisation, oncall: Command) -> None:
-    """There has to be one, and only one."""
+def test_one_log(more: tuple[str, ...], organisation: Organisation, oncall: Command) -> None:
+    """Exactly one log must be given."""
     del organisation
     answer = oncall("watch", *more)
     assert (answer.status, answer.out) == (2, "")
@@ -584,6 +584,6 @@ def test_a_policy_that_accepts_more(everywhere: Organisation, oncall: Command) -
 
 
 def test_no_key_at_all(organisation: Organisation) -> None:
-    """Then the command can't run."""
+    """Without any key the command can't run."""
     answer = organisation.watch(lines=("{}",))
     assert (answer.status, answer.out) == (2, "")

@@ -1,4 +1,4 @@
-"""Signing and sending: the bytes on the wire, and what comes of a webhook that is not there."""
+"""Signed calls to a webhook: the bytes that are sent, and the errors of failed calls."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ HALF = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    """A port where nobody listens."""
+    """A port on which nothing listens."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]
 
 
-def test_request_event_is_indents() -> None:
-    """Requester, resources with their labels, the reason, and the time asked for."""
+def test_request_event() -> None:
+    """The event has requester, labelled resources, reason and duration, as Indent sends it."""
     event = request_event(
         "jane@example.com",
         ["prod-db", "okta.v1.Group:00g1", "arn:aws:s3:::b"],
@@ -65,10 +65,10 @@ def test_request_event_is_indents() -> None:
     assert event["meta"]["labels"]["indent.com/petition/duration"] == "30m"
 
 
-def test_every_request_is_a_petition_of_its_own() -> None:
-    """Two requests share no petition, and ask for no time unless told to."""
+def test_every_request_has_its_own_petition() -> None:
+    """Each request has its own petition id, and no duration by default."""
     labels = [request_event("j@example.com", ["x"])["meta"]["labels"] for _ in range(2)]
-    assert [set(each) for each in labels] == [{"petition"}] * 2
+    assert [set(names) for names in labels] == [{"petition"}] * 2
     assert labels[0] != labels[1]
     named = request_event("j@example.com", ["x"], petition="p-1")
     assert named["meta"]["labels"] == {"petition": "p-1"}
@@ -83,15 +83,15 @@ def test_every_request_is_a_petition_of_its_own() -> None:
         ({"reason": "half \ud800 pair"}, b'{"reason":"half \\ud800 pair"}'),
     ],
 )
-def test_bodies_are_as_json_stringify_writes_them(body: dict[str, Any], sent: bytes) -> None:
-    """Receivers that verify over what they parsed and wrote anew accept them."""
+def test_bodies_match_json_stringify(body: dict[str, Any], sent: bytes) -> None:
+    """Bodies match JavaScript's, so receivers that reserialize them can verify."""
     raw, headers = signed(SECRET, body)
     assert raw == sent
     assert headers["X-Indent-Signature"] == sign(SECRET, headers["X-Indent-Timestamp"], raw)
 
 
-def test_signature_is_of_the_bytes_and_the_moment() -> None:
-    """The headers sign the body as sent, at the moment that is said."""
+def test_signature_covers_body_and_time() -> None:
+    """The headers sign the exact body and the given time."""
     moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     raw, headers = signed(SECRET, {"info": True}, moment)
     assert json.loads(raw) == {"info": True}
@@ -100,7 +100,7 @@ def test_signature_is_of_the_bytes_and_the_moment() -> None:
 
 
 def test_sends_what_it_signed() -> None:
-    """One POST to the address, its query too; signed now where no moment is given."""
+    """One POST goes to the whole address, signed with the current time by default."""
     with Scripted(reply(b'{"claims": [{"reason": "x"}]}')) as server:
         answer = send(f"{server.url}/hook?stage=prod", SECRET, {"info": True})
     (asked,) = server.requests
@@ -114,16 +114,16 @@ def test_sends_what_it_signed() -> None:
     assert abs(datetime.now(UTC) - moment) < timedelta(minutes=1)
 
 
-def test_the_servers_clock_is_told() -> None:
-    """As its answer says it, or not at all."""
+def test_the_servers_date() -> None:
+    """The Date header of the answer is returned, or "" without one."""
     date = "Tue, 24 Nov 2026 12:00:00 GMT"
     with Scripted(reply(headers={"Date": date}), reply()) as server:
         assert [send(server.url, SECRET, {}).date for _ in range(2)] == [date, ""]
 
 
 @pytest.mark.parametrize("body", [b"Bad Gateway", b"\xff\xfe", b"", b"[" * 100_000])
-def test_answer_that_is_no_json_is_its_text(body: bytes) -> None:
-    """A proxy's page is no error, and holds no claim."""
+def test_other_answers_than_json(body: bytes) -> None:
+    """A body that isn't JSON is returned as text, and has no claims."""
     with Scripted(reply(body, 502)) as server:
         answer = send(server.url, SECRET, {})
     assert answer == WebhookAnswer(502, body.decode(errors="replace"))
@@ -131,7 +131,7 @@ def test_answer_that_is_no_json_is_its_text(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("answer", [write_and_close(), write_and_close(HALF), write(b"?\r\n")])
-def test_who_speaks_no_http_does_not_answer(answer: Scripting) -> None:
+def test_answers_that_are_not_http(answer: Scripting) -> None:
     """The error names the address."""
     with Scripted(answer) as server, pytest.raises(SendError, match=f"^{server.url} did not"):
         send(server.url, SECRET, {})
@@ -153,7 +153,7 @@ SIZED = head(200, {"Content-Length": "9000000"})
     ],
 )
 def test_the_whole_call_has_one_deadline(answer: Scripting) -> None:
-    """However slowly something comes, the call ends; the cause says so."""
+    """However slowly the answer arrives, the call ends at its deadline."""
     with Scripted(answer) as server, pytest.raises(SendError) as ended:
         send(server.url, SECRET, {}, timeout=0.2)
     assert str(ended.value) == f"{server.url} did not answer completely within 0.2 s"
@@ -169,8 +169,8 @@ def test_the_whole_call_has_one_deadline(answer: Scripting) -> None:
         pytest.param(flood(CHUNKED, b"10\r\n" + b"1" * 16 + b"\r\n"), id="chunks without end"),
     ],
 )
-def test_an_answer_is_read_up_to_a_limit(answer: Scripting) -> None:
-    """More than a webhook would say is no answer, whoever sends it."""
+def test_a_huge_answer_is_an_error(answer: Scripting) -> None:
+    """An answer over the size limit is an error."""
     with Scripted(answer) as server, pytest.raises(SendError, match="more than 1000 bytes"):
         send(server.url, SECRET, {}, most=1000)
     with Scripted(reply(b"1" * 1000)) as server:
@@ -178,14 +178,14 @@ def test_an_answer_is_read_up_to_a_limit(answer: Scripting) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_nobody_there_does_not_answer(port: int, scheme: str) -> None:
-    """The error names the address, and what the system said."""
+def test_a_refused_connection(port: int, scheme: str) -> None:
+    """The error names the address and the system's reason."""
     with pytest.raises(SendError, match=rf"^{scheme}://127.0.0.1:{port} did not answer: .+ref"):
         send(f"{scheme}://127.0.0.1:{port}", SECRET, {})
 
 
-def test_a_host_name_that_is_none_does_not_answer() -> None:
-    """Names with an empty part are not even looked up."""
+def test_an_invalid_host_name() -> None:
+    """A host name with an empty part isn't looked up."""
     with pytest.raises(SendError, match=r"^'http://a\.\.b/' isn't a valid address: its host name "):
         send("http://a..b/", SECRET, {})
 
@@ -210,8 +210,8 @@ def test_a_host_name_that_is_none_does_not_answer() -> None:
         "http://0.0.0.0:1/",
     ],
 )
-def test_what_is_no_address_is_told(url: str) -> None:
-    """It is named, and nobody is called."""
+def test_invalid_addresses_are_refused(url: str) -> None:
+    """The error names the invalid address, and nothing is called."""
     with pytest.raises(SendError, match="isn't a valid address: ") as refused:
         send(url, SECRET, {})
     assert repr(url) in str(refused.value)

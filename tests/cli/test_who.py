@@ -1,4 +1,4 @@
-"""`oncall who`: everybody who would be approved for something, and nobody else."""
+"""`oncall who`: it lists everybody who would be approved for a resource."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ aliases: {"o@corp.example": [omar@example.com]}
 """
 
 
-def test_who_may_do_something_else(oncall: Command) -> None:
-    """Only by a rule that names the action."""
+def test_who_may_do_another_action(oncall: Command) -> None:
+    """With --action, only rules that name the action count."""
     policy = oncall.write("policy.yaml", POLICY)
     answer = oncall("who", DATABASE, "--policy", policy, "--action", "deploy")
     assert answer.status == 1
@@ -59,7 +59,7 @@ def test_who_may_do_something_else(oncall: Command) -> None:
 
 
 def test_everybody_who_would_be_approved(oncall: Command, double: IncidentIO) -> None:
-    """Each holder is held against every rule, aliases too; the others are told with the reason."""
+    """Everybody on duty, including aliases, is checked against every rule; others get a reason."""
     double.put_on_shift("Production", NORA)
     double.add_schedule("Nights")
     double.put_on_shift("Nights", double.add_person("Ned", "ned@example.com"))
@@ -94,7 +94,7 @@ def test_everybody_who_would_be_approved(oncall: Command, double: IncidentIO) ->
 
 
 def test_json(oncall: Command) -> None:
-    """A script gets who, until when, by which rules and why."""
+    """JSON has who, until when, by which rules and why, exactly as `explain` does."""
     answer = oncall("who", DATABASE, "--label", "Env=Prod", "--json")
     assert answer.status == 0
     assert answer.json == {
@@ -126,19 +126,19 @@ def test_json(oncall: Command) -> None:
         "notes": [],
         "policy": "environment variables",
     }
-    for each in answer.json["approved"]:
-        explained = oncall("explain", "--as", each["who"], "--resource", DATABASE, "--json").json
-        assert {"why": each["why"], "until": each["until"]} == {
+    for person in answer.json["approved"]:
+        explained = oncall("explain", "--as", person["who"], "--resource", DATABASE, "--json").json
+        assert {"why": person["why"], "until": person["until"]} == {
             name: explained[name] for name in ("why", "until")
         }
 
 
-def test_a_script_is_told_of_a_dry_run(oncall: Command) -> None:
-    """Those who are listed then get nothing."""
+def test_json_shows_a_dry_run(oncall: Command) -> None:
+    """In dry run, JSON says so, and the status is 1."""
     oncall.environment["AUTO_APPROVAL_DRY_RUN"] = "true"
     answer = oncall("who", DATABASE, "--json")
     assert (answer.status, answer.json["dry_run"]) == (1, True)
-    assert [each["who"] for each in answer.json["approved"]] == [JANE, OMAR]
+    assert [person["who"] for person in answer.json["approved"]] == [JANE, OMAR]
 
 
 @pytest.mark.parametrize(
@@ -148,8 +148,8 @@ def test_a_script_is_told_of_a_dry_run(oncall: Command) -> None:
         ("user:mary@example.com", "a requested resource is a person other than the requester"),
     ],
 )
-def test_nobody(oncall: Command, resource: str, why: str) -> None:
-    """What no duty could open is told with the reason, and nobody is listed; the status is 1."""
+def test_a_resource_that_no_duty_opens(oncall: Command, resource: str, why: str) -> None:
+    """If no duty can open the resource, a note says why, and the status is 1."""
     policy = oncall.write("policy.yaml", POLICY)
     answer = oncall("who", resource, "--policy", policy)
     assert answer.status == 1
@@ -164,8 +164,8 @@ def test_nobody(oncall: Command, resource: str, why: str) -> None:
 NOT_AMONG = "not a schedule or role that the rule accepts"
 
 
-def test_nobody_whose_duty_counts(oncall: Command) -> None:
-    """People are on duty: it is told who, and what speaks against each."""
+def test_no_duty_that_counts(oncall: Command) -> None:
+    """If no duty counts, each person is listed with the reason."""
     policy = oncall.write("policy.yaml", POLICY)
     answer = oncall("who", "vault:root", "--policy", policy)
     assert answer.status == 1
@@ -191,8 +191,8 @@ def test_nobody_whose_duty_counts(oncall: Command) -> None:
         ("", 'rule "On call": it needs a request for 1 hour or less'),
     ],
 )
-def test_a_duty_counts_and_something_else_is_missing(oncall: Command, rule: str, why: str) -> None:
-    """Nobody says then that no duty counts: `explain` says that it does."""
+def test_a_duty_that_counts_without_approval(oncall: Command, rule: str, why: str) -> None:
+    """If a duty counts but the rule doesn't match, that is the reason shown."""
     when = "on_call: {schedules: [Production]}"
     if not rule:
         when, rule = f"all: [{{{when}}}, {{requested_duration: {{up_to: 1h}}}}]", "duration: 1h"
@@ -205,12 +205,12 @@ def test_a_duty_counts_and_something_else_is_missing(oncall: Command, rule: str,
         f"rules:\n  - {roles}\n  - {{name: On call, resources: any, when: {{{when}}}, {rule}}}\n"
     )
     answer = oncall("who", DATABASE, "--policy", oncall.write("policy.yaml", rules), "--json")
-    assert why in {each["why"] for each in answer.json["not_approved"]}
+    assert why in {person["why"] for person in answer.json["not_approved"]}
     assert (answer.status, answer.json["notes"]) == (1, [])
 
 
 def test_nobody_on_duty(oncall: Command, double: IncidentIO) -> None:
-    """The answer says that nobody was there to be considered, and how sure that is."""
+    """The answer says that nobody is on duty, and whether all providers answered."""
     double.take_off_shift("Production", OMAR)
     double.close_incident("INC-1")
     answer = oncall("who", DATABASE)
@@ -227,7 +227,7 @@ def test_nobody_on_duty(oncall: Command, double: IncidentIO) -> None:
 
 
 def test_no_provider_answers(oncall: Command, double: IncidentIO) -> None:
-    """Then nobody knows who would be approved, which is no answer to the question."""
+    """If no provider answers, the result is unknown, with status 2."""
     for path in ("/v2/incidents", "/v2/schedules"):
         double.fail(path, faults.Status(500))
     answer = oncall("who", DATABASE)
@@ -242,7 +242,7 @@ def test_no_provider_answers(oncall: Command, double: IncidentIO) -> None:
 
 
 def test_one_of_two_providers_answers(oncall: Command, double: IncidentIO) -> None:
-    """What the one says is told, and that the other said nothing."""
+    """The result is that of the provider that answered; the other is named."""
     for path in ("/v2/incidents", "/v2/schedules"):
         double.fail(path, faults.Status(500))
     with Opsgenie("g3nie-key-0123", now=lambda: NOW) as opsgenie:
@@ -257,7 +257,7 @@ def test_one_of_two_providers_answers(oncall: Command, double: IncidentIO) -> No
 
 
 def test_people_whose_email_is_not_shown(oncall: Command, double: IncidentIO) -> None:
-    """How many they are is told, and nobody of them is listed."""
+    """People without an e-mail are counted, but not listed."""
     hidden = (
         "people on duty at incident.io show no e-mail; "
         "`oncall preflight` shows how to make it visible"
@@ -279,8 +279,8 @@ def test_people_whose_email_is_not_shown(oncall: Command, double: IncidentIO) ->
     assert considered in oncall("who", DATABASE).lines
 
 
-def test_many_who_do_not_count(oncall: Command, double: IncidentIO) -> None:
-    """The first twenty are listed, and how many more there are; a script gets all."""
+def test_long_lists_are_cut(oncall: Command, double: IncidentIO) -> None:
+    """The first twenty are listed, with the number of others; JSON lists all."""
     double.add_schedule("Nights")
     for number in range(25):
         double.put_on_shift("Nights", double.add_person("P", f"p{number:02}@example.com"))
@@ -291,16 +291,16 @@ def test_many_who_do_not_count(oncall: Command, double: IncidentIO) -> None:
 
 
 def test_a_provider_that_fails(oncall: Command, double: IncidentIO) -> None:
-    """The list is not whole then, which is told."""
+    """A note says that the list is incomplete."""
     double.fail("/v2/schedules", faults.Status(500))
     answer = oncall("who", DATABASE, "--json")
-    assert [each["who"] for each in answer.json["approved"]] == [JANE]
+    assert [person["who"] for person in answer.json["approved"]] == [JANE]
     (note,) = answer.json["notes"]
     assert note.startswith("no answer from incident.io schedules: answered 500")
 
 
 def test_dry_runs_and_missing_keys(oncall: Command) -> None:
-    """In dry run nobody would be; a provider that the rules name, and nobody asks, is told."""
+    """Notes name the dry run, and a provider without a key that rules name."""
     oncall.environment["AUTO_APPROVAL_DRY_RUN"] = "true"
     policy = oncall.write("policy.yaml", POLICY.replace("{schedules", "{provider: jsm, schedules"))
     answer = oncall("who", DATABASE, "--policy", policy)
@@ -316,7 +316,7 @@ def test_dry_runs_and_missing_keys(oncall: Command) -> None:
 
 
 def test_ends_are_looked_up_for_everybody(oncall: Command) -> None:
-    """Where a duty's end takes another call, it is made for each holder."""
+    """If reading a shift's end takes another call, it is made for each person."""
     policy = oncall.write("policy.yaml", POLICY)
     with Opsgenie("g3nie-key-0123", now=lambda: NOW) as double:
         for email in (JANE, RITA):
@@ -334,7 +334,7 @@ def test_ends_are_looked_up_for_everybody(oncall: Command) -> None:
 
 @dataclass(frozen=True)
 class _Noticed:
-    """Right, and it notices when a path is asked for."""
+    """Answer correctly, and set an event when this path is called."""
 
     ending: str
     event: threading.Event
@@ -345,10 +345,10 @@ class _Noticed:
         exchange.send(exchange.response)
 
 
-def test_one_that_hangs_hides_nobody_elsewhere(
+def test_a_provider_that_hangs(
     oncall: Command, double: IncidentIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """JSM is asked on by what it answered, while incident.io has not said a word."""
+    """A provider that hangs doesn't delay the next calls to another."""
     monkeypatch.setattr(provider_query, "PATIENCE_SECONDS", 3.0)
     asked_on = threading.Event()
     key = "k3y-0123456789"
@@ -360,5 +360,5 @@ def test_one_that_hangs_hides_nobody_elsewhere(
         jsm.fail("/", _Noticed("/on-calls", asked_on))
         double.fail("/", faults.Slow(released=asked_on))
         answer = oncall("who", DATABASE, "--json")
-    assert [each["who"] for each in answer.json["approved"]] == [JANE, "juan@example.com", OMAR]
+    assert [person["who"] for person in answer.json["approved"]] == [JANE, "juan@example.com", OMAR]
     assert answer.json["unanswered"] == []

@@ -1,4 +1,4 @@
-"""The commands in all documents: targets, settings and subcommands that there are."""
+"""The make targets, settings and `oncall` commands in the documents exist."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.documents import ROOT
 TARGETS = re.findall(
     r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE
 )
-# A changelog also names what is gone.
+# The changelog also names what was removed.
 PRESENT = [document for document in DOCUMENTS if document != "CHANGELOG.md"]
 # In a block or in a sentence.
 SET = re.compile(r"pulumi config (set|get|rm) ((?:--secret )?)(?!aws:)(\w+)")
@@ -31,8 +31,8 @@ def _scripts(document: str) -> str:
 
 
 @pytest.mark.parametrize("document", PRESENT)
-def test_targets_are_there(document: str) -> None:
-    """Each `make` that a document names, in a sentence or a block, is a target."""
+def test_make_targets_exist(document: str) -> None:
+    """Every `make` target that a document names exists."""
     text = _text(document)
     named = re.findall(r"`(?:\w+=\S+ )*make ([a-z0-9-]+)", text)
     named += re.findall(r"(?:^|\(|&& )make (?:-s )?([a-z0-9-]+)", _scripts(document), re.MULTILINE)
@@ -41,8 +41,8 @@ def test_targets_are_there(document: str) -> None:
 
 
 @pytest.mark.parametrize("document", PRESENT)
-def test_settings_are_settings(document: str) -> None:
-    """Each key that is set, read or removed is one, and a secret is set with --secret."""
+def test_settings_exist(document: str) -> None:
+    """Every setting that a document names exists, and only secrets are set with --secret."""
     for verb, secret, key in SET.findall(_text(document)):
         if key != "KEY":
             assert key in KEYS
@@ -55,14 +55,14 @@ def _oncall_commands() -> set[str]:
 
 
 @pytest.mark.parametrize("line", sorted(_oncall_commands()))
-def test_oncall_takes_it(line: str) -> None:
-    """Each `oncall` has that subcommand, with these options."""
+def test_oncall_accepts_the_arguments(line: str) -> None:
+    """`oncall` has each subcommand and option that a document uses."""
     command, *arguments = shlex.split(line)
     assert command == "oncall"
     assert _parser().parse_args(arguments).run
 
 
-def test_there_are_such_commands() -> None:
-    """The patterns above find them."""
+def test_commands_are_found() -> None:
+    """The patterns above find the documents' commands."""
     assert len(SET.findall(_text("docs/operate.md"))) > 10
     assert len(_oncall_commands()) > 10

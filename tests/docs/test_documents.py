@@ -1,4 +1,4 @@
-"""The documents name what there is: tests, settings and outputs."""
+"""The tests, limits and settings that the documents name exist, with these values."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ NAMED_TESTS = re.findall(r"`(tests/[\w/.]+)::(\w+)`", SECURITY.read_text(encodin
 
 @pytest.mark.parametrize("file", sorted({file for file, _ in NAMED_TESTS}))
 def test_the_threat_model_names_existing_tests(file: str) -> None:
-    """Each test that it names in a file is a function or a method there."""
+    """Each test that docs/security.md names exists in the file that it names."""
     tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
     functions = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
     assert {name for path, name in NAMED_TESTS if path == file} <= functions
 
 
 def test_each_threat_names_a_test() -> None:
-    """No row of the threat model claims a defence that nothing shows."""
+    """Each row of the table of threats names the test that proves the defence."""
     lines = read_sections(SECURITY)["Threats"].text.splitlines()
     rows = [line for line in lines if line.startswith("| ")][1:]
     assert len(rows) >= 15
     assert all("::test_" in row for row in rows)
 
 
-def test_limits_are_the_programs() -> None:
-    """Each number in the tables is the code's."""
+def test_limits_match_the_code() -> None:
+    """Each limit in docs/security.md is the value of the code's constant."""
     limits = read_sections(SECURITY)["Limits"].text
     webhook = (ROOT / "infra/approval_webhook.py").read_text(encoding="utf-8")
     (timeout,) = re.findall(r"^TIMEOUT_SECONDS = (\d+)$", webhook, re.MULTILINE)
@@ -75,24 +75,24 @@ def test_limits_are_the_programs() -> None:
 DEPLOY_ROLE = (ROOT / "docs/deploy-from-ci.md").read_text(encoding="utf-8")
 
 
-def test_how_to_use_the_role_is_as_the_program_has_it() -> None:
-    """The setting, both forms of the repository, both outputs, and the workflow's variables."""
+def test_deploy_role_page_matches_the_program() -> None:
+    """docs/deploy-from-ci.md names the real setting, its two forms, outputs and variables."""
     assert f"pulumi config set {DEPLOY_REPOSITORY} acme/oncall-approvals" in DEPLOY_ROLE
     forms = re.findall(r"`(acme[\w@-]*/[\w@-]+)`", DEPLOY_ROLE)
     assert len({BY_NAME[DEPLOY_REPOSITORY].read({DEPLOY_REPOSITORY: form}) for form in forms}) == 2
     program = (ROOT / "infra/__main__.py").read_text(encoding="utf-8")
     outputs = re.findall(r"pulumi stack output (\w+)", DEPLOY_ROLE)
     assert outputs == ["deploy_role_arn", "preview_role_arn"]
-    assert all(f'pulumi.export("{each}"' in program for each in outputs)
+    assert all(f'pulumi.export("{output}"' in program for output in outputs)
     workflow = (ROOT / ".github/workflows/deploy.yml").read_text(encoding="utf-8")
     for variable in ("DEPLOY_STACKS", "AWS_DEPLOY_ROLE_ARN", "PULUMI_BACKEND_URL", "AWS_REGION"):
         assert f"`{variable}`" in DEPLOY_ROLE
         assert f"vars.{variable}" in workflow
 
 
-def test_each_environment_of_the_workflow_is_to_be_created() -> None:
-    """None is left for GitHub to make without rules."""
+def test_page_names_every_environment_of_the_workflow() -> None:
+    """GitHub creates an environment that is missing, without any protection rules."""
     workflow = (ROOT / ".github/workflows/deploy.yml").read_text(encoding="utf-8")
     environments = set(re.findall(r"^    environment: (\S+)$", workflow, re.MULTILINE))
     assert environments == {"dev", "dev-preview", "prod", "prod-preview"}
-    assert all(f"`{each}`" in DEPLOY_ROLE for each in environments)
+    assert all(f"`{name}`" in DEPLOY_ROLE for name in environments)

@@ -1,4 +1,4 @@
-"""The targets that CI runs, without GitHub and with a stand-in for the pulumi CLI."""
+"""The make targets that CI runs, without GitHub and with a stand-in for the Pulumi CLI."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from infra.preview import MOST_CHARACTERS, comment
 ROOT = Path(__file__).resolve().parents[2]
 SWITCH = "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"
 CLI = f"""#!/bin/sh
-echo "$@ ${SWITCH}" >> "$TOLD"
+echo "$@ ${SWITCH}" >> "$CALLS"
 case "$1 $2" in
   "stack export") [ "$4" = "$HELD" ] && exit; echo "error: no stack named '$4' found" >&2; exit 1 ;;
   "stack ls") echo '[{{"name": "'$HELD'"}}]'; exit ;;
@@ -35,7 +35,7 @@ def _make(target: str, folder: Path, *, code: int = 0, **env: str) -> tuple[int,
         cwd=ROOT,
         env={
             "PATH": f"{folder}:/usr/bin:/bin",
-            "TOLD": f"{folder}/told",
+            "CALLS": f"{folder}/calls",
             "CODE": str(code),
             "HELD": "dev",
             "AWS_EC2_METADATA_DISABLED": "true",
@@ -50,7 +50,7 @@ def _make(target: str, folder: Path, *, code: int = 0, **env: str) -> tuple[int,
 
 @pytest.fixture
 def cli(tmp_path: Path) -> Path:
-    """Put a pulumi into a folder, that tells its arguments and the switch."""
+    """Write a `pulumi` that logs its arguments and the switch."""
     path = tmp_path / "pulumi"
     path.write_text(CLI)
     path.chmod(0o755)
@@ -59,19 +59,19 @@ def cli(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("target", ["preview", "deploy", "preview-comment"])
 def test_nothing_runs_without_the_stack(target: str, cli: Path) -> None:
-    """Where the backend doesn't have the stack, the error says so, and the target runs nothing."""
+    """If the backend doesn't have the stack, the target prints an error and runs nothing."""
     output = _make(target, cli, PULUMI_BACKEND_URL=FOLDER, HELD="prod")[1]
     assert "file:///nowhere has no stack 'dev' (it has prod)" in output
     assert "stack init" not in output
-    assert len((cli / "told").read_text().splitlines()) == 2  # stack export, stack ls
+    assert len((cli / "calls").read_text().splitlines()) == 2  # stack export, stack ls
 
 
 def test_nothing_runs_without_a_backend_or_the_cli(cli: Path) -> None:
-    """The error says which of them is missing."""
+    """The error names what is missing."""
     code, output = _make("deploy", cli)
     assert code != 0
     assert "PULUMI_BACKEND_URL, the place of the state, is not set" in output
-    assert not (cli / "told").exists()
+    assert not (cli / "calls").exists()
     (cli / "pulumi").unlink()
     code, output = _make("deploy", cli, PULUMI_BACKEND_URL=FOLDER)
     assert code != 0
@@ -79,27 +79,27 @@ def test_nothing_runs_without_a_backend_or_the_cli(cli: Path) -> None:
 
 
 @pytest.mark.parametrize(("target", "command"), [("preview", "preview"), ("deploy", "up")])
-def test_pulumi_is_asked_for_that_stack(target: str, command: str, cli: Path) -> None:
-    """After the check and the plugins it runs once, asks nothing, and its failure is the target's.
+def test_target_runs_pulumi_once(target: str, command: str, cli: Path) -> None:
+    """The target checks the stack, installs plugins, runs Pulumi once, and fails if Pulumi does.
 
-    None of the commands fetches what a state names.
+    None of the commands downloads a plugin that a state names.
     """
     code, _ = _make(target, cli, code=3, PULUMI_BACKEND_URL=FOLDER)
-    look, install, told = (cli / "told").read_text().splitlines()
+    check, install, run = (cli / "calls").read_text().splitlines()
     assert code != 0
-    assert look.startswith("stack export --stack dev")
+    assert check.startswith("stack export --stack dev")
     assert install.startswith("install --no-dependencies")
-    assert told.startswith(f"{command} --stack=dev ")
-    assert "--non-interactive" in told
-    assert all(each.endswith(" true") for each in (look, install, told))
+    assert run.startswith(f"{command} --stack=dev ")
+    assert "--non-interactive" in run
+    assert all(line.endswith(" true") for line in (check, install, run))
 
 
-def test_bootstrap_says_what_it_needs(cli: Path) -> None:
-    """It needs no backend, which it makes; without a CLI or a passphrase it ends."""
-    code, said = _make("bootstrap", cli)
+def test_bootstrap_without_passphrase_or_cli(cli: Path) -> None:
+    """It doesn't need a backend, but stops without a passphrase or the CLI."""
+    code, output = _make("bootstrap", cli)
     assert code != 0
-    assert "error: PULUMI_CONFIG_PASSPHRASE is not set" in said
-    assert not (cli / "told").exists()
+    assert "error: PULUMI_CONFIG_PASSPHRASE is not set" in output
+    assert not (cli / "calls").exists()
     (cli / "pulumi").unlink()
     assert "no pulumi on PATH" in _make("bootstrap", cli)[1]
 
@@ -107,8 +107,8 @@ def test_bootstrap_says_what_it_needs(cli: Path) -> None:
 @pytest.mark.parametrize(
     "target", ["preview", "deploy", "preview-comment", "bootstrap", "policy-test"]
 )
-def test_oncall_is_installed_by_what_comes_before_it_is_needed(target: str) -> None:
-    """The README's next step, and the runbook, run `.venv/bin/oncall`."""
+def test_targets_install_oncall(target: str) -> None:
+    """The documents run `.venv/bin/oncall` after these targets, so the targets install it."""
     rules = subprocess.run(
         ["/usr/bin/make", "-p", "-n", "-q", target],
         cwd=ROOT,
@@ -123,10 +123,10 @@ def test_oncall_is_installed_by_what_comes_before_it_is_needed(target: str) -> N
 
 
 def test_the_comment_reaches_github(cli: Path) -> None:
-    """It is the step's output and the job's summary, also when the preview fails."""
+    """It is the step's output and in the job's summary, even if the preview fails."""
     files = {key: str(cli / key) for key in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
-    code, said = _make("preview-comment", cli, code=3, PULUMI_BACKEND_URL=FOLDER, **files)
-    assert code != 0, said
+    code, output = _make("preview-comment", cli, code=3, PULUMI_BACKEND_URL=FOLDER, **files)
+    assert code != 0, output
     summary = Path(files["GITHUB_STEP_SUMMARY"]).read_text()
     assert summary == comment("dev", "+ create ``` fence\ntrouble\n", 3)
     first, *middle, last = Path(files["GITHUB_OUTPUT"]).read_text().splitlines()
@@ -135,14 +135,14 @@ def test_the_comment_reaches_github(cli: Path) -> None:
 
 
 def test_the_comment_is_printed_elsewhere(cli: Path) -> None:
-    """Without GitHub it goes to the terminal."""
-    code, said = _make("preview-comment", cli, PULUMI_BACKEND_URL=FOLDER)
+    """Outside GitHub the comment is printed to the terminal."""
+    code, output = _make("preview-comment", cli, PULUMI_BACKEND_URL=FOLDER)
     assert code == 0
-    assert said.startswith("### Preview of dev\n")
+    assert output.startswith("### Preview of dev\n")
 
 
 def test_no_output_leaves_its_fence() -> None:
-    """Backticks of the preview do not end the block, and the end of a long one is kept."""
+    """Backticks in a preview don't end the code block; of a long preview, the end is kept."""
     text = comment("dev", "`````\n" + "x" * MOST_CHARACTERS + "end", 0)
     assert text.endswith("end\n```\n")
     assert len(text) < 65_536

@@ -21,26 +21,26 @@ ALARMS = alarms_for(PROVIDERS, notices=True, has_api=True)
 OF_ALARMS = "When an alarm fires"
 
 
-def test_each_section_of_that_part_is_an_alarms() -> None:
-    """None for what does not ring, and none missing."""
-    sections = {title for title, each in SECTIONS.items() if each.part == OF_ALARMS} - {OF_ALARMS}
-    assert sections == {each.section for each in ALARMS}
+def test_every_alarm_has_a_section_and_every_section_an_alarm() -> None:
+    """Below "When an alarm fires" there is one section per alarm, and no other section."""
+    sections = {title for title, section in SECTIONS.items() if section.part == OF_ALARMS}
+    assert sections - {OF_ALARMS} == {alarm.section for alarm in ALARMS}
 
 
-@pytest.mark.parametrize("alarm", ALARMS, ids=lambda each: each.name)
+@pytest.mark.parametrize("alarm", ALARMS, ids=lambda alarm: alarm.name)
 def test_an_alarm_leads_to_its_section(alarm: Alarm) -> None:
-    """The alarm is called like the section, and a provider's has the provider after that."""
+    """The alarm's name is the section's link; a provider's id may follow."""
     name = slug(alarm.section)
-    assert alarm.name in {name, *(f"{name}-{each.id}" for each in PROVIDERS)}
+    assert alarm.name in {name, *(f"{name}-{provider.id}" for provider in PROVIDERS)}
     section = SECTIONS[alarm.section]
-    # What it means, in a sentence, then what to do.
+    # First a sentence that explains the alarm, then what to do.
     assert re.match(r"\n\n\*[^*]+\.\*", section.text)
     assert section.blocks
 
 
-def test_numbers_are_the_programs() -> None:
-    """What the text says rings the alarm is what does."""
-    by_section = {each.section: each for each in ALARMS}
+def test_thresholds_match_the_alarms() -> None:
+    """The numbers and times in the sections are the thresholds of the deployed alarms."""
+    by_section = {alarm.section: alarm for alarm in ALARMS}
     many = SECTIONS["Many approvals"].text
     assert f"*{APPROVALS_THAT_RING} requests or more" in many
     assert "within an hour" in many
@@ -52,7 +52,7 @@ def test_numbers_are_the_programs() -> None:
 
 
 def test_table_lists_every_alarm() -> None:
-    """Each has a row; if a number of calls or requests makes it fire, with that number."""
+    """Every alarm has a row, with its threshold if it counts calls or requests."""
     rows = SECTIONS["Alarms"].text
     for alarm in ALARMS:
         name = re.sub("(?<=provider-failing-).*", "<provider>", alarm.name)
@@ -61,8 +61,8 @@ def test_table_lists_every_alarm() -> None:
     assert f"| {APPROVALS_THAT_RING} requests were approved within an hour |" in rows
 
 
-def test_patterns_are_understood() -> None:
-    """What `aws logs tail` filters by is in CloudWatch's syntax, of fields that a line has."""
+def test_filter_patterns_are_valid() -> None:
+    """Filters of `aws logs tail` have CloudWatch's syntax, and name fields of our log lines."""
     patterns = re.findall(r"--filter-pattern '([^']+)'", TEXT)
     line = json.dumps(
         {
@@ -74,11 +74,11 @@ def test_patterns_are_understood() -> None:
     )
     notice = json.dumps({"message": "notice failed"})
     assert len(patterns) >= 3
-    assert all(matches(each, line) or matches(each, notice) for each in patterns)
+    assert all(matches(pattern, line) or matches(pattern, notice) for pattern in patterns)
 
 
-def test_a_notice_is_as_it_is_sent() -> None:
-    """The example has the fields that a notice has, and no other."""
+def test_example_notice_is_what_is_sent() -> None:
+    """The example has exactly the fields of a notice that the function sends."""
     (block,) = re.findall(r"```json\n(.*?)```", SECTIONS["Notices"].text, re.DOTALL)
     example, sent = json.loads(block), json.loads(webhook_body(notice_of([approve()]), NOW))
 

@@ -1,4 +1,4 @@
-"""What the documents say to run gives an interactive zsh the same commands as a script of bash."""
+"""The documents' commands do the same in an interactive zsh as in a bash script."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.docs.test_pasting import BLOCK, DOCUMENTS
 from tests.support.documents import ROOT
 
 ZSH = shutil.which("zsh")
-# Whatever a block runs that isn't the shell's own: none of it is run here.
+# All programs that the blocks run; stubs replace them.
 COMMANDS = (
     *("aws", "cp", "curl", "diff", "git", "jq", "make", "oncall", "openssl", "pip", "pulumi"),
     *("rm", "unzip", "./grant", ".venv/bin/oncall", ".venv/bin/pip", ".venv/bin/python"),
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(ZSH is None, reason="no zsh on PATH")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which every command writes down its words, and does nothing."""
+    """A folder with stubs of all commands, which log their arguments and do nothing."""
     folder = tmp_path_factory.mktemp("pasted")
     for name in COMMANDS:
         stub = folder / (name if "/" in name else f"bin/{name}")
@@ -42,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _run(folder: Path, *shell: str, stdin: str = "") -> tuple[str, str]:
-    """Give the words of each command, sorted since those of a pipe race, and the errors."""
+    """Return the arguments of each command, sorted since pipes run in parallel, and the errors."""
     log = folder / "log"
     log.write_text("", encoding="utf-8")
     done = subprocess.run(
@@ -72,7 +72,7 @@ def _scripts() -> list[str]:
 
 @pytest.mark.parametrize("script", _scripts(), ids=lambda script: script.partition("\n")[0][:60])
 def test_zsh_understands_it_like_bash(folder: Path, script: str) -> None:
-    """Typed into a prompt, without any of the person's options, line by line."""
+    """A default zsh prompt runs each block's commands with the same arguments."""
     assert ZSH
     words, errors = _run(folder, "/bin/bash", "-c", script)
     assert "/bin/bash: " not in errors
@@ -83,8 +83,8 @@ def test_zsh_understands_it_like_bash(folder: Path, script: str) -> None:
 
 
 @pytest.mark.parametrize("script", ["pulumi up # now\n", "pulumi get a[0]\n", "pulumi up '\n"])
-def test_it_is_noticed(folder: Path, script: str) -> None:
-    """A comment, a pattern and a quote that doesn't end make a difference."""
+def test_differences_are_noticed(folder: Path, script: str) -> None:
+    """A comment, a pattern or an open quote makes zsh differ from bash."""
     assert ZSH
     words, errors = _run(folder, "/bin/bash", "-c", script)
     typed, more_errors = _run(folder, ZSH, "-f", "-i", stdin=script)

@@ -1,4 +1,4 @@
-"""What the documents say to run can be pasted into a prompt of bash or zsh, the Mac's shell."""
+"""The documents' commands can be pasted into a prompt of bash or of zsh, the shell of macOS."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 HIDDEN = re.compile(r"/(\.|dist/|node_modules/)")
 DOCUMENTS = sorted(
-    str(each.relative_to(ROOT))
-    for each in ROOT.rglob("*.md")
-    if not HIDDEN.search(f"/{each.relative_to(ROOT)}".replace("/.github/", "/"))
+    str(file.relative_to(ROOT))
+    for file in ROOT.rglob("*.md")
+    if not HIDDEN.search(f"/{file.relative_to(ROOT)}".replace("/.github/", "/"))
 )
 BLOCK = re.compile(r"^ *```(sh|console|bash|zsh|shell)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 HERE_DOCUMENT = re.compile(r"(<<'(\w+)'\n).*?^ *\2$", re.MULTILINE | re.DOTALL)
@@ -23,7 +23,7 @@ IN_DOUBLE_QUOTES = re.compile(r'"[^"]*"')
 
 
 def blocks(text: str) -> Iterator[str]:
-    """Give what is to be typed, block by block: of a console, what is after its prompts."""
+    """Give the commands of each block; in a console block, those after a prompt."""
     for language, block in BLOCK.findall(text):
         lines = [line.strip() for line in block.splitlines()]
         if language == "console":
@@ -32,12 +32,12 @@ def blocks(text: str) -> Iterator[str]:
 
 
 def traps(script: str) -> list[str]:
-    """Find the lines that a prompt takes for something else than a script does."""
+    """Find the lines that mean something else at a prompt than in a script."""
     joined = script.replace("\\\n", "")
     lines = joined.splitlines()
     found = [line for line in lines[:-1] if ASKS.match(line)]
     for line in lines:
-        # Double quotes keep off neither bash's history nor zsh's.
+        # In bash and zsh, `!` expands history even in double quotes.
         history = IN_SINGLE_QUOTES.sub("", line) if line.count('"') == 0 else line
         patterns = IN_SINGLE_QUOTES.sub("", IN_DOUBLE_QUOTES.sub("", line))
         if (
@@ -51,13 +51,13 @@ def traps(script: str) -> list[str]:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_blocks_can_be_pasted(document: str) -> None:
-    """No comment, no history, no pattern, and what asks for something is the last line."""
+    """No comment, history expansion or pattern; a command that asks for input comes last."""
     text = (ROOT / document).read_text(encoding="utf-8")
     assert [line for script in blocks(text) for line in traps(script)] == []
 
 
-def test_documents_are_looked_at() -> None:
-    """Those of the packages, too."""
+def test_blocks_are_found() -> None:
+    """The packages' READMEs are checked as well, and the runbook's blocks are found."""
     assert {"README.md", "docs/operate.md", "sdk/approvals/README.md", "CONTRIBUTING.md"} <= {
         *DOCUMENTS
     }
@@ -83,7 +83,7 @@ def test_documents_are_looked_at() -> None:
         ("python - <<'END'\nlist = [1]  # a comment\nEND\nmake up\n", False),
     ],
 )
-def test_trap(script: str, trap: bool) -> None:  # noqa: FBT001 - a table of truths
-    """What is one, and what isn't."""
+def test_traps_are_found(script: str, trap: bool) -> None:  # noqa: FBT001 - a table of truths
+    """A line that a prompt misreads is found, and a safe one isn't."""
     (typed,) = blocks(f"```sh\n{script}```\n")
     assert bool(traps(typed)) is trap

@@ -1,4 +1,4 @@
-"""No Pulumi command that we run or print fetches a plugin that a state names."""
+"""No Pulumi command that we run or print downloads a plugin that a state names."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tests.docs.test_pasting import DOCUMENTS as MARKDOWN
 
 ROOT = Path(__file__).resolve().parents[2]
 SWITCH = "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"
-DOCUMENTS = sorted(ROOT / each for each in MARKDOWN)
+DOCUMENTS = sorted(ROOT / name for name in MARKDOWN)
 BLOCK = re.compile(r"^ *```(?:sh|console)\n(.*?)^ *```$", flags=re.MULTILINE | re.DOTALL)
-# A command, at the beginning or after something of the shell's; not `make pulumi-cli`.
+# A command at the start of a line or after shell syntax; not `make pulumi-cli`.
 COMMAND = re.compile(r"(?:^ *|[|&;(=\"'] ?|\$ )pulumi (?:\w|-)", flags=re.MULTILINE)
 PRODUCT = ("infra", "cli", "policy", "sandbox", "bench", "handler")
 STARTS = {"run", "Popen", "call", "check_call", "check_output", "execv", "execve", "execvpe"}
@@ -23,31 +23,31 @@ STARTS = {"run", "Popen", "call", "check_call", "check_output", "execv", "execve
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=MARKDOWN)
 def test_documents_switch_it_off_before_the_first_command(document: Path) -> None:
-    """The export line is in a block before, or above, any command of the CLI."""
+    """Each document exports the switch before its first Pulumi command."""
     blocks = "\n".join(BLOCK.findall(document.read_text(encoding="utf-8")))
     first = COMMAND.search(blocks)
     assert first is None or f"export {SWITCH}=true\n" in blocks[: first.start()]
 
 
-def test_documents_are_looked_at() -> None:
-    """Six of them have such commands."""
+def test_pulumi_commands_are_found() -> None:
+    """The pattern finds the Pulumi commands in each of these six documents."""
     found = [
-        each.name
-        for each in DOCUMENTS
-        if COMMAND.search("\n".join(BLOCK.findall(each.read_text(encoding="utf-8"))))
+        document.name
+        for document in DOCUMENTS
+        if COMMAND.search("\n".join(BLOCK.findall(document.read_text(encoding="utf-8"))))
     ]
     pages = {"operate.md", "deploy.md", "deploy-from-ci.md", "callers.md", "policy.md"}
     assert {"README.md", *pages} <= set(found)
 
 
 def test_the_makefile_switches_it_off_for_all_targets() -> None:
-    """An export of make's own, above the targets that run the CLI."""
+    """The Makefile exports the switch above its first target that runs Pulumi."""
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert f"\nexport {SWITCH} := true\n" in text.partition("@pulumi ")[0]
 
 
 def test_workflows_switch_it_off() -> None:
-    """For the whole of a workflow that knows where a state is."""
+    """Each workflow that sets the backend sets the switch for all of its jobs."""
     for workflow in (ROOT / ".github/workflows").glob("*.yml"):
         text = workflow.read_text(encoding="utf-8")
         if "PULUMI_BACKEND_URL" in text:
@@ -68,15 +68,15 @@ def _modules_that_run_pulumi() -> Iterator[tuple[Path, str]]:
 
 
 def test_programs_switch_it_off() -> None:
-    """Each module that starts the CLI names the switch, or the one constant of it."""
+    """Each module that starts Pulumi sets the switch."""
     found = dict(_modules_that_run_pulumi())
-    assert {each.name for each in found} == {"pulumi_cli.py"}
+    assert {module.name for module in found} == {"pulumi_cli.py"}
     for file, text in found.items():
         assert SWITCH in text or "NO_PLUGINS_OF_A_STATE" in text, file
 
 
-def test_what_is_printed_to_be_run_switches_it_off() -> None:
-    """A printed command that says where the state is says this, too, as do the export lines."""
+def test_printed_commands_switch_it_off() -> None:
+    """Each module that prints an `export` line for the backend prints one for the switch."""
     for room in PRODUCT:
         for file in (ROOT / room).rglob("*.py"):
             text = file.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What the README says of its own length, of costs and of what there is, is true."""
+"""The README is short, its links work, and its lists and costs match the code."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def anchors(text: str) -> set[str]:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_lead_somewhere(document: str) -> None:
-    """To a file that is there, and to a heading of it."""
+    """Every link leads to an existing file and heading."""
     text = (ROOT / document).read_text(encoding="utf-8")
     links = re.findall(r"\]\((?!https?:|mailto:)([^)\s]+)\)|src=\"(?!https?:)([^\"]+)\"", text)
     for link in (one or other for one, other in links):
@@ -40,36 +40,36 @@ def test_links_lead_somewhere(document: str) -> None:
 
 @pytest.mark.parametrize("document", [name for name in DOCUMENTS if name.startswith("docs/")])
 def test_every_page_is_found_from_the_readme(document: str) -> None:
-    """And it begins with who needs it."""
+    """The README links to each page, and each page starts with its audience."""
     assert f"]({document})" in TEXT
     text = (ROOT / document).read_text(encoding="utf-8")
     assert re.match(r"# .+\n\nFor whoever ", text)
 
 
-def test_it_is_short() -> None:
-    """Whoever decides whether to try it reads all of it; and consoles fit a terminal."""
+def test_readme_is_short() -> None:
+    """The README stays below a number of words, and its console output fits a terminal."""
     assert len(TEXT.split()) <= MOST_WORDS
     for block in re.findall(r"```console\n(.*?)```", TEXT, re.DOTALL):
         assert max(map(len, block.splitlines())) <= LONGEST_LINE
 
 
-def test_version_is_this_one() -> None:
-    """The status says which version it is about, and the changelog has it on top."""
+def test_version_is_current() -> None:
+    """The README names the current version, which is the changelog's newest."""
     assert f"version {__version__}." in TEXT
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert re.findall(r"^## \[([0-9.]+)\]", changelog, re.MULTILINE)[0] == __version__
 
 
 def test_every_caller_and_provider_is_listed() -> None:
-    """Each caller leads to its section, and each provider has a row."""
+    """The README links to each caller's section and has a row for each provider."""
     for caller in CALLERS:
         assert f"(docs/callers.md#{caller.name})" in TEXT
     for provider in PROVIDERS:
         assert f"\n| {provider.name}" in TEXT
 
 
-def test_what_is_counted_costs() -> None:
-    """As many metrics and alarms as one provider and as all providers need."""
+def test_costs_match_the_metrics_and_alarms() -> None:
+    """The costs are those of the metrics and alarms that one provider and all providers need."""
     costs = read_sections(DEPLOY)["What it costs"].text
     own_alarms = partial(alarms_for, has_api=False)
     for name, of in (("custom metrics", metrics_for), ("alarms", own_alarms)):

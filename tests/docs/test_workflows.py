@@ -1,4 +1,4 @@
-"""The workflows: what they may, whose code they trust, and that all they run are make targets."""
+"""The workflows have minimal rights, pin the actions they use, and only run make targets."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _steps() -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("name", ["ci", "deploy"])
 def test_no_workflow_has_rights_by_default(name: str) -> None:
-    """A workflow grants nothing, runs on no event that lends a fork its secrets."""
+    """Workflows grant no permissions, and no event gives secrets to a fork."""
     workflow = _read(WORKFLOWS[name])
     assert workflow["permissions"] == {}
     assert set(workflow["on"]) <= {"push", "pull_request", "workflow_dispatch"}
@@ -42,7 +42,7 @@ def test_no_workflow_has_rights_by_default(name: str) -> None:
 
 
 def test_each_job_has_the_least_rights() -> None:
-    """A job that runs code may read it; OIDC is for stacks; what comments runs no code."""
+    """Jobs may read code or use OIDC; only the job that comments may write, and it runs no code."""
     rights = {name: job["permissions"] for name, job in JOBS}
     stack = {"contents": "read", "id-token": "write"}
     assert rights == {
@@ -57,7 +57,7 @@ def test_each_job_has_the_least_rights() -> None:
 
 
 def test_actions_are_pinned_by_commit() -> None:
-    """Each foreign action is named by 40 hex digits; no checkout leaves its token behind."""
+    """Other people's actions are pinned by commit; a checkout doesn't keep its token."""
     for step in _steps():
         uses = step.get("uses", "./")
         if not uses.startswith("./"):
@@ -66,8 +66,8 @@ def test_actions_are_pinned_by_commit() -> None:
             assert step["with"] == {"persist-credentials": False}
 
 
-def test_what_is_run_are_make_targets() -> None:
-    """A step runs `make` with a target that exists, but for the one that posts the comment."""
+def test_steps_run_make_targets() -> None:
+    """Every step runs an existing make target, except the step that posts the comment."""
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
     runs = [step["run"] for step in _steps() if "run" in step]
     posting = [run for run in runs if "gh pr comment" in run]
@@ -79,7 +79,7 @@ def test_what_is_run_are_make_targets() -> None:
 
 
 def test_a_pull_request_sees_dev_only() -> None:
-    """Only the preview of dev runs for pull requests, no fork, and not in the environment dev."""
+    """Pull requests run only dev's preview, and not if they come from a fork."""
     preview = DEPLOY["preview-dev"]
     own = "github.event.pull_request.head.repo.full_name == github.repository"
     assert own in preview["if"]
@@ -90,7 +90,7 @@ def test_a_pull_request_sees_dev_only() -> None:
 
 
 def test_prod_comes_after_dev_and_its_own_preview() -> None:
-    """All that touches prod does so in prod's environments, after dev and after a preview."""
+    """Steps for prod run in prod's environments, after dev's deploy and prod's preview."""
     assert DEPLOY["preview-prod"]["needs"] == "deploy-dev"
     assert DEPLOY["deploy-prod"]["needs"] == "preview-prod"
     assert "needs.preview-prod.result == 'success'" in DEPLOY["deploy-prod"]["if"]
@@ -102,7 +102,7 @@ def test_prod_comes_after_dev_and_its_own_preview() -> None:
 
 @pytest.mark.parametrize("stack", ["dev", "prod"])
 def test_one_deploy_at_a_time(stack: str) -> None:
-    """A deploy waits for the one before it, and nothing else can push it out or cut it short."""
+    """Deploys of a stack run one after the other, and nothing cancels a running one."""
     group = {"group": f"stack-{stack}", "cancel-in-progress": False}
     sharing = [name for name, job in DEPLOY.items() if job["concurrency"] == group]
     assert sharing == [f"deploy-{stack}"]

@@ -1,6 +1,6 @@
 """A real Chromium, driven by the W3C WebDriver protocol over plain HTTP.
 
-Protocol: "WebDriver" (W3C), whose driver waits for an element by itself: no test sleeps.
+The driver itself waits for elements, so no test sleeps.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TRIES = 5
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 _ARGUMENTS = (
     "--headless=new",
-    "--no-sandbox",  # which root, in a container, cannot have
+    "--no-sandbox",  # which doesn't work as root in a container
     "--disable-gpu",
     "--disable-quic",
     "--disable-dev-shm-usage",
@@ -35,11 +35,11 @@ _ARGUMENTS = (
 
 
 class WebDriverError(Exception):
-    """The driver refused a command; the message is its own."""
+    """The driver refused a command, for the reason in the message."""
 
 
 class Browser:
-    """One browser with an empty profile, from `with` to the end of it."""
+    """One browser with an empty profile, for as long as the context lasts."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -47,11 +47,11 @@ class Browser:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            # A process of the browser's may outlive it for a moment, and write there once more.
+            # One of the browser's processes may write there after it has closed.
             profile = stack.enter_context(
                 tempfile.TemporaryDirectory(prefix="browser-", ignore_cleanup_errors=True)
             )
-            # Every file of it goes there; no proxy is inherited.
+            # The driver writes all files there, and inherits no proxy.
             environment = {"PATH": os.environ["PATH"], "HOME": profile, "TMPDIR": profile}
             port = _start_driver(stack, environment)
             self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -79,29 +79,29 @@ class Browser:
         self("POST", "/url", url=url)
 
     def find(self, xpath: str) -> Element:
-        """Find the first element, as soon as there is one.
+        """Find the first element, and wait until there is one.
 
         Raises:
-            WebDriverError: none comes in time.
+            WebDriverError: there is none in time.
         """
         element = self("POST", "/element", using="xpath", value=xpath)
         return Element(self, element[_ELEMENT])
 
     def script(self, body: str, *arguments: object) -> Any:  # noqa: ANN401 - whatever the script gives
-        """Run a function's body in the page."""
+        """Run the body of a function in the page."""
         return self("POST", "/execute/sync", script=body, args=list(arguments))
 
     def press(self, *keys: str) -> None:
-        """Press and release keys, one after the other, wherever the focus is."""
+        """Press and release keys in the focused element, one after the other."""
         downs = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
         self("POST", "/actions", actions=[{"type": "key", "id": "keys", "actions": downs}])
 
     def devtools(self, command: str, **parameters: object) -> None:
-        """Give Chromium a command of its own protocol."""
+        """Send Chromium a command of the DevTools protocol."""
         self("POST", "/goog/cdp/execute", cmd=command, params=parameters)
 
     def set_viewport(self, width: int, *, dark: bool = False, height: int = 900) -> None:
-        """Set the page's size, and whether the person prefers dark."""
+        """Set the page's size, and whether it prefers dark."""
         self.devtools(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -113,11 +113,11 @@ class Browser:
         self.devtools("Emulation.setEmulatedMedia", features=[scheme])
 
     def screenshot(self) -> bytes:
-        """The page as a PNG, as far as it is on screen."""
+        """The visible part of the page as a PNG."""
         return base64.b64decode(self("GET", "/screenshot"))
 
     def __call__(self, method: str, path: str, **body: object) -> Any:  # noqa: ANN401 - each command gives another thing
-        """Give a command of the session, by the protocol's own path."""
+        """Send a command of the session, by its path in the protocol."""
         return self._call(method, self._session + path, body)
 
     def _call(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - the same
@@ -146,26 +146,26 @@ class Element:
 
     @property
     def text(self) -> str:
-        """What a person reads there."""
+        """The text that a person reads."""
         return str(self._browser("GET", f"{self._path}/text"))
 
     @property
     def label(self) -> str:
-        """What a screen reader calls it."""
+        """The name that a screen reader announces."""
         return str(self._browser("GET", f"{self._path}/computedlabel"))
 
 
 def missing_browser() -> str:
-    """Say what is missing for a browser, or ""."""
+    """Return what is missing to run a browser, or ""."""
     missing = [str(path) for path in (CHROMIUM, DRIVER) if not path.exists()]
     remedy = "on Debian: apt-get install chromium chromium-driver"
     return f"there is no {' and no '.join(missing)} ({remedy})" if missing else ""
 
 
 def _start_driver(stack: ExitStack, environment: Mapping[str, str]) -> int:
-    """Start a driver, and return the port that it listens on.
+    """Start a driver, and return its port.
 
-    It takes a free port of IPv4 and wants the same of IPv6: where that is taken, it ends.
+    The driver ends if its port is free in IPv4 but taken in IPv6.
     """
     output: list[str] = []
     for _ in range(_TRIES):

@@ -1,4 +1,4 @@
-"""What a person or a screen reader would mind about a page: found by scripts that run in it."""
+"""Checks for layout and accessibility, by scripts that run in the page."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.e2e.browser import Browser
 
-# Texts whose contrast with their background is under WCAG's level AA: 4.5, for large text 3.
+# Texts with a contrast below WCAG's level AA: 4.5, or 3 for large text.
 _LOW_CONTRAST = """
 const channels = (color) => (color.match(/[\\d.]+/g) || []).map(Number);
 const luminance = ([r, g, b]) => [r, g, b].reduce((sum, channel, i) => {
@@ -34,7 +34,7 @@ for (const element of document.querySelectorAll("body *")) {
 }
 return texts;
 """
-# What is wider than the page, too small for a finger (WCAG 2.2: 24 pixels), or squeezed into a
+# Elements wider than the page, too small to touch (WCAG 2.2: 24 pixels), or squeezed into a
 # column of letters.
 _LAYOUT_PROBLEMS = """
 const wide = document.documentElement.clientWidth;
@@ -74,18 +74,18 @@ return {
 
 
 def low_contrast_texts(browser: Browser) -> list[str]:
-    """Texts that are hard to read, with their contrast."""
+    """Texts with a low contrast, and the contrast."""
     texts: list[str] = browser.script(_LOW_CONTRAST)
     return texts
 
 
 def layout_problems(browser: Browser) -> list[str]:
-    """What does not fit."""
+    """Elements that don't fit."""
     problems: list[str] = browser.script(_LAYOUT_PROBLEMS)
     return problems
 
 
 def structure(browser: Browser) -> dict[str, Any]:
-    """Headings that skip a rank, how many titles there are, ids used twice, dangling references."""
+    """Skipped heading ranks, number of titles, duplicate ids, and dangling references."""
     result: dict[str, Any] = browser.script(_STRUCTURE)
     return result

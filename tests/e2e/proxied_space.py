@@ -1,4 +1,4 @@
-"""A space, and a proxy between it and the deployed webhook that may change calls and answers."""
+"""A space, and a proxy to the deployed webhook that may change calls and answers."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Proxy(Double):
     """Passes every call on to a webhook.
 
     Attributes:
-        body: changes the body of a call; its signature stays what it was.
+        body: changes the body of a call, but not its signature.
         claims: changes the claims of an answer.
-        answered: the claims that the webhook made, answer by answer.
+        answered: the webhook's claims, one list per answer.
     """
 
     def __init__(self, url: str) -> None:
@@ -40,7 +40,7 @@ class Proxy(Double):
         self._address = urlsplit(url).netloc
 
     def error(self, status: int, *, retry_at: datetime | None = None) -> Response:  # noqa: ARG002 - it tells no time
-        """What a load balancer says."""
+        """Answer like a load balancer."""
         return Response(status, b"<html>Bad gateway</html>")
 
     def _pass_on(self, request: Request) -> Response:
@@ -65,7 +65,7 @@ def space_asking(
     timeout: float = PATIENCE,
     pauses: Sequence[float] = (),
 ) -> Iterator[Space]:
-    """A space with two databases, whose decisions a webhook makes."""
+    """A space with two databases, and a webhook that decides."""
     with Space(now=now, webhook_timeout=timeout, webhook_pauses=pauses) as space:
         for id_ in (RESOURCE, OTHER):
             space.add_resource(DEFAULT_KIND, id_, id_)
@@ -75,7 +75,7 @@ def space_asking(
 
 @contextmanager
 def tampered_space(sandbox: Sandbox) -> Iterator[tuple[Space, Proxy]]:
-    """A space that reaches the deployed webhook through a proxy only."""
+    """A space that calls the deployed webhook through a proxy."""
     with (
         Proxy(sandbox.url) as proxy,
         space_asking(f"{proxy.url}/", sandbox.webhook_secret) as space,
@@ -84,7 +84,7 @@ def tampered_space(sandbox: Sandbox) -> Iterator[tuple[Space, Proxy]]:
 
 
 def client_of(space: Space, email: str, *, admin: bool = False) -> IndentAPI:
-    """Open the real client with somebody's token."""
+    """Open the SDK's client with a person's token."""
     return IndentAPI(
         space_name=space.name,
         api_token=space.token_for(email, admin=admin),

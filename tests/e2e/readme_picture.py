@@ -15,9 +15,9 @@ from tests.e2e.browser import Browser
 ROOT = Path(__file__).resolve().parents[2]
 PICTURE = ROOT / "docs/page.png"
 WIDTH, MARGIN, SCALE = 760, 12, 2
-TALL = 4000  # so that nothing has to be scrolled to
+TALL = 4000  # so that nothing needs scrolling
 GRANTED = '(//article[contains(@class, "card")])[1][contains(., "Granted")]'
-# What answers "did she get it, and why?" stays; steps in between, details and buttons don't.
+# Keep the outcome and its reason; hide intermediate steps, details and buttons.
 AREA = """
 const card = document.querySelector("article.card");
 const rest = "form, details details";

@@ -1,4 +1,4 @@
-"""Whoever is not the deployed webhook says yes in its name: nothing is granted by that."""
+"""A claim that the deployed webhook didn't make for this petition grants nothing."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ TEST: Resource = {"kind": DEFAULT_KIND, "id": OTHER}
 
 @pytest.fixture
 def tampered(sandbox: Sandbox) -> Iterator[tuple[Space, Proxy]]:
-    """A space, and the proxy before its webhook."""
+    """A space, and the proxy in front of its webhook."""
     with tampered_space(sandbox) as both:
         yield both
 
 
 def request_access(indent: IndentAPI, **fields: Any) -> Petition:  # noqa: ANN401 - any field of a petition
-    """Ask for the database, and give the petition once the webhook has answered."""
+    """Request the database, and give the petition once the webhook has answered."""
     return indent.petition.create(
         reason="to debug", resources=[PROD], wait_for_reviewable=True, **fields
     )
 
 
 def phase_of(petition: Petition) -> str:
-    """Where it stands."""
+    """Give the petition's phase."""
     return petition["state"]["status"]["phase"]
 
 
@@ -55,12 +55,12 @@ def with_labels(**labels: str) -> Callable[[Json], Json]:
 
 
 def with_resources(change: Callable[[list[Json]], list[Json]]) -> Callable[[Json], Json]:
-    """Change the resources of a claim: the petitioner first, then what is asked for."""
+    """Change the resources of a claim: the petitioner first, then those requested."""
     return lambda claim: {**claim, "resources": change(claim["resources"])}
 
 
 def without_end(claim: Json) -> Json:
-    """Take the labels that say for how long."""
+    """Remove the labels that limit the time."""
     labels = claim["meta"]["labels"].items()
     others = {name: value for name, value in labels if not name.startswith("indent.com/time/")}
     return {**claim, "meta": {"labels": others}}
@@ -87,7 +87,7 @@ FORGERIES: dict[str, Callable[[Json], Json]] = {
 def test_a_claim_that_was_tampered_with(
     forge: Callable[[Json], Json], tampered: tuple[Space, Proxy]
 ) -> None:
-    """The webhook's own approval of somebody on duty grants; changed on its way, it does not."""
+    """The webhook's approval grants access; changed on its way, it doesn't."""
     space, proxy = tampered
     proxy.claims = lambda claims: [forge(claim) for claim in claims]
     with client_of(space, JANE) as jane:
@@ -99,7 +99,7 @@ def test_a_claim_that_was_tampered_with(
 
 
 def test_an_answer_given_before(tampered: tuple[Space, Proxy]) -> None:
-    """What granted one petition is no answer to the next, nor to somebody else's."""
+    """A claim that granted one petition grants no later petition, of the same person or another."""
     space, proxy = tampered
     with client_of(space, JANE) as jane, client_of(space, NORA) as nora:
         assert phase_of(request_access(jane)) == "granted"
@@ -110,7 +110,7 @@ def test_an_answer_given_before(tampered: tuple[Space, Proxy]) -> None:
 
 
 def test_a_request_that_was_tampered_with(tampered: tuple[Space, Proxy]) -> None:
-    """Somebody off duty, turned into somebody on duty on the way, is no longer signed for."""
+    """If the requester is replaced on the way, the signature no longer matches."""
     space, proxy = tampered
     proxy.body = lambda body: body.replace(NORA.encode(), JANE.encode())
     with client_of(space, NORA) as nora:
@@ -120,7 +120,7 @@ def test_a_request_that_was_tampered_with(tampered: tuple[Space, Proxy]) -> None
 
 
 def test_the_requester_in_the_bot_s_name(tampered: tuple[Space, Proxy]) -> None:
-    """A bot's approval, posted by the requester himself with all that is his in it, is refused."""
+    """A requester who posts a correct approval in the bot's name is refused."""
     space, proxy = tampered
     with client_of(space, JANE) as jane, client_of(space, NORA) as nora:
         request_access(jane)
@@ -130,7 +130,7 @@ def test_the_requester_in_the_bot_s_name(tampered: tuple[Space, Proxy]) -> None:
         assert nothing == []
         copied = json.dumps(genuine).replace(JANE, NORA)
         forged = with_labels(petition=name, __petition=name)(json.loads(copied))
-        # It is what the webhook would answer for him: only the way it comes makes it a forgery.
+        # The claim is what the webhook would answer; only its sender makes it a forgery.
         for claims in (nora.petition.claims(name), nora.claim):
             with pytest.raises(PermissionDeniedError):
                 claims.create(forged)  # type: ignore[arg-type] # a dict, as it was answered
@@ -138,8 +138,8 @@ def test_the_requester_in_the_bot_s_name(tampered: tuple[Space, Proxy]) -> None:
         assert nora.claim.list(label_selector=f"petition={name}") == []
 
 
-def test_every_petitioner_needs_his_own(tampered: tuple[Space, Proxy]) -> None:
-    """For two on duty the webhook answers two claims: with one of them lost, nothing is granted."""
+def test_every_petitioner_needs_a_claim(tampered: tuple[Space, Proxy]) -> None:
+    """With two petitioners, nothing is granted unless both claims arrive."""
     space, proxy = tampered
     both: list[Resource] = [{"kind": "user", "email": email} for email in (JANE, OMAR)]
     for email in (JANE, OMAR):

@@ -1,4 +1,4 @@
-"""The whole sandbox behind an HTTP API: the same program, the same outputs, the same answers."""
+"""The sandbox behind an HTTP API gives the same outputs and answers as with a URL."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="module")
 def outcomes(sandbox: Sandbox) -> list[Outcome]:
-    """What came of the demo's requests, with whose people and duties it goes on."""
+    """The answers to the demo's requests; this adds the demo's people and duties."""
     return send_requests(sandbox)
 
 
-def test_answers_are_a_function_urls(outcomes: list[Outcome]) -> None:
-    """Every request of the demo, as every caller."""
+def test_answers_are_those_of_a_function_url(outcomes: list[Outcome]) -> None:
+    """Every request of the demo, as every caller, gets the expected answer."""
     assert {outcome.request.caller for outcome in outcomes} == set(SENDERS)
     assert [outcome.row for outcome in outcomes if not outcome.expected] == []
 
 
 @pytest.mark.usefixtures("outcomes")
 def test_signed_body_arrives_as_it_was_sent(sandbox: Sandbox) -> None:
-    """Its signature holds, whether it comes as text or in base64."""
+    """The signature is valid for text and base64 bodies."""
     webhook = Webhook(sandbox.webhook_secret, over_http(sandbox.url))
     (claim,) = webhook.ask(request_of(JANE, reason="dépannage ✅"))
     assert claim["actor"]
@@ -64,7 +64,7 @@ def test_the_commands_check_understands_its_answers(sandbox: Sandbox, tmp_path: 
 
 
 def test_only_the_api_may_call_the_function(sandbox: Sandbox) -> None:
-    """There is no URL, and the only statement of the policy is for this API."""
+    """The function has no URL, and its policy allows only this API."""
     functions, name = sandbox.aws.client("lambda"), sandbox.deployment.outputs["function_name"]
     with pytest.raises(functions.exceptions.ResourceNotFoundException):
         functions.get_function_url_config(FunctionName=name)
@@ -98,8 +98,8 @@ def test_only_the_api_may_call_the_function(sandbox: Sandbox) -> None:
     assert sandbox.is_public()
 
 
-def test_what_was_deployed_is_what_is_served(sandbox: Sandbox) -> None:
-    """The URL of the output, the throttling and the log group are the API's own in AWS."""
+def test_the_deployed_api_is_served(sandbox: Sandbox) -> None:
+    """URL, throttling, log group and integration in AWS are those deployed."""
     outputs, aws = sandbox.deployment.outputs, sandbox.aws
     api = read_api(aws, sandbox.deployment.api_id)
     assert outputs["webhook_url"] == f"https://{api.domain}/"
@@ -116,7 +116,7 @@ def test_what_was_deployed_is_what_is_served(sandbox: Sandbox) -> None:
 
 
 def test_shut_and_throttled(tmp_path: Path) -> None:
-    """RESERVED_CONCURRENCY 0 shuts it, and the throttling is the stack's."""
+    """RESERVED_CONCURRENCY 0 shuts the API; the throttling is the stack's."""
     config = {**API, "RESERVED_CONCURRENCY": "0", "THROTTLE_RATE": "7", "THROTTLE_BURST": "8"}
     with Sandbox(project_in(tmp_path), config=config) as sandbox:
         webhook = Webhook(sandbox.webhook_secret, over_http(sandbox.url))

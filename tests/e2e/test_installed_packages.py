@@ -1,4 +1,4 @@
-"""Both packages as a user has them: built, installed in a clean environment, put to use."""
+"""Both SDK packages, built and installed as users do, and run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Installed(NamedTuple):
-    """Where the built files are, and the Python that has them."""
+    """The folder of the built files, and the Python in which they are installed."""
 
     built: Path
     python: Path
@@ -33,7 +33,7 @@ class Installed(NamedTuple):
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """A clean environment with nothing but approvals and what it needs, and no index to ask."""
+    """A clean environment with only approvals and its requirements, installed offline."""
     folder = tmp_path_factory.mktemp("installed")
     built = build_ours(folder)
     pack_installed("requests", built)
@@ -59,7 +59,7 @@ def space(sandbox: Sandbox) -> Iterator[Space]:
 
 @pytest.mark.parametrize("name", ["indentapi", "approvals"])
 def test_wheel_and_source(installed: Installed, name: str) -> None:
-    """Each package is there as a wheel and as source, typed and with its licence."""
+    """Each package has a wheel and a source archive, with types and licence."""
     full = f"{name}-{__version__}"
     with zipfile.ZipFile(installed.built / f"{full}-py3-none-any.whl") as wheel:
         files = set(wheel.namelist())
@@ -70,7 +70,7 @@ def test_wheel_and_source(installed: Installed, name: str) -> None:
 
 
 def test_nothing_else_is_installed(installed: Installed) -> None:
-    """The two packages, requests and what that needs; and they are found where they should be."""
+    """Only the two packages, requests and its requirements are installed."""
     output = _run(
         installed.python,
         "-c",
@@ -98,7 +98,7 @@ def test_nothing_else_is_installed(installed: Installed) -> None:
 def test_guides_scripts(
     installed: Installed, space: Space, tmp_path: Path, script: str, expected: str
 ) -> None:
-    """They print what the guide says, with the settings of a `.env` that a shell reads."""
+    """The guide's scripts print what the guide shows, with settings from a `.env`."""
     shutil.copy(ROOT / "examples" / script, tmp_path)
     lines = [f"{name}={value}\n" for name, value in variables(space).items()]
     (tmp_path / ".env").write_text("".join(lines), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The deployed filters count what the deployed function writes, and nothing else does."""
+"""The deployed metric filters count what the deployed function logs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tests.e2e.webhook_calls import Webhook, over_http, request_of
 from tests.support.filter_pattern import matches, value_in
 
 
-def test_what_is_written_is_counted(sandbox: Sandbox) -> None:
-    """A yes, a no, a forged and a stale call, as Lambda's runtime brought them to the log."""
+def test_metric_filters_count_the_log(sandbox: Sandbox) -> None:
+    """An approval, a request left to humans, and refused calls are counted."""
     webhook = Webhook(sandbox.webhook_secret, over_http(sandbox.url))
     webhook.ask(request_of(JANE))
     webhook.ask(request_of(NORA))
@@ -44,5 +44,5 @@ def test_what_is_written_is_counted(sandbox: Sandbox) -> None:
         "NoticesFailed": 0,
         "SelfMade": 0,
     }
-    # A decision takes as long as it does; every provider answered.
+    # Durations vary; every provider answered.
     assert sums == {**times, **dict.fromkeys(providers, 0), "DecisionTime": sums["DecisionTime"]}

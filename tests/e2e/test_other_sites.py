@@ -1,6 +1,6 @@
-"""What a web page of another site, or another account of this machine, gets from a running sandbox.
+"""A web page of another site, or another account, gets nothing from a running sandbox.
 
-Nothing: no server of it answers under another name, to another site, or without its credential.
+No server answers under another host name, to another site, or without its credential.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Running:
     """A sandbox with all of its servers.
 
     Attributes:
-        servers: the address of each by its name, with a credential that is in the path.
-        secrets: what nobody else may read.
+        servers: the address of each server by name, with any credential in its path.
+        secrets: the values that must not leak.
     """
 
     sandbox: Sandbox
@@ -52,7 +52,7 @@ class Running:
 def running(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Running]:
-    """All that `make up` runs, with and without LIVE=1; the function has a child."""
+    """Everything that `make up` runs, with and without LIVE=1, and a running child."""
     root = project_in(tmp_path_factory.mktemp("project"))
     with (
         Sandbox(root, live=REAL if request.param == "live" else {}) as sandbox,
@@ -89,7 +89,7 @@ def running(
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back."""
+    """A response."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -99,7 +99,7 @@ class Answer:
 def call(
     url: str, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None
 ) -> Answer:
-    """Send one request to where a server listens; the headers may claim anything."""
+    """Send one request to a server, with any headers."""
     with closing(http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)) as connection:
         connection.request(method, path, body, dict(headers))
         response = connection.getresponse()
@@ -107,14 +107,14 @@ def call(
 
 
 def assert_nothing_leaks(running: Running, answer: Answer) -> None:
-    """An answer has no secret, and allows no other site to read it."""
+    """Assert that an answer has no secret and no CORS header."""
     whole = json.dumps([answer.headers, answer.body])
     assert [name for name, value in running.secrets.items() if value in whole] == []
     assert [name for name, _ in answer.headers if name.lower().startswith("access-control")] == []
 
 
 def test_no_server_is_left_out(running: Running) -> None:
-    """These tests ask all that listens, and all of it listens on 127.0.0.1."""
+    """The tests cover every listening port, and all listen on 127.0.0.1."""
     listening = ports()
     assert {urlsplit(url).port for url in running.servers.values()} == set(listening)
     assert set(listening.values()) == {LOOPBACK}
@@ -164,7 +164,7 @@ def test_no_server_is_left_out(running: Running) -> None:
 def test_another_site_gets_nothing(
     running: Running, method: str, headers: Mapping[str, str], status: int
 ) -> None:
-    """Whatever it sends, to whichever server: not even who knows a path is answered."""
+    """Requests from another site are refused by every server, even with the secret path."""
     for url in running.servers.values():
         port = urlsplit(url).port
         filled_headers = {name: value.format(port=port) for name, value in headers.items()}
@@ -175,7 +175,7 @@ def test_another_site_gets_nothing(
 
 
 def test_another_account_gets_nothing(running: Running) -> None:
-    """Whoever can connect, and sends what the server's own client would, lacks the credential."""
+    """Requests without the server's credential are refused."""
     in_path = {"page", "Runtime API", "ConductorOne"}
     for name, url in running.servers.items():
         parts = urlsplit(url)
@@ -190,7 +190,7 @@ def test_another_account_gets_nothing(running: Running) -> None:
 
 @pytest.mark.parametrize("token", ["", "x", "é", "x" * 32])
 def test_tenant_signs_for_its_own_shell_only(running: Running, token: str) -> None:
-    """Without the secret part of the address, ConductorOne's double makes no call."""
+    """Without the secret path, ConductorOne's double makes no call."""
     path = f"/calls/{quote(token)}"
     answer = call(running.sandbox.tenant.url, "POST", path, {}, b"{}")
     assert answer.status == 404
@@ -200,7 +200,7 @@ def test_tenant_signs_for_its_own_shell_only(running: Running, token: str) -> No
 @pytest.mark.parametrize("prefix", ["", "/", "/moto-api/.."])
 @pytest.mark.parametrize("path", ["/moto-api/reset", "/%6doto-api/reset", "/moto-api/reset?x"])
 def test_local_aws_is_not_emptied(running: Running, prefix: str, path: str) -> None:
-    """Moto's own switches are no part of AWS: nobody can use them."""
+    """Moto's own endpoints are closed to everybody."""
     aws = running.sandbox.aws
     for headers in ({}, {"Origin": EVIL, "Content-Type": "text/plain"}, LIST_SECRETS):
         assert call(aws.endpoint, "POST", prefix + path, headers, b"").status == 403
@@ -208,7 +208,7 @@ def test_local_aws_is_not_emptied(running: Running, prefix: str, path: str) -> N
 
 
 def test_real_keys_are_for_the_real_providers_only(running: Running) -> None:
-    """With LIVE=1 there is no double; and without it no key is one of the environment's."""
+    """The environment's keys are used only with LIVE=1, where there are no doubles."""
     is_live = not running.sandbox.doubles
     keys = {provider.key: running.secrets[provider.key] for provider in PROVIDERS}
     assert is_live == (keys == {provider.key: REAL[provider.key] for provider in PROVIDERS})
@@ -216,7 +216,7 @@ def test_real_keys_are_for_the_real_providers_only(running: Running) -> None:
 
 
 def test_every_credential_is_of_one_run(tmp_path: Path) -> None:
-    """Two sandboxes share no key, token or secret."""
+    """Two sandboxes have no key, token or secret in common."""
     root = project_in(tmp_path)
 
     def credentials_of_new_sandbox() -> list[Any]:

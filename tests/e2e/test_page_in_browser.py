@@ -1,4 +1,4 @@
-"""The page in a real Chromium: what a person sees, types and presses, by mouse and by keyboard."""
+"""The page in a real Chromium: its contents, mouse and keyboard."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ return top >= 0 && top < bottom && bottom <= window.innerHeight;
 """
 LEAD = """//details[@class="slot" and contains(summary, "Incident Lead:")
   and contains(summary, "INC-1")]"""
-# The page's landmarks that a screen reader lists: role and name, none of them twice.
+# The page's landmarks for screen readers: role and name, each unique.
 LANDMARKS = """
 const landmarks = "nav, main, section, form[aria-label], form[aria-labelledby]";
 const role = (e) => ({ NAV: "navigation", MAIN: "main", FORM: "form" })[e.tagName] ?? "region";
@@ -44,7 +44,7 @@ RESOURCES = [{"kind": DEFAULT_KIND, "id": RESOURCE}]
 
 @pytest.fixture(scope="module")
 def space(sandbox: Sandbox) -> Iterator[Space]:
-    """The space that asks the deployed webhook, with the demo's people at every provider."""
+    """A space that asks the deployed webhook, with the demo's people at every provider."""
     seed_all({id_: one for id_, one in sandbox.doubles.items() if id_ != "incidentio"})
     with open_space(sandbox) as space:
         yield space
@@ -59,7 +59,7 @@ def page(sandbox: Sandbox, space: Space) -> Iterator[Page]:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """One browser for all of the tests: to start it takes longer than any of them."""
+    """One browser for all tests, since starting it is slow."""
     with Browser() as browser:
         yield browser
 
@@ -70,48 +70,48 @@ def browser(chromium: Browser, page: Page, sandbox: Sandbox) -> Browser:
     assert sandbox.double
     sandbox.double.assign_role("INC-1", sandbox.double.lead, JANE)
     chromium.set_viewport(WIDE)
-    chromium.open("about:blank")  # else a fragment alone would not load it anew
+    chromium.open("about:blank")  # a change of the fragment alone wouldn't reload it
     chromium.open(page.url)
-    choose(chromium, JANE)  # the form has who requested last
+    choose(chromium, JANE)  # the form remembers the last requester
     return chromium
 
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where screenshots go: SCREENSHOTS names a folder for who wants to look at them."""
+    """The folder for screenshots, which SCREENSHOTS may name."""
     return Path(os.environ.get("SCREENSHOTS") or tmp_path_factory.mktemp("screenshots"))
 
 
 def button(word: str, within: str = "") -> str:
-    """Where a button with this word is."""
+    """Selector of a button with this text."""
     return f'{within}//button[contains(., "{word}")]'
 
 
 def switch(person: str, *, on: bool) -> str:
-    """Where the switch of a person in the incident's lead is, while it is on or off."""
+    """Selector of a person's switch for the incident's lead, on or off."""
     pressed = "true" if on else "false"
     return f'{LEAD}//button[@aria-pressed="{pressed}" and contains(., "{person}")]'
 
 
 def choose(browser: Browser, email: str) -> None:
-    """Choose who requests."""
+    """Select the requester."""
     browser.script("document.getElementById('who').value = arguments[0]", email)
 
 
 def timeline(browser: Browser, status: str) -> str:
-    """The newest request's timeline, as soon as it has this status."""
+    """The newest request's timeline, once it has this status."""
     browser.find(f'{NEWEST}//span[contains(@class, "status") and contains(., "{status}")]')
     return browser.find(f"{NEWEST}//ol").text
 
 
 def active(browser: Browser) -> str:
-    """The id of what has the focus, or its text."""
+    """The focused element's id, or its text."""
     text = browser.script("const a = document.activeElement; return a.id || a.textContent")
     return str(text)
 
 
 def tab_to(browser: Browser, id_: str) -> None:
-    """Press the tab key until something has the focus."""
+    """Press Tab until an element has the focus."""
     for _ in range(80):
         if active(browser) == id_:
             return
@@ -120,7 +120,7 @@ def tab_to(browser: Browser, id_: str) -> None:
 
 
 def take_screenshots(browser: Browser, pictures: Path, name: str, *, dark: bool) -> None:
-    """Take a screenshot of the whole page at both widths; all of it has to fit, and be legible."""
+    """Take a screenshot at both widths; everything must fit and be legible."""
     for width in (NARROW, WIDE):
         browser.set_viewport(width, dark=dark)
         height = browser.script("return document.documentElement.scrollHeight")
@@ -133,7 +133,7 @@ def take_screenshots(browser: Browser, pictures: Path, name: str, *, dark: bool)
 
 
 def test_on_duty_then_off_duty(browser: Browser, pictures: Path) -> None:
-    """On duty it is granted, and says why; off duty it stays open until a human approves it."""
+    """On duty, access is granted with a reason; off duty, a human must approve."""
     browser.find('//input[@id="reason"]').type("to fix the checkout")
     browser.find(button("Request access")).click()
     text = timeline(browser, "Granted until")
@@ -162,8 +162,8 @@ def test_on_duty_then_off_duty(browser: Browser, pictures: Path) -> None:
     assert "Nora Falk revokes the access." in timeline(browser, "Revoked by Nora Falk")
 
 
-def test_all_of_it_by_keyboard(browser: Browser) -> None:
-    """Skip the header, flip a switch that keeps the focus, request, review: without a mouse."""
+def test_everything_works_by_keyboard(browser: Browser) -> None:
+    """Skip link, switches, request and review all work without a mouse."""
     browser.press(TAB)
     assert active(browser) == "Skip to the content"
     browser.press(ENTER)
@@ -198,7 +198,7 @@ def test_all_of_it_by_keyboard(browser: Browser) -> None:
 
 
 def test_only_the_newest_is_unfolded(browser: Browser, space: Space) -> None:
-    """When another comes in, the one before is folded, unless somebody unfolded it."""
+    """A new request folds the previous one, unless a person unfolded it."""
     names = []
     for number in range(3):
         body = {"reason": f"number {number}", "resources": RESOURCES}
@@ -214,7 +214,7 @@ def test_only_the_newest_is_unfolded(browser: Browser, space: Space) -> None:
 
 
 def test_the_answer_is_in_sight(browser: Browser) -> None:
-    """On a narrow screen, too, where it comes below the form and pushes older requests down."""
+    """After a request its answer is visible, even on a narrow screen."""
     browser.set_viewport(390, height=844)
     browser.find(button("Request access")).click()
     timeline(browser, "Granted until")
@@ -224,7 +224,7 @@ def test_the_answer_is_in_sight(browser: Browser) -> None:
 
 @pytest.fixture
 def without_scripts(browser: Browser, page: Page) -> Iterator[Browser]:
-    """The browser with the page open, of which no script runs."""
+    """The browser with the page open and scripts disabled."""
     browser.devtools("Emulation.setScriptExecutionDisabled", value=True)
     browser.open(page.url)
     yield browser
@@ -232,7 +232,7 @@ def without_scripts(browser: Browser, page: Page) -> Iterator[Browser]:
 
 
 def test_without_scripts(without_scripts: Browser, space: Space) -> None:
-    """Each form works, and to load the page again sends nothing again, also after a problem."""
+    """Without scripts every form works, and a reload sends nothing again."""
     browser = without_scripts
     assert "does not refresh itself" in browser.find('//section[@id="requests"]').text
     before = len(space.petitions.all())
@@ -256,15 +256,15 @@ def test_without_scripts(without_scripts: Browser, space: Space) -> None:
 
 
 def test_a_link_unfolds_what_it_names(browser: Browser, page: Page, space: Space) -> None:
-    """A client of the API links to a request, which may be an older one."""
+    """A link to an older request unfolds it."""
     first, _ = (space.petitions.create(Owner(NORA), {"resources": RESOURCES}) for _ in range(2))
     browser.open("about:blank")
     browser.open(f"{page.url}#petition-{first.name}")
     browser.find(f'//details[@id="story-petition-{first.name}" and @open]')
 
 
-def test_it_refreshes_itself_and_disturbs_nobody(browser: Browser, space: Space) -> None:
-    """What comes in from elsewhere appears and is told; typing, focus and folding stay."""
+def test_refreshes_do_not_disturb(browser: Browser, space: Space) -> None:
+    """Updates appear and are announced; typing, focus and folding stay."""
     first = space.petitions.create(Owner(NORA), {"reason": "first", "resources": RESOURCES})
     browser.find(f'{NEWEST}//p[.="“first”"]')
     timeline(browser, "Waiting for a human")
@@ -290,8 +290,8 @@ def test_it_refreshes_itself_and_disturbs_nobody(browser: Browser, space: Space)
     assert browser.script("return document.activeElement.value") == "half a sente"
 
 
-def test_change_under_ones_fingers(browser: Browser, space: Space) -> None:
-    """A request that changes while somebody types keeps what was typed, caret and folding."""
+def test_change_while_typing(browser: Browser, space: Space) -> None:
+    """If a request changes while a person types, their text, caret and folding stay."""
     petition = space.petitions.create(Owner(NORA), {"resources": RESOURCES})
     timeline(browser, "Waiting for a human")
     browser.find(f'{NEWEST}//summary[contains(., "Technical")]').click()
@@ -304,7 +304,7 @@ def test_change_under_ones_fingers(browser: Browser, space: Space) -> None:
 
 
 def test_problem_in_the_form_is_shown_there(browser: Browser) -> None:
-    """The field has the focus, and all that was typed is kept."""
+    """The wrong field has the focus, and the form keeps its values."""
     browser.find('//input[@id="reason"]').type("to look")
     browser.find('//input[@id="duration"]').type("soon")
     browser.find(button("Request access")).click()
@@ -314,7 +314,7 @@ def test_problem_in_the_form_is_shown_there(browser: Browser) -> None:
 
 
 def test_problem_of_the_whole_form_is_shown_there(browser: Browser, page: Page) -> None:
-    """It is in sight and has the focus; and to load the page anew sends nothing again."""
+    """The problem is visible and focused; a reload sends nothing again."""
     browser.script(
         "document.querySelectorAll('[name=resource]').forEach((box) => { box.checked = false; })"
     )
@@ -331,13 +331,13 @@ def test_problem_of_the_whole_form_is_shown_there(browser: Browser, page: Page) 
 def test_problem_with_a_switch_is_shown_there(
     browser: Browser, sandbox: Sandbox, space: Space
 ) -> None:
-    """It stays until the next form, though the page refreshes itself meanwhile."""
+    """The problem stays until the next form, even if the page refreshes."""
     assert sandbox.double
     incident = sandbox.double.declare_incident("Soon over", lead=NORA)
     slot = f'//details[@class="slot" and contains(summary, "{incident.reference}")][1]'
     pressed = f'{slot}//button[@aria-pressed="true"]'
     browser.find(f"{slot}/summary").click()
-    # Closed and pressed between two refreshes: those are held until later.
+    # Refreshes are held back, so the switch is still there after the incident closes.
     browser.script(
         """
         const send = window.fetch;
@@ -361,7 +361,7 @@ def test_problem_with_a_switch_is_shown_there(
 
 
 def test_long_words_fit(browser: Browser, space: Space) -> None:
-    """Neither a reason without a space nor a long name makes the page scroll sideways."""
+    """Long words don't make the page scroll sideways."""
     long = "x" * 400
     person = space.add_person(f"{'long' * 15}@example.com", "Long" * 30)
     body = {"reason": long, "resources": RESOURCES}
@@ -373,13 +373,13 @@ def test_long_words_fit(browser: Browser, space: Space) -> None:
 
 
 def test_screen_readers_find_their_way(browser: Browser) -> None:
-    """Landmarks, headings in order, a name for each control that tells it from the others."""
+    """Landmarks, ordered headings, and a unique name for each control."""
     browser.find(button("Request access")).click()
     timeline(browser, "Granted until")
     assert structure(browser) == {"skipped": [], "titles": 1, "duplicates": [], "dangling": []}
     landmarks = "return [...document.querySelectorAll('body > *, nav')].map((e) => e.localName)"
     assert browser.script(landmarks) == ["a", "header", "nav", "main", "footer"]
-    for _ in range(2):  # of the same person, for the same resource
+    for _ in range(2):  # by the same person, for the same resource
         browser.find(button("Request access")).click()
         timeline(browser, "Granted until")
     titles = ("Request access", "Requests", "Policy in force", "On duty now")
@@ -406,11 +406,11 @@ def test_screen_readers_find_their_way(browser: Browser) -> None:
 
 
 def test_sandbox_that_has_stopped(browser: Browser, sandbox: Sandbox, space: Space) -> None:
-    """Whoever leaves the page open after Ctrl-C is not left with what looks like the present."""
+    """If the sandbox has stopped, the open page says so."""
     with page_of(sandbox, space) as other:
         browser.open(other.url)
         browser.find('//body[@data-state="live"]')
-        assert "efresh" not in browser.find("//main").text  # it does: nobody needs to know
+        assert "efresh" not in browser.find("//main").text  # it runs, so no message is needed
     lost = (
         "The sandbox does not answer. If it has stopped, run `make up` again and open the address "
         "that it prints."
@@ -425,7 +425,7 @@ def test_sandbox_that_has_stopped(browser: Browser, sandbox: Sandbox, space: Spa
     assert browser.find('//p[@id="gone"]').text == lost
 
 
-# Sends each server what a page may send, with a key and without, and gives what it could read.
+# Sends each server what a page may send, with and without a key, and returns what it could read.
 STEAL = """
 const headers = {
   authorization: arguments[1],
@@ -457,13 +457,13 @@ return (async () => {
 def test_page_of_another_site_reads_nothing(
     chromium: Browser, page: Page, sandbox: Sandbox, space: Space, site: str
 ) -> None:
-    """Neither of another port nor of another name; and what it sends has no effect."""
+    """A page of another port or host reads nothing, and its requests have no effect."""
     assert sandbox.double
     double = sandbox.double
     chromium.open(f"http://{site}:{urlsplit(double.url).port}/")
     scope = f"AKIDEXAMPLE/20260302/{sandbox.aws.region}/secretsmanager/aws4_request"
     signed = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature={'0' * 64}"
-    # But for the one whose own page this is.
+    # Except the server of this page.
     others = [space, *(other for other in sandbox.doubles.values() if other is not double)]
     reset = f"{sandbox.aws.endpoint}/moto-api/reset"
     urls = [sandbox.aws.endpoint, reset, sandbox.url, page.url, *(other.url for other in others)]

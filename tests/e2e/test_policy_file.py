@@ -1,4 +1,4 @@
-"""A policy file, from the project's folder to the deployed function's decision."""
+"""A policy file: from the project's folder to the deployed function's decision."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ NAMED = {"AUTO_APPROVAL_POLICY": "policy/prod.yaml"}
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Give a project with a policy and its tests."""
+    """Make a project with a policy and its tests."""
     (tmp_path / "policy").mkdir()
     write(tmp_path, POLICY)
     return project_in(tmp_path, **NAMED)
@@ -65,14 +65,14 @@ def write(project: Path, policy: str, tests: str = TESTS) -> None:
 def ask(
     sandbox: Sandbox, who: str, name: str = "prod-db", tier: str = "1"
 ) -> list[tuple[str, str]]:
-    """Ask for a database; give reason and duration of each claim."""
+    """Request a database, and return reason and duration of each claim."""
     webhook = Webhook(sandbox.webhook_secret, over_http(sandbox.url))
     event = request_event(who, [f"postgres.v1.Role:{name}"], resource_labels={"Tier": tier})
     return [(claim["reason"], duration_of(claim)) for claim in webhook.ask(event)]
 
 
-def test_demo_knows_how_long_a_shift_lets_access_last(project: Path) -> None:
-    """The demo's requests come out as they should where access ends with a shift, too."""
+def test_demo_expects_access_to_end_with_the_shift(project: Path) -> None:
+    """The demo's expectations also hold if access ends with the shift."""
     write(project, POLICY.replace("duration: 2h", "duration: 24h"))
     with Sandbox(project) as sandbox:
         outcomes = send_requests(sandbox)
@@ -80,13 +80,13 @@ def test_demo_knows_how_long_a_shift_lets_access_last(project: Path) -> None:
         of_omar = [outcome.verdict for outcome in outcomes if outcome.request.email == OMAR]
         assert [verdict.outcome for verdict in of_omar] == ["approved", "approved"]
         hours = [(verdict.duration or timedelta()) / timedelta(hours=1) for verdict in of_omar]
-        assert all(8.1 < each < 8.3 for each in hours)
+        assert all(8.1 < value < 8.3 for value in hours)
 
 
 def test_function_decides_by_the_file(project: Path) -> None:
-    """It names the rule; an edit that its tests let pass is another zip, and another decision."""
+    """The reason names the rule; a changed policy changes the zip and the decision."""
     with Sandbox(project) as sandbox:
-        # The demo's requests, whose outcome it works out from the policy in the zip.
+        # The demo derives the outcomes of its requests from the policy in the zip.
         assert [outcome.row for outcome in send_requests(sandbox) if not outcome.expected] == []
         ((reason, duration),) = ask(sandbox, OMAR)
         assert reason.startswith('Rule "Production reaches databases": on call for Production')
@@ -96,7 +96,7 @@ def test_function_decides_by_the_file(project: Path) -> None:
             "for as long as the incident is live"
         )
         assert ask(sandbox, JANE) == [(lead, "1h0m0s")]
-        # Decoys: another name, the innermost tier, roles that are not named, nobody.
+        # Not approved: people without a duty that counts, another resource, tier 0.
         for who in (RITA, DAN, NORA):
             assert ask(sandbox, who) == []
         assert ask(sandbox, OMAR, name="test-db") == []

@@ -1,4 +1,4 @@
-"""The whole loop: a script asks, the space asks the deployed webhook, and the grant comes back."""
+"""A script requests access, the space asks the deployed webhook, and access is granted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def space(sandbox: Sandbox) -> Iterator[Space]:
 
 
 def request_all(indent: IndentAPI) -> dict[str, Any]:
-    """Ask for all that can be requested, and give the petition once it is reviewable."""
+    """Request all resources, and return the petition once it is reviewable."""
     resources = indent.resource.list(view="requestable")
     return dict(
         indent.petition.create(
@@ -37,12 +37,12 @@ def request_all(indent: IndentAPI) -> dict[str, Any]:
 
 
 def phase(indent: IndentAPI, petition: dict[str, Any]) -> str:
-    """Where a petition stands."""
+    """Return a petition's phase."""
     return str(indent.petition.get(petition["name"])["state"]["status"]["phase"])
 
 
 def test_on_duty_is_granted(space: Space) -> None:
-    """Whoever is on duty has access at once, for the policy's time, by the webhook's own reason."""
+    """People on duty get access at once, for the webhook's reason."""
     with client_of(space, JANE) as indent:
         petition = request_all(indent)
     assert petition["state"]["status"]["phase"] == "granted"
@@ -51,8 +51,8 @@ def test_on_duty_is_granted(space: Space) -> None:
     assert f"Approved: {lead}" in reasons
 
 
-def test_tokens_that_are_handed_out(space: Space) -> None:
-    """Of the two in `.sandbox/env`, one is granted at once; the other reviews, but not its own."""
+def test_tokens_of_the_env_file(space: Space) -> None:
+    """Jane's token is granted at once; the administrator's reviews, but not its own requests."""
     values = variables(space)
     with (
         IndentAPI(values["INDENT_SPACE"], values["INDENT_API_TOKEN"], base_url=space.url) as indent,
@@ -75,18 +75,18 @@ def test_tokens_that_are_handed_out(space: Space) -> None:
 
 
 class Wound:
-    """The real time, which a test may wind on."""
+    """The real time plus a difference that a test sets."""
 
     def __init__(self) -> None:
         self.on = timedelta(0)
 
     def __call__(self) -> datetime:
-        """The time it shows."""
+        """The current time plus the difference."""
         return datetime.now(UTC) + self.on
 
 
 def test_a_grant_ends_by_itself(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the webhook's six hours the access is revoked, the petition closes, and all is told."""
+    """After six hours access is revoked, the petition closes, and the history shows it."""
     clock = Wound()
     with (
         space_asking(sandbox.url, sandbox.webhook_secret, now=clock) as space,
@@ -110,7 +110,7 @@ def test_a_grant_ends_by_itself(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatc
 
 
 def test_off_duty_stays_open_until_a_human_approves(space: Space) -> None:
-    """Without a duty nothing is granted; an administrator still can."""
+    """Without a duty the petition stays open until an administrator approves."""
     with client_of(space, "omid@example.com") as indent, client_of(space, NORA, admin=True) as boss:
         petition = request_all(indent)
         assert phase(indent, petition) == "open"
@@ -119,7 +119,7 @@ def test_off_duty_stays_open_until_a_human_approves(space: Space) -> None:
 
 
 def test_provider_down_leaves_it_open(space: Space, sandbox: Sandbox) -> None:
-    """With the provider failing, the petition waits for a human, and no error reaches the asker."""
+    """If the provider fails, the petition stays open, and the requester gets no error."""
     assert sandbox.double
     sandbox.double.fail("/", faults.Status(500))
     try:

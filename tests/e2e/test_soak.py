@@ -1,4 +1,4 @@
-"""The loop of `make soak`, for a number of calls instead of a minute."""
+"""`make soak` for a number of calls instead of a minute."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from bench.soak import soaking
 from bench.verdicts import Kind
 from handler.callers import CALLERS
 
-# Enough for a secret to be announced, switched to and dropped.
+# Enough to add a secret, switch to it, and remove the old one.
 CALLS_PER_STEP, CALLS = 10, 30
 
 
 def test_a_short_soak() -> None:
-    """Faults, kills and new secrets: nothing wrong, nothing lost, and all is well in the end."""
+    """Despite faults, kills and secret rotations, no answer is wrong or lost."""
     before = sample()
     with soaking(4, with_slow_faults=False, calls_per_step=CALLS_PER_STEP) as soak:
         soak.run(range(1, CALLS + 1))

@@ -1,4 +1,4 @@
-"""What `make soak` makes of answers and samples: each thing that must not be is seen."""
+"""`make soak` recognises every wrong answer and every leak."""
 
 from __future__ import annotations
 
@@ -102,8 +102,8 @@ LEFT = WebhookAnswer(200, {"claims": []})
         (BY_CONDUCTORONE, WebhookAnswer(502, {"message": "x"}), Kind.ERROR),
     ],
 )
-def test_what_may_be(call: ExpectedCall, answer: WebhookAnswer, kind: Kind) -> None:
-    """A claim for who may have it, an empty list, a clean error, and a forged call refused."""
+def test_expected_answers(call: ExpectedCall, answer: WebhookAnswer, kind: Kind) -> None:
+    """Correct approvals, empty answers, clean errors and refused forgeries are accepted."""
     assert judge(call, answer) == Verdict(kind)
 
 
@@ -163,17 +163,17 @@ def test_what_may_be(call: ExpectedCall, answer: WebhookAnswer, kind: Kind) -> N
         (FORGED, SendError("gone"), Kind.LOST, "got no answer: gone"),
     ],
 )
-def test_what_must_not_be(
+def test_wrong_answers(
     call: ExpectedCall, answer: WebhookAnswer | SendError, kind: Kind, problem: str
 ) -> None:
-    """It is counted as what it is, and its problem is kept."""
+    """A wrong or lost answer is counted, and its problem is recorded."""
     verdict = judge(call, answer)
     assert verdict.kind is kind
     assert problem in verdict.problem
 
 
 def broken_figures(figures: list[Figure]) -> list[str]:
-    """Those whose bound is not kept."""
+    """Return the names of the figures outside their bounds."""
     return [figure.name for figure in figures if not figure.holds]
 
 
@@ -190,14 +190,14 @@ def broken_figures(figures: list[Figure]) -> list[str]:
     ],
 )
 def test_bounds_of_the_counts(kind: Kind, kills: int, holds: bool) -> None:  # noqa: FBT001 - a row
-    """No approval is wrong, no answer lost, and each kill costs one call at most."""
+    """No approval may be wrong, no answer lost, and a kill may cost one call."""
     tally = Tally()
     tally.add(Verdict(kind), "indent")
     assert broken_figures(list(tally.figures(kills))) == ([] if holds else [kind])
 
 
-def test_the_first_problems_are_kept() -> None:
-    """Of thousands, a screenful; all of them are counted."""
+def test_only_the_first_problems_are_listed() -> None:
+    """All problems are counted, but only the first are listed."""
     tally = Tally()
     for number in range(MAX_PROBLEMS + 1):
         tally.add(Verdict(Kind.LOST, f"no. {number}"), "indent")
@@ -211,7 +211,7 @@ STEADY = Sample(BASE, {1: BASE, 2: BASE})
 
 @pytest.mark.parametrize("field", ["kib", "threads", "sockets"])
 def test_growth_of_the_sandbox(field: str) -> None:
-    """Memory, threads and sockets may vary a little; half as much again is growth."""
+    """Memory, threads and sockets may vary by 10 %, but not by 50 %."""
     assert broken_figures(list(growth_of_sandbox(STEADY, STEADY))) == []
     for factor, count in ((1.1, 0), (1.5, 1)):
         grown = BASE._replace(**{field: int(getattr(BASE, field) * factor)})
@@ -222,7 +222,7 @@ def test_growth_of_the_sandbox(field: str) -> None:
 
 
 def test_growth_of_children() -> None:
-    """Those that lived on are compared, one that died is listed, a new one counts for the peak."""
+    """Surviving children are compared; a dead one is listed; a new one counts for the peak."""
 
     def broken_bounds(**changes: Usage) -> list[str]:
         children = {int(name[1:]): usage for name, usage in changes.items()}
@@ -242,7 +242,7 @@ def test_growth_of_children() -> None:
 
 
 def test_answers_are_compared_whole() -> None:
-    """A claim of another petition, or of none, is wrong."""
+    """A claim for another petition, or for none, is wrong."""
     labels = {**CLAIM["meta"]["labels"], "petition": "p-2"}
     other = replace(APPROVED, body={"claims": [CLAIM | {"meta": {"labels": labels}}]})
     assert judge(MAY, other).kind is Kind.WRONG

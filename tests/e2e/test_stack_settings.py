@@ -1,4 +1,4 @@
-"""What a stack's settings, and its secret, make of the deployed webhook."""
+"""A stack's settings, and its secret, change the deployed webhook's answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Start = Callable[..., tuple[Sandbox, Webhook]]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Start a sandbox whose stack has other settings than the dev stack's."""
+    """Start a sandbox with other settings than the dev stack's."""
     with ExitStack() as stack:
 
         def started(**config: str) -> tuple[Sandbox, Webhook]:
@@ -33,7 +33,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 def test_dry_run_claims_nothing(start: Start) -> None:
-    """The decision is logged, and not sent."""
+    """In dry run the decision is logged, and no claim is sent."""
     sandbox, webhook = start(AUTO_APPROVAL_DRY_RUN="true")
     assert webhook.ask(request_of(JANE)) == []
     line = sandbox.log.wait_for(lambda line: line.get("message") == "decision", seconds=30)
@@ -42,15 +42,15 @@ def test_dry_run_claims_nothing(start: Start) -> None:
 
 
 def test_no_concurrency_shuts_the_url(start: Start) -> None:
-    """RESERVED_CONCURRENCY=0 answers every call with 429."""
+    """With RESERVED_CONCURRENCY=0 every call gets 429."""
     _, webhook = start(RESERVED_CONCURRENCY="0")
     assert webhook.call({"info": True}).http == 429
 
 
 def test_unreadable_secret_is_a_503_until_it_is_back(start: Start) -> None:
-    """After a missing secret is restored, the function reads it again within seconds.
+    """After a missing secret is restored, the function reads it within seconds.
 
-    The same stack has AUTO_APPROVAL_DURATION=3: it approves for 3h0m0s.
+    The stack also sets AUTO_APPROVAL_DURATION=3, so it approves for 3h0m0s.
     """
     sandbox, webhook = start(AUTO_APPROVAL_DURATION="3")
     secrets, arn = sandbox.aws.client("secretsmanager"), sandbox.deployment.outputs["secret_arn"]

@@ -1,4 +1,4 @@
-"""The deployed zip at its URL: every row of what the webhook answers, over real HTTP."""
+"""The deployed zip at its URL: every kind of answer, over real HTTP."""
 
 from __future__ import annotations
 
@@ -40,21 +40,21 @@ def webhook(sandbox: Sandbox) -> Webhook:
 
 @pytest.fixture
 def double(sandbox: Sandbox) -> Iterator[IncidentIO]:
-    """The provider, healthy again afterwards."""
+    """The provider, whose faults are cleared afterwards."""
     assert sandbox.double
     yield sandbox.double
     sandbox.double.clear_faults()
 
 
 class Log:
-    """The function's log from now on: a line may trail its answer."""
+    """The function's log from now on; a line may arrive after its answer."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._log = sandbox.log
         self._since = len(sandbox.log.records)
 
     def next(self, message: str, **parts: str) -> dict[str, Any]:
-        """Wait for the first line with this message whose fields hold these parts."""
+        """Wait for the first line with this message whose fields contain these parts."""
 
         def matches(line: dict[str, Any]) -> bool:
             return line.get("message") == message and all(
@@ -68,33 +68,33 @@ class Log:
 
 @pytest.fixture
 def log(sandbox: Sandbox) -> Log:
-    """What the function logs in this test."""
+    """The lines that the function logs in this test."""
     return Log(sandbox)
 
 
 class TestOrder:
-    """What is wrong with a call is found in one order; nothing is parsed before it is signed."""
+    """Checks have a fixed order; nothing is parsed before its signature is verified."""
 
-    def test_method_goes_before_all(self, webhook: Webhook) -> None:
-        """A GET is a 405, whatever else is missing; so is a PUT that is too large."""
+    def test_method_is_checked_first(self, webhook: Webhook) -> None:
+        """A wrong method is a 405, whatever else is wrong."""
         for method, body in (("GET", b""), ("PUT", TOO_LARGE)):
             answer = webhook.post(body, {}, method)
             assert (answer.http, answer.body["status"]["code"]) == (405, 3)
 
     def test_size_goes_before_the_signature(self, webhook: Webhook) -> None:
-        """A byte over 1 MiB is a 413, signed or not, as text and as base64."""
+        """A body over 1 MiB is a 413, signed or not, as text or base64."""
         unsigned = webhook.post(TOO_LARGE, JSON)
         signed = webhook.call(TOO_LARGE, headers=BINARY)
         for answer in (unsigned, signed):
             assert (answer.http, answer.body["status"]["code"]) == (413, 3)
 
     def test_largest_body_is_read(self, webhook: Webhook) -> None:
-        """1 MiB to the byte is answered."""
+        """A body of exactly 1 MiB is read."""
         body = json.dumps({"info": True}).ljust(MOST_BODY_BYTES)
         assert webhook.call(body).http == 200
 
-    def test_signature_goes_before_the_body(self, webhook: Webhook, log: Log) -> None:
-        """Whatever is not signed right gets one and the same 401; only the log says what it was."""
+    def test_signature_is_checked_before_the_body(self, webhook: Webhook, log: Log) -> None:
+        """Any invalid signature gets the same 401; only the log has the reason."""
         answers = [
             webhook.post(b"{not JSON", JSON),
             webhook.call(b"{not JSON", secret=FORGED),
@@ -124,7 +124,7 @@ class TestOrder:
         ],
     )
     def test_body_that_cannot_be_read(self, webhook: Webhook, body: object, problem: str) -> None:
-        """A signed body of the wrong shape is a 400 that names what is wrong."""
+        """A signed body of the wrong shape is a 400 that names the problem."""
         answer = webhook.call(body)
         assert (answer.http, answer.body["status"]["code"]) == (400, 3)
         assert problem in answer.body["status"]["message"]
@@ -133,24 +133,24 @@ class TestOrder:
         "body", [{}, {"hello": 1}, {"events": [request_of(JANE), {"event": "access/grant"}]}]
     )
     def test_call_that_is_not_answered(self, webhook: Webhook, body: object) -> None:
-        """What this webhook does not do is a 404 that names what it does."""
+        """An unknown call is a 404 that names the known ones."""
         answer = webhook.call(body)
         assert (answer.http, answer.body["status"]["code"]) == (404, 5)
         assert "GetDecision, PullUpdate, GetInfo" in answer.body["status"]["message"]
 
 
 class TestAnswers:
-    """What a good call gets."""
+    """The answers to valid calls."""
 
     def test_info(self, webhook: Webhook) -> None:
-        """GetInfo tells our name and version."""
+        """GetInfo returns name and version."""
         answer = webhook.call({"info": True})
         (detail,) = answer.body["status"]["details"]
         (about,) = json.loads(detail["detail"])["integrations"]
         assert (about["name"], about["version"]) == ("oncall-approvals", __version__)
 
     def test_bots(self, webhook: Webhook) -> None:
-        """PullUpdate gives each provider's bot when its kind is asked for, and else nothing."""
+        """PullUpdate returns each provider's bot for its kind, and nothing for other kinds."""
         for kinds, ids in (
             (["indent.v1.Bot"], [f"{provider.id}-approval-bot" for provider in PROVIDERS]),
             (["user"], []),
@@ -161,7 +161,7 @@ class TestAnswers:
             assert [bot["id"] for bot in answer.body["resources"]] == ids
 
     def test_lead_of_a_live_incident_is_approved(self, webhook: Webhook, log: Log) -> None:
-        """The claim is the bot's, for requester and resources; the log line says the same."""
+        """The claim has bot, requester and resources, as does the log line."""
         event = request_of(JANE)
         (claim,) = webhook.ask(event)
         assert claim["event"] == "access/approve"
@@ -175,19 +175,19 @@ class TestAnswers:
         line = log.next("decision", petition=petition)
         assert (line["outcome"], line["requester"], line["duration"]) == ("approve", JANE, "6h0m0s")
 
-    def test_who_is_on_shift_is_approved(self, webhook: Webhook) -> None:
-        """The reason names the schedule and when the shift ends."""
+    def test_person_on_shift_is_approved(self, webhook: Webhook) -> None:
+        """The reason names the schedule and the end of the shift."""
         (claim,) = webhook.ask(request_of(OMAR))
         assert claim["reason"].startswith("Approved: on call for Production (incident.io) until ")
 
     @pytest.mark.parametrize("email", [RITA, DAN, NORA, "eve@elsewhere.example", ""])
     def test_everyone_else_is_not(self, webhook: Webhook, email: str) -> None:
-        """The reporter, who leads what he declared, off duty, unknown, without e-mail: no claim."""
+        """Reporters, self-declared leads, people off duty, and unknown people get no claim."""
         answer = webhook.call({"events": [request_of(email)]})
         assert (answer.http, answer.body) == (200, NOTHING)
 
     def test_body_as_base64(self, webhook: Webhook) -> None:
-        """A body that the URL delivers as base64 is signed by its bytes."""
+        """The signature of a base64 body is verified over its bytes."""
         body = json.dumps({"events": [request_of(JANE, reason="dépannage")]}, ensure_ascii=False)
         answer = webhook.call(body, headers=BINARY)
         assert (answer.http, len(answer.claims)) == (200, 1)
@@ -197,7 +197,7 @@ class TestAnswers:
 def test_url_needs_both_public_statements(
     sandbox: Sandbox, webhook: Webhook, statement: dict[str, Any]
 ) -> None:
-    """Without either nobody gets in; put back, everybody is heard again."""
+    """Without either statement calls get 403; once restored, they are answered."""
     functions, name = sandbox.aws.client("lambda"), sandbox.deployment.function.config.name
     functions.remove_permission(FunctionName=name, StatementId=statement["StatementId"])
     try:
@@ -218,10 +218,10 @@ def test_url_needs_both_public_statements(
     ],
     ids=lambda fault: type(fault).__name__,
 )
-def test_provider_down_is_no_claim(
+def test_failing_provider_makes_no_claim(
     webhook: Webhook, double: IncidentIO, log: Log, fault: Fault
 ) -> None:
-    """Whatever the provider does, the answer is HTTP 200 without a claim, and the log says so."""
+    """If the provider fails, the answer is a 200 without a claim, and the log says so."""
     double.fail("/v2/", fault)
     answer = webhook.call({"events": [request_of(JANE)]})
     assert (answer.http, answer.body) == (200, NOTHING)
@@ -236,7 +236,7 @@ def test_provider_down_is_no_claim(
 def test_one_list_failing_does_not_hide_the_other(
     webhook: Webhook, double: IncidentIO, log: Log
 ) -> None:
-    """The lead is approved while schedules are down; who is only on shift is not."""
+    """If schedules fail, the lead is approved, and the person on shift isn't."""
     double.fail("/v2/schedules", faults.Status(500))
     (claim,) = webhook.ask(request_of(JANE), request_of(OMAR))
     assert claim["resources"][0]["email"] == JANE
@@ -245,7 +245,7 @@ def test_one_list_failing_does_not_hide_the_other(
 
 
 def test_nothing_leaks(sandbox: Sandbox, webhook: Webhook, log: Log) -> None:
-    """No secret, signature, reason or other person's e-mail is in the log, whatever was called."""
+    """The log has no secret, signature, reason, or other person's e-mail."""
     webhook.ask(request_of(NORA, reason="the password is hunter2"))
     webhook.call({"events": [request_of(NORA)]}, secret=FORGED)
     webhook.call({"events": [{"event": "access/request", "actor": {"email": ["hunter3"]}}]})

@@ -1,4 +1,4 @@
-"""The deployed webhook down, slow or talking nonsense: who waits in a script waits for a human."""
+"""If the deployed webhook fails, a waiting script waits for a human."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REQUEST: Request = {
 
 
 def is_down(proxy: Proxy) -> None:
-    """Nobody listens any more: connections are refused."""
+    """Stop listening, so that connections are refused."""
     proxy.close()
 
 
@@ -51,7 +51,7 @@ FAILURES: dict[str, tuple[Callable[[Proxy], None], str]] = {
 
 @pytest.fixture
 def proxy(sandbox: Sandbox) -> Iterator[Proxy]:
-    """What the space asks instead of the webhook itself."""
+    """The proxy in front of the webhook."""
     with Proxy(sandbox.url) as proxy:
         yield proxy
 
@@ -60,10 +60,7 @@ def proxy(sandbox: Sandbox) -> Iterator[Proxy]:
 def space(
     request: pytest.FixtureRequest, sandbox: Sandbox, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Space]:
-    """A space that asks twice, with all the time in the world unless a test says otherwise.
-
-    It is Jane, who is on duty, that asks it.
-    """
+    """A space that calls the webhook twice, with a long timeout, and whose script runs as Jane."""
     timeout = getattr(request, "param", PATIENCE)
     with space_asking(
         f"{proxy.url}/", sandbox.webhook_secret, timeout=timeout, pauses=(0,)
@@ -78,20 +75,20 @@ def space(
 def test_a_failure_is_left_to_a_human(
     fails: Callable[[Proxy], None], note_text: str, space: Space, proxy: Proxy
 ) -> None:
-    """Nothing is granted by a failure, the script sees none, and a human's yes is what it gets."""
+    """A failure grants nothing, the script gets no error, and a human can approve."""
     fails(proxy)
     assert_left_to_a_human(space, note_text)
 
 
 @pytest.mark.parametrize("space", [0.3], indirect=True)
-def test_silence_is_left_to_a_human(space: Space, proxy: Proxy) -> None:
-    """The same for a webhook that takes longer than the space waits."""
+def test_a_slow_webhook_is_left_to_a_human(space: Space, proxy: Proxy) -> None:
+    """A webhook that is too slow is left to a human as well."""
     proxy.fail("/", faults.Hang())
     assert_left_to_a_human(space, "does not answer (TimeoutError)")
 
 
 def assert_left_to_a_human(space: Space, note_text: str) -> None:
-    """Ask as a script does, see the petition open for that reason, and approve by hand."""
+    """Run a script, check that its petition stays open for this reason, and approve it."""
     kinds: list[str] = []
 
     def decide(progress: Progress) -> None:
@@ -110,7 +107,7 @@ def assert_left_to_a_human(space: Space, note_text: str) -> None:
 
 
 def test_one_failure_is_tried_again(space: Space, proxy: Proxy) -> None:
-    """Through the same proxy, the webhook's own yes arrives at the second try."""
+    """After one failure the second try gets the webhook's approval."""
     proxy.fail("/", faults.Status(502), times=1)
     petition = asyncio.run(approval(REQUEST, quiet=True))
     assert phase(petition) == "granted"

@@ -1,4 +1,4 @@
-"""Calling a webhook as the access system does, at its URL or in process, byte by byte."""
+"""Calls of a webhook as the access system makes them, at its URL or in process."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from handler.durations import format_instant
 from sandbox.lambda_url.event import Request, Response, to_event, to_response
 from sandbox.lambda_url.server import Endpoint, _Server
 
-PATIENCE = 60.0  # seconds until a call that is not answered fails its test
+PATIENCE = 60.0  # seconds until an unanswered call fails its test
 JSON = {"Content-Type": "application/json"}
-BINARY = {"Content-Type": "application/octet-stream"}  # which a function URL passes on as base64
+BINARY = {"Content-Type": "application/octet-stream"}  # a function URL encodes it as base64
 NOTHING: dict[str, Any] = {"status": {"code": 0}, "claims": []}
 
 
 class Webhook:
-    """A webhook, called with what its secret signs unless a call says otherwise."""
+    """A webhook, called with signatures of its secret by default."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Webhook:
         self._now = now
 
     def post(self, body: bytes, headers: Mapping[str, str], method: str = "POST") -> WebhookAnswer:
-        """Send bytes under these headers."""
+        """Send bytes with these headers."""
         request = Request(method, "/", "HTTP/1.1", tuple(headers.items()), body, "127.0.0.1")
         response = self._transport(request)
         return WebhookAnswer(response.status, json.loads(response.body))
@@ -51,7 +51,7 @@ class Webhook:
         age: timedelta = timedelta(0),
         headers: Mapping[str, str] = JSON,
     ) -> WebhookAnswer:
-        """Sign and send a body: bytes and text as they are, anything else as JSON."""
+        """Sign and send a body: bytes and text unchanged, anything else as JSON."""
         text = body if isinstance(body, str | bytes) else json.dumps(body)
         raw = text.encode() if isinstance(text, str) else text
         timestamp = format_instant(self._now() - age)
@@ -60,7 +60,7 @@ class Webhook:
         return self.post(raw, {**headers, **signed})
 
     def ask(self, *events: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Send events and give the claims of the answer, which has to be a 200."""
+        """Send events, and return the claims of the answer, which must be a 200."""
         answer = self.call({"events": list(events)})
         assert answer.http == 200, answer
         assert answer.body["status"] == {"code": 0}
@@ -68,12 +68,12 @@ class Webhook:
 
 
 def request_of(email: str, **changes: object) -> dict[str, Any]:
-    """A request for one resource, with some of its fields changed."""
+    """A request for one resource, with some fields changed."""
     return {**request_event(email, ["prod-db"]), **changes}
 
 
 def over_http(url: str) -> Callable[[Request], Response]:
-    """Send by HTTP, each call on a connection of its own."""
+    """Send by HTTP, each call on its own connection."""
 
     def send(request: Request) -> Response:
         with closing(
@@ -87,7 +87,7 @@ def over_http(url: str) -> Callable[[Request], Response]:
 
 
 def in_process(app: App) -> Callable[[Request], Response]:
-    """Send by way of the event that the function URL would make, and the answer it would take."""
+    """Send through the function URL's event and response."""
 
     def send(request: Request) -> Response:
         event = to_event(request, request_id="1", now=datetime.now(UTC), region="us-west-2")
@@ -100,11 +100,11 @@ def in_process(app: App) -> Callable[[Request], Response]:
 def served(app: App) -> Iterator[str]:
     """Serve an app in process, and give its URL."""
     limits = {"most_bytes": Endpoint.most_bytes, "too_large": Endpoint.too_large}
-    with _Server(SimpleNamespace(answer=in_process(app), **limits)) as server:  # type: ignore[arg-type] # all that it uses
+    with _Server(SimpleNamespace(answer=in_process(app), **limits)) as server:  # type: ignore[arg-type] # it uses nothing else
         yield server.url
 
 
 def duration_of(claim: Mapping[str, Any]) -> str:
-    """For how long a claim opens."""
+    """The duration in a claim."""
     duration: str = claim["meta"]["labels"]["indent.com/time/duration"]
     return duration

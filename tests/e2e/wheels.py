@@ -1,4 +1,4 @@
-"""Wheels without a network: ours as `make dist` builds them, others made of what is installed."""
+"""Wheels without a network: ours as `make dist` builds them, others from installed packages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 def build_ours(folder: Path) -> Path:
-    """Build both packages from a copy of their sources; give the folder of the files."""
+    """Build both packages from a copy of their sources, and return the folder."""
     sources, built = folder / "sdk", folder / "dist"
     shutil.copytree(ROOT / "sdk", sources, ignore=shutil.ignore_patterns("build", "*.egg-info"))
     subprocess.run(
@@ -30,13 +30,13 @@ def build_ours(folder: Path) -> Path:
 
 
 def pack_installed(name: str, into: Path) -> None:
-    """Make wheels of a distribution that is installed here, and of all that it requires."""
+    """Make wheels of an installed distribution and all its requirements."""
     for package in _with_requirements(name, {}).values():
         tag = re.findall("^Tag: (.*)$", package.read_text("WHEEL") or "", re.MULTILINE)[0]
         file = into / f"{package.name.replace('-', '_')}-{package.version}-{tag}.whl"
         with zipfile.ZipFile(file, "w") as wheel:
             for path in package.files or ():
-                # Neither what was compiled nor the scripts, which an installation makes anew.
+                # Without compiled files and scripts, which an installation creates.
                 if ".." not in path.parts and path.suffix != ".pyc":
                     wheel.write(path.locate(), str(path))
 

@@ -1,4 +1,4 @@
-"""What a deploy asks of AWS, call by call, in IAM's words."""
+"""The calls of a deploy to AWS, as IAM actions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.infra.iam_evaluator import Call, Policy, is_allowed
 
 CRYPTOGRAPHY = {"Encrypt", "Decrypt"}
 READS_OF_A_BUCKET = {"": "ListBucket", "tagging": "GetBucketTagging"}
-# The stand-in for Pulumi's plugin, which notes each call that it makes.
+# The stand-in for Pulumi's plugin, which records each call.
 RECORDING = STAND_IN.replace(
     "main()\n",
     """
@@ -40,7 +40,7 @@ main()
 
 
 class AwsCalls:
-    """The calls of the plugin and of the CLI, in IAM's words."""
+    """The calls of the plugin and the CLI, as IAM actions."""
 
     def __init__(self, project: PulumiProject, proxy: AwsProxy) -> None:
         self._project, self._proxy = project, proxy
@@ -48,11 +48,11 @@ class AwsCalls:
         (self._bin / "pulumi-resource-aws").write_text(RECORDING, encoding="utf-8")
 
     def of_command(self, bucket: str, *command: str) -> list[Call]:
-        """Run a command of the CLI, and give its calls."""
+        """Run a command of the CLI, and return its calls."""
         return self.during(bucket, lambda: self._project.run_pulumi(*command))
 
     def during(self, bucket: str, run: Callable[[], object], key: str = "") -> list[Call]:
-        """Run something, and give the calls: of the plugin, and of all else with state and key."""
+        """Run something, and return the calls: the plugin's, and others, with state and key."""
         notes = self._bin / "calls"
         notes.unlink(missing_ok=True)
         before = len(self._proxy.calls)
@@ -62,7 +62,7 @@ class AwsCalls:
         by_plugin = [call for note in records for call in self._by_plugin(*note)]
         names = self._proxy.calls[before:]
         on_state = [name for name in names if re.match(rf"[A-Z]+ /{bucket}($|[/?])", name)]
-        # What AWS is asked by path is the plugin's.
+        # Calls to services with paths are the plugin's.
         others = {name for name in names if " /" not in name} - {name for _, name, _ in records}
         assert others <= {*CRYPTOGRAPHY, "GetCallerIdentity"}
         by_key = [Call(f"kms:{name}", key) for name in sorted(others & CRYPTOGRAPHY)]
@@ -83,7 +83,7 @@ class AwsCalls:
         action = f"{service}:{name}"
         match service:
             case "sts":
-                assert name == "GetCallerIdentity"  # AWS answers it to everybody
+                assert name == "GetCallerIdentity"  # needs no permission
             case "lambda":
                 yield Call(action, self._arn("lambda", f"function:{parameters['FunctionName']}"))
                 if "Role" in parameters:
@@ -119,7 +119,7 @@ class AwsCalls:
 
 
 def policy_in(project: PulumiProject, name: str) -> Policy:
-    """Give the policy of a role, as the state has it."""
+    """Return a role's policy from the state."""
     (resource,) = (
         resource for resource in project.state() if resource["urn"].endswith(f"::{name}")
     )
@@ -128,5 +128,5 @@ def policy_in(project: PulumiProject, name: str) -> Policy:
 
 
 def not_allowed(calls: Iterable[Call], policies: Sequence[Policy]) -> set[tuple[str, str]]:
-    """Give those of the calls that the policies don't allow."""
+    """Return the calls that the policies don't allow."""
     return {(call.action, call.resource) for call in calls if not is_allowed(call, policies)}

@@ -1,4 +1,4 @@
-"""A proxy of the local AWS, for the CLI: a test can hold a call there, or look at each change."""
+"""A proxy of the local AWS with which a test can hold a call, or look at each change."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 
 from sandbox.local_aws.moto_server import Aws
 
-PATIENCE = 240  # seconds until what does not come fails its test
+PATIENCE = 240  # seconds until a call that doesn't arrive fails its test
 READING = re.compile("GET|HEAD|Get|List|Describe")
 FORBIDDEN = ("403 Forbidden", "AccessDenied")
 Look = Callable[[str], None]
@@ -32,17 +32,17 @@ class HeldCall:
         self._reaches_aws = False
 
     def wait_for(self) -> None:
-        """Wait until the CLI's call is here; AWS has not seen it."""
+        """Wait until the call has arrived; AWS hasn't seen it."""
         assert self._came.wait(PATIENCE), f"no call of {self.pattern.pattern} came"
 
     def release(self, *, reaches_aws: bool = True) -> None:
-        """Send the call on to AWS, or lose it; comes back when AWS has done it."""
+        """Pass the call on to AWS and wait for the answer, or drop it."""
         self._reaches_aws = reaches_aws
         self._decided.set()
         assert self._ended.wait(PATIENCE), f"{self.pattern.pattern} does not end"
 
     def wait(self, call: Call, lost: Call) -> Iterable[bytes]:
-        """Keep the call here until the test decides on it."""
+        """Hold the call until the test decides."""
         self._came.set()
         decided = self._decided.wait(PATIENCE)
         try:
@@ -52,19 +52,19 @@ class HeldCall:
 
 
 class AwsProxy:
-    """The same moto on another port, for as long as the context lasts.
+    """The local AWS on another port, for as long as the context lasts.
 
-    A call has the name of its operation (`PutSecretValue`) or, where AWS goes by paths, method and
-    path (`POST /2015-03-31/functions`); of a bucket, with what is read of it (`GET /b?tagging`).
+    A call's name is its operation (`PutSecretValue`) or, for services with paths, its method and
+    path (`POST /2015-03-31/functions`); for a bucket, with the query (`GET /b?tagging`).
 
-    Moto has one account, and ignores who a call says has to own a bucket. The proxy answers as S3
-    does: 403 where that is somebody else, and for buckets of others in any case.
+    Moto has one account, and ignores the expected owner of a bucket. Like S3, the proxy answers
+    403 if the bucket has another owner than expected, or belongs to another account.
 
     Attributes:
-        endpoint: where it answers.
+        endpoint: its address.
         calls: every call, by its name.
         foreign_buckets: the names of buckets that belong to another account.
-        calls_without_owner: the calls for one of those that don't say who has to own it.
+        calls_without_owner: the calls for such a bucket without an expected owner.
     """
 
     def __init__(self, aws: Aws) -> None:
@@ -75,7 +75,7 @@ class AwsProxy:
         self.calls: list[str] = []
         self._held: HeldCall | None = None
         self._look: Look | None = None
-        self._one_look = threading.Lock()  # a plugin may change several things at once
+        self._one_look = threading.Lock()  # a plugin may make several changes at once
         self.foreign_buckets: set[str] = set()
         self.calls_without_owner: list[str] = []
 
@@ -87,13 +87,13 @@ class AwsProxy:
         self._server.close()
 
     def hold(self, pattern: str) -> HeldCall:
-        """Hold the next call whose name matches the pattern from its beginning to its end."""
+        """Hold the next call whose whole name matches the pattern."""
         self._held = HeldCall(pattern)
         return self._held
 
     @contextmanager
     def observed(self, look: Look) -> Iterator[None]:
-        """Look after each change: AWS has made it, and the CLI does not know yet."""
+        """Look after each change that AWS has made, before the CLI gets the answer."""
         self._look = look
         try:
             yield
@@ -107,7 +107,7 @@ class AwsProxy:
             status, code = refusal
             start_response(status, [("Content-Type", "text/xml; charset=utf-8")])
             error = f"<Error><Code>{code}</Code><Message>{code}</Message></Error>"
-            # S3's errors stand alone; those of services that are asked by operation do not.
+            # S3's errors have no wrapper, unlike those of services with operations.
             return [(error if " " in name else f"<E>{error}</E>").encode()]
 
         def call() -> Iterable[bytes]:
@@ -127,7 +127,7 @@ class AwsProxy:
         return held.wait(call, lost) if held else call()
 
     def _refused_bucket(self, environ: Mapping[str, Any], name: str) -> tuple[str, str] | None:
-        """Refuse what S3 would, of a bucket that isn't the caller's or the expected owner's."""
+        """Refuse, like S3, a bucket of another account or of another owner than expected."""
         if "/s3/aws4_request" not in environ.get("HTTP_AUTHORIZATION", ""):
             return None
         bucket, _, key = environ["PATH_INFO"].strip("/").partition("/")
@@ -142,7 +142,7 @@ class AwsProxy:
 
 
 def _name_of(environ: dict[str, Any]) -> str:
-    """Name a call, whose body is read and put back."""
+    """Return the name of a call; its body is read and put back."""
     if target := environ.get("HTTP_X_AMZ_TARGET"):
         return str(target).rpartition(".")[2]
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))

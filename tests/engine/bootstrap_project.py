@@ -1,4 +1,4 @@
-"""`make bootstrap` and the other targets on the real CLI, and how they are killed."""
+"""`make bootstrap` and other targets with the real CLI, and ways to kill them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.engine.pulumi_project import PulumiProject
 
 NEVER = "-"
 SWITCH = "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"
-# Kills whoever runs it, before or after a command that is named by its first words.
+# Kills its parent, before or after a command that starts with these words.
 CLI = """#!/bin/sh
 case "$1 $2" in $KILL_BEFORE) kill -9 $PPID; exit 1 ;; esac
 {pulumi} "$@"
@@ -27,7 +27,7 @@ exit $code
 
 
 class BootstrapProject(PulumiProject):
-    """The project with its Makefile. Commands are for the stack that was set up or used last."""
+    """The project with its Makefile, whose commands are for the current stack."""
 
     def __init__(self, folder: Path, aws: Aws, endpoint: str) -> None:
         super().__init__(folder, aws, endpoint)
@@ -49,14 +49,14 @@ class BootstrapProject(PulumiProject):
         return self.folder / f"Pulumi.{stack}.yaml"
 
     def write_stack_file(self, stack: str, **settings: str) -> None:
-        """Write a file for a new stack by hand, as the README says."""
+        """Write a new stack's file by hand, as the README describes."""
         lines = [f"  oncall-approvals:{key}: {value}\n" for key, value in settings.items()]
         for key, value in self._settings.items():
             lines.append(f"  {key}: {json.dumps(value)}\n")
         self.file(stack).write_text(f"config:\n{''.join(lines)}", encoding="utf-8")
 
     def export_backend(self, stack: str, *, bucket: str = "", passphrase: bool = False) -> None:
-        """Export what `make bootstrap` says, in the shell of the next commands."""
+        """Export the variables that `make bootstrap` printed, for the next commands."""
         name = bucket or f"indent-deploy-state-123456789012-{stack}"
         self._environment["PULUMI_BACKEND_URL"] = (
             f"s3://{name}?region=us-west-2&endpoint={self._endpoint}&s3ForcePathStyle=true"
@@ -77,7 +77,7 @@ class BootstrapProject(PulumiProject):
         after: str = NEVER,
         passphrase: bool = False,
     ) -> Iterator[Command]:
-        """Begin one, to be killed before or after a command that fits a pattern of the shell's."""
+        """Start one that is killed before or after a command matching this shell pattern."""
         environment = {**self._environment, "KILL_BEFORE": before, "KILL_AFTER": after}
         if passphrase:
             environment["PULUMI_CONFIG_PASSPHRASE"] = self._passphrase
@@ -89,7 +89,7 @@ class BootstrapProject(PulumiProject):
     def bootstrap(
         self, stack: str, *, before: str = NEVER, after: str = NEVER, passphrase: bool | None = None
     ) -> Result:
-        """Run one to its end, and do what it says comes next; dev has a passphrase."""
+        """Run it to the end and follow its instructions; dev has a passphrase."""
         passphrase = stack == "dev" if passphrase is None else passphrase
         with self.start_bootstrap(stack, before=before, after=after, passphrase=passphrase) as run:
             result = run.wait()
@@ -103,13 +103,13 @@ class BootstrapProject(PulumiProject):
         return result
 
     def check_backend(self, stack: str) -> Result:
-        """Run what `make deploy` runs before Pulumi reads a state."""
+        """Run the check that `make deploy` makes before Pulumi reads a state."""
         command = [sys.executable, "-m", "infra.backend", stack]
         with Command(command, self.folder, self._environment) as running:
             return running.wait()
 
     def run_make(self, target: str, stack: str) -> Result:
-        """Run a target of the Makefile, in a shell that has forgotten the switch."""
+        """Run a make target in a shell without the switch."""
         environment = {key: value for key, value in self._environment.items() if key != SWITCH}
         done = ("-o", ".venv/run.stamp", "-o", ".venv/bin/oncall")
         command = ["/usr/bin/make", "-s", *done, target, f"STACK={stack}"]
@@ -119,13 +119,13 @@ class BootstrapProject(PulumiProject):
         return result
 
     def try_pulumi_without_the_switch(self, *arguments: str) -> Result:
-        """Run the CLI as it is by itself."""
+        """Run the CLI without the switch."""
         environment = {key: value for key, value in self._environment.items() if key != SWITCH}
         with Command(self.command(*arguments), self.folder, environment) as running:
             return running.wait()
 
     def set_config(self, stack: str, secrets: Mapping[str, str], **plain: str) -> None:
-        """Set a stack's secrets and settings, as the README says."""
+        """Set a stack's secrets and settings, as the README describes."""
         for key, value in secrets.items():
             self.run_pulumi("config", "set", "--secret", key, "--stack", stack, stdin=value)
         for key, value in plain.items():

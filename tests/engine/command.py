@@ -1,4 +1,4 @@
-"""A command of the CLI at work; all that it started ends with it, or with the test."""
+"""A running command of the CLI, which ends with all its children at the latest with the test."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple, Self
 
-PATIENCE = 240  # seconds until a command that does not end fails its test
+PATIENCE = 240  # seconds until a command that hangs fails its test
 SUPERVISOR = Path(__file__).parent / "supervisor.py"
 
 
 class Result(NamedTuple):
-    """How a command ended, and what it printed: in all, and on standard output alone."""
+    """How a command ended, and its output: in total, and stdout alone."""
 
     code: int
     text: str
@@ -23,13 +23,13 @@ class Result(NamedTuple):
 
 
 class Command:
-    """A command that runs for as long as it takes, or until the context ends."""
+    """A command that runs until it ends, or until the context does."""
 
     def __init__(
         self, command: Sequence[str], folder: Path, environment: Mapping[str, str], stdin: str = ""
     ) -> None:
         end, self._pipe = os.pipe()
-        # Files, not pipes: what runs beside a test never waits for it to read.
+        # Files, not pipes, so the command never waits for the test to read.
         self._out = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the context ends
         self._err = tempfile.TemporaryFile()  # noqa: SIM115 - the same
         with tempfile.TemporaryFile() as file:
@@ -43,22 +43,22 @@ class Command:
                 stdout=self._out,
                 stderr=self._err,
                 pass_fds=[end],
-                # Ctrl-C in the terminal ends the test, and the test ends this.
+                # Ctrl-C must reach only the test, which then ends this process.
                 start_new_session=True,
             )
         os.close(end)
 
     def wait(self) -> Result:
-        """Wait until it has ended by itself."""
+        """Wait until it has ended."""
         self._process.wait(PATIENCE)
         return Result(self._process.returncode, self.output(), _read(self._out))
 
     def output(self) -> str:
-        """Give all that it has printed so far."""
+        """Return its output so far."""
         return _read(self._out) + _read(self._err)
 
     def kill(self) -> None:
-        """Kill it and all that it started, in the middle of whatever they do."""
+        """Kill it and all its children."""
         if self._pipe:
             os.close(self._pipe)
             self._pipe = 0

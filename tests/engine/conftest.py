@@ -1,4 +1,4 @@
-"""What the tests on the real engine share. Without a `pulumi` on PATH they are skipped."""
+"""Fixtures of the tests with the real engine, which are skipped without `pulumi` on PATH."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder that runs the CLI, and skip it where there is none."""
+    """Mark every test of this folder that runs the CLI, or skip it without one."""
     for item in items:
         if HERE in item.path.parents and "project" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.engine)
@@ -36,7 +36,7 @@ def aws() -> Iterator[Aws]:
 
 @pytest.fixture(scope="module")
 def proxy(aws: Aws) -> Iterator[AwsProxy]:
-    """The proxy by which the CLI reaches that AWS."""
+    """The proxy through which the CLI reaches that AWS."""
     with AwsProxy(aws) as proxy:
         yield proxy
 

@@ -1,4 +1,4 @@
-"""A copy of the project under the real Pulumi CLI; nothing of this machine's Pulumi is in reach."""
+"""A copy of the project with the real Pulumi CLI, isolated from this machine's Pulumi."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ main()
 # AWS_PLUGIN=installed runs Pulumi's own plugin, which `pulumi install` puts into Pulumi's home.
 AWS_PLUGIN = os.environ.get("AWS_PLUGIN", "the stand-in")
 PULUMI_HOME = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
-# What that plugin has to be told of an AWS that is none.
+# What that plugin needs to know about a local AWS.
 NO_REAL_AWS = {
     "aws:skipCredentialsValidation": "true",
     "aws:skipMetadataApiCheck": "true",
@@ -40,13 +40,13 @@ NO_REAL_AWS = {
 
 
 class PulumiProject:
-    """The project's copy in a folder of its own: state, plugins and settings are in it, too."""
+    """The project's copy in its own folder, with its state, plugins and settings."""
 
     def __init__(self, folder: Path, aws: Aws, endpoint: str = "") -> None:
-        """The CLI finds AWS at `endpoint`, which is the local AWS's own unless stdin."""
+        """The CLI reaches AWS at `endpoint`, by default the local AWS's own."""
         self.aws = aws
         self.folder = folder / "project"
-        self.transcript: list[str] = []  # all that the commands printed
+        self.transcript: list[str] = []  # everything that the commands printed
         for new_folder in (self.folder, folder / "home", folder / "state", folder / "bin"):
             new_folder.mkdir()
         project_with_code_in(self.folder)
@@ -58,7 +58,7 @@ class PulumiProject:
             "HOME": str(folder / "home"),
             "LANG": "C.UTF-8",
             "PULUMI_HOME": str(folder / "home" / ".pulumi"),
-            # Every file is then written whole or not at all: a killed CLI leaves no half of one.
+            # Files are then written atomically, so a killed CLI leaves no partial one.
             "PULUMI_BACKEND_URL": f"{(folder / 'state').as_uri()}?metadata=skip",
             "PULUMI_CONFIG_PASSPHRASE": "of a test",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
@@ -71,29 +71,29 @@ class PulumiProject:
         }
 
     def command(self, *arguments: str) -> list[str]:
-        """Spell out a command of the CLI, which asks nothing and colours nothing."""
+        """Return a command line of the CLI, without prompts and colours."""
         return ["pulumi", *arguments, "--non-interactive", "--color", "never"]
 
     @contextmanager
     def start_pulumi(self, *arguments: str, stdin: str = "") -> Iterator[Command]:
-        """Run a command of the CLI beside the test; `stdin` is its input."""
+        """Start a command of the CLI; `stdin` is its input."""
         with Command(self.command(*arguments), self.folder, self._environment, stdin) as command:
             yield command
             self.transcript.append(command.output())
 
     def try_pulumi(self, *arguments: str, stdin: str = "") -> Result:
-        """Run a command of the CLI to its end, whatever that is; `stdin` is its input."""
+        """Run a command of the CLI that may fail; `stdin` is its input."""
         with self.start_pulumi(*arguments, stdin=stdin) as command:
             return command.wait()
 
     def run_pulumi(self, *arguments: str, stdin: str = "") -> str:
-        """Run a command that has to end well, and give what it printed."""
+        """Run a command that must succeed, and return its output."""
         result = self.try_pulumi(*arguments, stdin=stdin)
         assert result.code == 0, result.text
         return result.text
 
     def create_stack(self, stack: str, secrets: Mapping[str, str], **plain: str) -> None:
-        """Make a stack with these settings, as the README says."""
+        """Create a stack with these settings, as the README describes."""
         self.run_pulumi("stack", "init", stack)
         for key, value in secrets.items():
             self.run_pulumi("config", "set", "--secret", key, stdin=value)
@@ -101,11 +101,11 @@ class PulumiProject:
             self.run_pulumi("config", "set", key, value)
 
     def select(self, stack: str) -> None:
-        """Make a stack the one that the commands are about."""
+        """Make this stack the current one."""
         self.run_pulumi("stack", "select", stack)
 
     def preview(self) -> list[tuple[str, str, str]]:
-        """Preview: what would happen to each resource, as (operation, type, name)."""
+        """Preview, and return each resource as (operation, type, name)."""
         result = self.try_pulumi("preview", "--json")
         assert result.code == 0, result.text
         return [
@@ -138,16 +138,16 @@ class PulumiProject:
     def webhook(
         self, secret: str, log: Path, function: Mapping[str, Any] | None = None
     ) -> Iterator[Webhook]:
-        """Serve what the stack's function is in AWS now, and call it.
+        """Serve the stack's current function in AWS, and call it.
 
-        While an update runs, `function` is what the state said of it before.
+        While an update runs, `function` is what it was before, according to the state.
         """
         with self.function_url(log, function) as url:
             yield Webhook(secret, over_http(url))
 
     @contextmanager
     def function_url(self, log: Path, function: Mapping[str, Any] | None = None) -> Iterator[str]:
-        """Serve it, in place of its URL or the API in front of it, and give where."""
+        """Serve it instead of its URL or its API, and return the address."""
         state = function or self.of_type(Function.type)
         deployed = read_function(self.aws, state["id"], state["inputs"])
         # While an update runs, the CLI can't export the state.
@@ -164,7 +164,7 @@ class PulumiProject:
 
 
 def _with_plugin(folder: Path) -> dict[str, str]:
-    """Put the aws plugin where this project's CLI finds it; returns the settings it needs."""
+    """Put the aws plugin where this project's CLI finds it, and return its settings."""
     if AWS_PLUGIN != "installed":
         plugin = folder / "bin" / "pulumi-resource-aws"
         plugin.write_text(STAND_IN, encoding="utf-8")
@@ -180,7 +180,7 @@ def _with_plugin(folder: Path) -> dict[str, str]:
 
 
 def changes_in(steps: Collection[tuple[str, str, str]]) -> set[tuple[str, str]]:
-    """What is not left as it is: (operation, type)."""
+    """The changes in a preview, as (operation, type)."""
     return {(operation, kind) for operation, kind, _ in steps if operation != "same"}
 
 

@@ -1,4 +1,4 @@
-"""A project in the project's folder: the runbook's scripts are run in it, as they are."""
+"""A project in which the documents' scripts run unchanged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sandbox.local_aws.resources.moto_workarounds import reserved_concurrency_of
 from tests.engine.command import Command, Result
 from tests.engine.pulumi_project import PulumiProject
 
-# `logs tail` is the AWS CLI's from version 2 on; the local AWS evaluates no pattern.
+# `logs tail` needs version 2 of the AWS CLI, and the local AWS doesn't evaluate patterns.
 TAIL = f"""#!{sys.executable}
 import argparse
 import os
@@ -39,7 +39,7 @@ for event in boto3.client("logs").filter_log_events(logGroupName=options.group)[
     if not options.filter_pattern or matches(options.filter_pattern, event["message"]):
         print("2026-11-24T10:00:00", event["logStreamName"], event["message"])
 """
-# Set up already: it is the one that runs this test.
+# The environment is already set up: it runs this test.
 MAKE = """#!/bin/sh
 exec /usr/bin/make -o .venv/run.stamp -o .venv/bin/oncall "$@"
 """
@@ -49,7 +49,7 @@ exec {sys.executable} -P -m cli "$@"
 """
 GIT = shutil.which("git") or "git"
 STREAM = "the-function"
-# The stack's URL is one of AWS, where nobody answers here.
+# The stack's URL is at AWS, so it is replaced by a local one.
 PULUMI = f"""#!{sys.executable}
 import json
 import os
@@ -64,7 +64,7 @@ print(json.dumps(outputs | dict(webhook_url={{url!r}})))
 
 
 class RunbookProject(PulumiProject):
-    """The project with the tools that the runbook names, under version control."""
+    """The project with the tools that the documents use, under version control."""
 
     def __init__(self, folder: Path, aws: Aws, endpoint: str) -> None:
         super().__init__(folder, aws, endpoint)
@@ -86,7 +86,7 @@ class RunbookProject(PulumiProject):
         self.git("init", "--quiet", "--initial-branch=main")
 
     def git(self, *arguments: str) -> str:
-        """Run git as somebody."""
+        """Run git with a user name."""
         who = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
         return subprocess.run(
             [GIT, *who, *arguments],
@@ -98,18 +98,18 @@ class RunbookProject(PulumiProject):
         ).stdout
 
     def commit(self, words: str) -> None:
-        """Commit all that there is."""
+        """Commit everything."""
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", words)
 
     def try_script(self, script: str, stdin: str = "") -> Result:
-        """Run a script of the runbook to its end; `stdin` is what is typed."""
+        """Run a script that may fail; `stdin` is what a person types."""
         shell = ["/bin/bash", "-o", "pipefail", "-ec", script]
         with Command(shell, self.folder, self._environment, stdin) as command:
             return command.wait()
 
     def run_script_while_served(self, script: str, log: Path) -> str:
-        """Run a script that calls the stack's URL, and has to end well."""
+        """Run a script that calls the stack's URL, and must succeed."""
         stands_in = self.folder.parent / "bin" / "pulumi"
         real = shutil.which("pulumi", path=self._environment["PATH"])
         with self.function_url(log) as url:
@@ -121,7 +121,7 @@ class RunbookProject(PulumiProject):
                 stands_in.unlink()
 
     def run_scripts(self, scripts: Iterable[str], stdin: str = "") -> str:
-        """Run scripts that have to end well, and give what they printed."""
+        """Run scripts that must succeed, and return their output."""
         outputs = []
         for script in scripts:
             result = self.try_script(script, stdin)
@@ -130,7 +130,7 @@ class RunbookProject(PulumiProject):
         return "\n".join(outputs)
 
     def put_log_lines(self, file: Path) -> None:
-        """Put the lines that a served function wrote where CloudWatch would have them."""
+        """Put a served function's log lines into CloudWatch."""
         logs, group = self.aws.client("logs"), self.outputs()["log_group"]
         if not logs.describe_log_streams(logGroupName=group)["logStreams"]:
             logs.create_log_stream(logGroupName=group, logStreamName=STREAM)
@@ -140,20 +140,20 @@ class RunbookProject(PulumiProject):
         logs.put_log_events(logGroupName=group, logStreamName=STREAM, logEvents=events)
 
     def set_backend(self, url: str) -> None:
-        """Keep the state there from now on."""
+        """Use this backend from now on."""
         self._environment["PULUMI_BACKEND_URL"] = url
 
     def remember(self, **variables: str) -> None:
-        """Export these variables in every shell from now on."""
+        """Set these variables in every shell from now on."""
         self._environment |= variables
 
     def forget(self, *variables: str) -> None:
-        """Set none of these variables in any shell from now on."""
+        """Set none of these variables in shells from now on."""
         for variable in variables:
             self._environment.pop(variable, None)
 
     def function(self) -> dict[str, Any]:
-        """What the function is now, at AWS."""
+        """The function's current configuration in AWS."""
         configuration: dict[str, Any] = self.aws.client("lambda").get_function_configuration(
             FunctionName=self.outputs()["function_name"]
         )
@@ -165,5 +165,5 @@ class RunbookProject(PulumiProject):
         return variables
 
     def reserved(self) -> int | None:
-        """How many calls are reserved for it, by the state: moto forgets that 0 is not none."""
+        """The function's reserved concurrency in the state, since Moto treats 0 as none."""
         return reserved_concurrency_of(self.of_type(Function.type)["inputs"])

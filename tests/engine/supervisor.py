@@ -1,9 +1,9 @@
-"""Runs a command in a session of its own, and leaves nothing of that session behind.
+"""Runs a command in its own session, and kills everything that is left of that session.
 
-`python supervisor.py FD COMMAND ...` ends as the command does. When the other end of the pipe at FD
-is closed, which the death of whoever holds it does too, the command and all it started are killed.
-Pulumi's language host and plugins take process groups of their own, and outlive a killed CLI; the
-session they cannot leave.
+`python supervisor.py FD COMMAND ...` exits with the command's status. When the other end of the
+pipe FD is closed, for example because its process has died, the command and all its children are
+killed. Pulumi's language host and plugins have their own process groups, and outlive a killed CLI;
+but they cannot leave the session.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ def main(pipe: int, command: list[str]) -> int:
 
 
 def kill_session(session: int) -> None:
-    """Kill every process of a session, its leader first, and see each end; so with newer ones."""
+    """Kill every process of a session, its leader first, and wait until all have ended."""
     while members := _alive(session):
         for pid in sorted(members, key=lambda pid: pid != session):
             with suppress(ProcessLookupError):
                 ended = os.pidfd_open(pid)
-                if os.getsid(pid) == session:  # else the number is another's by now
+                if os.getsid(pid) == session:  # otherwise the id may belong to another process
                     signal.pidfd_send_signal(ended, signal.SIGKILL)
                     select.select([ended], [], [])
                 os.close(ended)
 
 
 def _alive(session: int) -> list[int]:
-    """Find the processes of a session that are no zombies."""
+    """Return the processes of a session that aren't zombies."""
     processes = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it has ended meanwhile
-            # pid (name) state ppid group session ...; the name may hold anything.
+        with suppress(OSError):  # it has ended
+            # pid (name) state ppid group session ...; the name may contain anything.
             fields = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
             if int(fields[3]) == session and fields[0] not in "ZX":
                 processes.append(int(stat.parent.name))

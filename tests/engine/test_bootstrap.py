@@ -1,4 +1,4 @@
-"""`make bootstrap` on the real engine: state in S3 from the start, whatever was there; in order."""
+"""`make bootstrap` with the real engine: state is in S3 from the start, after any interruption."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STATE = ".pulumi/stacks/oncall-approvals/{}.json"
 def project(
     tmp_path_factory: pytest.TempPathFactory, aws: Aws, proxy: AwsProxy
 ) -> BootstrapProject:
-    """A copy of the project, whose stacks' files have a region and no more."""
+    """A copy of the project, with stack files that have only a region."""
     return BootstrapProject(tmp_path_factory.mktemp("bootstrap"), aws, proxy.endpoint)
 
 
@@ -40,7 +40,7 @@ def secrets(provider: Mapping[str, str]) -> dict[str, str]:
 
 
 def _state(project: BootstrapProject, stack: str, bucket: str = "") -> dict[str, Any]:
-    """Read a stack's state out of its bucket."""
+    """Read a stack's state from its bucket."""
     state_object = project.aws.client("s3").get_object(
         Bucket=bucket or BUCKET.format(stack), Key=STATE.format(stack)
     )
@@ -54,20 +54,20 @@ def _config(project: BootstrapProject, stack: str) -> dict[str, Any]:
 
 
 class TestPassphrase:
-    """The stack dev, from nothing, encrypted by a passphrase."""
+    """The new stack dev, encrypted with a passphrase."""
 
-    def test_makes_an_answering_url(
+    def test_new_stack_answers(
         self,
         project: BootstrapProject,
         provider: Mapping[str, str],
         secrets: dict[str, str],
         tmp_path: Path,
     ) -> None:
-        """Bootstrap, settings, `up`: bucket adopted, nothing to change after that."""
+        """Bootstrap, settings and `up` give a working webhook; the bucket is adopted."""
         project.write_stack_file("dev")
         assert project.bootstrap("dev").code == 0
         project.set_config("dev", secrets, INCIDENTIO_BASE_URL=provider["INCIDENTIO_BASE_URL"])
-        # An organisation tags what appears in its accounts.
+        # Organisations may tag new resources.
         s3, bucket = project.aws.client("s3"), BUCKET.format("dev")
         tags = s3.get_bucket_tagging(Bucket=bucket)["TagSet"]
         tagging = {"TagSet": [*tags, {"Key": "owner", "Value": "platform"}]}
@@ -81,15 +81,15 @@ class TestPassphrase:
         with project.webhook(SECRET, tmp_path / "log") as webhook:
             assert len(webhook.ask(request_of(JANE))) == 1
 
-    def test_again_changes_nothing(self, project: BootstrapProject) -> None:
-        """Neither the file nor the stack."""
+    def test_repeating_changes_nothing(self, project: BootstrapProject) -> None:
+        """Running it again changes neither the file nor the stack."""
         before = project.file("dev").read_text(encoding="utf-8")
         assert project.bootstrap("dev").code == 0
         assert project.file("dev").read_text(encoding="utf-8") == before
         project.run_pulumi("preview", "--expect-no-changes")
 
     def test_state_that_was_poisoned_runs_nothing(self, project: BootstrapProject) -> None:
-        """A state names a plugin and where to get it; nobody asks there, and nothing is run."""
+        """No plugin that a state names is downloaded or run."""
         s3, key = project.aws.client("s3"), STATE.format("dev")
         bucket, sound = BUCKET.format("dev"), _state(project, "dev")
         with _PluginServer() as server:
@@ -98,7 +98,7 @@ class TestPassphrase:
                 s3.put_object(Bucket=bucket, Key=key, Body=poisoned)
                 project.run_make(target, "dev")
             assert server.targets == []
-            # The trap is one: without the switch the engine fetches what the state names.
+            # Without the switch the engine downloads what the state names, so the trap works.
             project.try_pulumi_without_the_switch("preview", "--stack", "dev")
             assert server.targets
         s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(_checkpoint(sound)))
@@ -106,7 +106,7 @@ class TestPassphrase:
     def test_taken_down_it_is_set_up_again(
         self, project: BootstrapProject, provider: Mapping[str, str], secrets: dict[str, str]
     ) -> None:
-        """What `destroy` leaves is adopted."""
+        """Resources that `destroy` leaves are adopted."""
         project.run_pulumi("destroy", "--yes", "--skip-preview", "--exclude-protected")
         project.run_pulumi("stack", "rm", "dev", "--yes", "--force")
         project.write_stack_file("dev")
@@ -116,7 +116,7 @@ class TestPassphrase:
 
 
 class TestKey:
-    """The stack prod, encrypted by a key; without any passphrase."""
+    """The stack prod, encrypted with a key and no passphrase."""
 
     @pytest.mark.parametrize(
         ("call", "fate"),
@@ -129,7 +129,7 @@ class TestKey:
     def test_killed_at_a_call(
         self, project: BootstrapProject, proxy: AwsProxy, call: str, fate: str
     ) -> None:
-        """AWS has made it, or not, and nobody knows."""
+        """Interrupted at any call to AWS, done or not, it can be run again."""
         if not project.file("prod").exists():
             project.write_stack_file("prod", KMS_KEY_ALIAS=ALIAS)
         held = proxy.hold(call)
@@ -151,12 +151,12 @@ class TestKey:
         ],
     )
     def test_killed_at_a_command(self, project: BootstrapProject, before: str, after: str) -> None:
-        """Each run comes further than the one before it."""
+        """Interrupted at any command, it gets further with each run."""
         result = project.bootstrap("prod", before=before, after=after)
         assert result.code == KILLED, result.text
 
     def test_killed_before_the_file_was_written(self, project: BootstrapProject) -> None:
-        """The stack is there, and its file does not say what encrypts it."""
+        """It recovers if the stack exists, but its file lacks the encryption."""
         project.write_stack_file("prod", KMS_KEY_ALIAS=ALIAS)
         result = project.bootstrap("prod", after="stack change-secrets-provider")
         assert result.code == KILLED, result.text
@@ -164,7 +164,7 @@ class TestKey:
     def test_the_end_is_one_bucket_one_key_and_no_passphrase(
         self, project: BootstrapProject, provider: Mapping[str, str], secrets: dict[str, str]
     ) -> None:
-        """Config and state are encrypted by the key, which is adopted, as the bucket is."""
+        """The key, which is adopted, encrypts config and state."""
         result = project.bootstrap("prod")
         assert result.code == 0, result.text
         kms = project.aws.client("kms")
@@ -187,7 +187,7 @@ class TestKey:
         assert sorted(names) == [BUCKET.format("dev"), BUCKET.format("prod")]
 
     def test_key_that_comes_later(self, project: BootstrapProject) -> None:
-        """Set on dev, whose state and config are encrypted by a passphrase: they are anew."""
+        """With a key set later, config and state are encrypted again."""
         project.export_backend("dev", passphrase=True)
         project.run_pulumi("config", "set", "KMS_KEY_ALIAS", f"{ALIAS}-dev")
         assert project.bootstrap("dev", passphrase=True).code == 0
@@ -195,7 +195,7 @@ class TestKey:
         assert project.check_backend("dev").code == 0
         project.run_pulumi("up", "--yes", "--skip-preview")
         assert _state(project, "dev")["secrets_providers"]["type"] == "cloud"
-        # Its value is read back, and told to nobody.
+        # The secret is still readable, but never printed.
         assert project.try_pulumi("config", "get", "INDENT_WEBHOOK_SECRET").out.strip() == SECRET
         project.transcript.pop()
 
@@ -203,7 +203,7 @@ class TestKey:
 def test_shared_bucket_is_left_as_it_is(
     project: BootstrapProject, provider: Mapping[str, str], secrets: dict[str, str]
 ) -> None:
-    """It holds the state beside what others keep there, and is no resource of the stack."""
+    """A shared bucket isn't a resource of the stack, and keeps its contents."""
     s3 = project.aws.client("s3")
     s3.create_bucket(
         Bucket="acme-shared", CreateBucketConfiguration={"LocationConstraint": "us-west-2"}
@@ -226,7 +226,7 @@ def test_shared_bucket_is_left_as_it_is(
 
 
 def test_bucket_of_another_account_is_not_read(project: BootstrapProject, proxy: AwsProxy) -> None:
-    """A stranger has made it and planted a state that names his plugin: all stop at its name."""
+    """Every command stops at another account's bucket, despite a planted state."""
     bucket, s3 = BUCKET.format("trap"), project.aws.client("s3")
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
     with _PluginServer() as server:
@@ -241,7 +241,7 @@ def test_bucket_of_another_account_is_not_read(project: BootstrapProject, proxy:
             assert f"bucket {bucket} doesn't belong to account 123456789012" in result.text
             assert "oncall-approvals:STATE_BUCKET: NAME" in result.text
             assert "Traceback" not in result.text
-        # The program proves it, too, however Pulumi came to run it.
+        # The program checks it as well, however it is run.
         project.export_backend("dev")
         project.run_pulumi("config", "set", "STATE_BUCKET", bucket)
         refused = project.try_pulumi("preview")
@@ -258,16 +258,16 @@ def test_bucket_of_another_account_is_not_read(project: BootstrapProject, proxy:
 def test_nothing_of_the_state_or_a_secret_is_on_this_machine(
     project: BootstrapProject, secrets: dict[str, str]
 ) -> None:
-    """Not in the home, the project's folder, or what any command has said."""
+    """Home, project and output have no state and no secret."""
     folder = project.folder.parent
     state = ('"deployment"', '"checkpoint"', "urn:pulumi:")
     left = []
     for file in folder.rglob("*"):
-        # The code is a copy of this project's; .venv is a link.
+        # The code is a copy, and .venv a link.
         if not file.is_file() or file.suffix in {".py", ".pyc"} or ".venv" in file.parts:
             continue
         text = file.read_text(encoding="utf-8", errors="replace")
-        # Names only: what is found in clear is not to be told.
+        # Only names, so that a failure doesn't print a secret.
         left += [str(file) for word in (*secrets.values(), "of a test", *state) if word in text]
     assert left == []
     printed = "\n".join(project.transcript)
@@ -282,7 +282,7 @@ def _checkpoint(latest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _poisoned(sound: Mapping[str, Any], url: str) -> dict[str, Any]:
-    """Add a resource, and the provider of it, whose plugin is at that address."""
+    """Add a resource whose provider's plugin is at this address."""
     (root,) = [
         resource for resource in sound["resources"] if resource["type"] == "pulumi:pulumi:Stack"
     ]
@@ -311,7 +311,7 @@ def _poisoned(sound: Mapping[str, Any], url: str) -> dict[str, Any]:
 
 
 class _PluginServer(LocalServer):
-    """A server that remembers what it was asked; it has no plugin to give."""
+    """A server that records requests, and has no plugin."""
 
     def __init__(self) -> None:
         super().__init__(_NoPlugin, checked_by_service)

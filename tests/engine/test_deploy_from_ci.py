@@ -1,4 +1,4 @@
-"""What CI runs, from `make` to the program: the roles allow each call that it makes."""
+"""What CI runs, from `make` to the program, needs only calls that the roles allow."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def project(
 
 @pytest.fixture(scope="module")
 def aws_calls(project: BootstrapProject, proxy: AwsProxy) -> AwsCalls:
-    """A stack with a bucket and a key of its own, which a person has bootstrapped and deployed."""
+    """A stack with its own bucket and key, bootstrapped and deployed by a person."""
     aws_calls = AwsCalls(project, proxy)
     project.write_stack_file("keyed", KMS_KEY_ALIAS="oncall-state", DEPLOY_REPOSITORY="acme/oncall")
     result = project.bootstrap("keyed")
@@ -39,7 +39,7 @@ def aws_calls(project: BootstrapProject, proxy: AwsProxy) -> AwsCalls:
 
 
 def test_roles_allow_what_ci_runs(project: BootstrapProject, aws_calls: AwsCalls) -> None:
-    """Both targets, the check of the backend and the proof of the adopted bucket included."""
+    """The roles allow all calls of both targets and their checks."""
     (key,) = (resource["outputs"]["arn"] for resource in project.state() if resource["type"] == KEY)
     code = project.folder / "handler" / "clock.py"
     code.write_text(Path(code).read_text("utf-8") + "\nCHANGED = True\n", encoding="utf-8")

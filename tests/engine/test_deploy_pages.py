@@ -1,4 +1,4 @@
-"""The commands of the README and of docs/deploy.md, from nothing to answering and to nothing."""
+"""The commands of README and docs/deploy.md, from nothing to a webhook to nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BOOTSTRAP = """eval "$(make -s bootstrap STACK=dev | tee /dev/stderr | grep '^  
 TOKEN_IS_RIGHT = "the token is the deployed one"
 CHECK = ".venv/bin/oncall check --stack dev --caller authzen\n"
 PAGES = {README: read_sections(README), DEPLOY: read_sections(DEPLOY)}
-# What stands in these sections is what somebody sees who has a schedule of that name.
+# These sections show output that needs a schedule of that name.
 DOUBLE = (("'DBA, API'", "Production"), ("eu-west-1", "us-west-2"))
 
 pytestmark = pytest.mark.skipif(shutil.which("aws") is None, reason="no AWS CLI on PATH")
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(shutil.which("aws") is None, reason="no AWS CLI 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, aws: Aws, proxy: AwsProxy) -> RunbookProject:
-    """A copy of the project in a shell that knows AWS, and nothing of a stack."""
+    """A copy of the project in a shell with AWS credentials and no stack."""
     project = RunbookProject(tmp_path_factory.mktemp("pages"), aws, proxy.endpoint)
     project.forget("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE")
     return project
@@ -43,7 +43,7 @@ def _blocks(page: Path, *titles: str) -> list[str]:
 def _deploy(
     project: RunbookProject, blocks: Sequence[str], provider: Mapping[str, str], typed: str
 ) -> str:
-    """Run blocks in one shell, and go on in the next ones with the same backend."""
+    """Run blocks in one shell, and use the same backend in later ones."""
     url = provider["INCIDENTIO_BASE_URL"]
     base_url = f"pulumi config set INCIDENTIO_BASE_URL {url} --stack dev\n"
     script = "".join(blocks).replace("make deploy", f"{base_url}make deploy", 1)
@@ -56,7 +56,7 @@ def _deploy(
 
 
 def _whom_it_would_let_in(project: RunbookProject, *blocks: str) -> str:
-    """Ask with valid keys. In a dry run nobody is approved, which ends `who` with 1."""
+    """Run blocks with valid keys. In dry run `who` ends with 1."""
     result = project.try_script("".join(blocks))
     assert result.code == 1, result.text
     assert "INCIDENTIO_API_KEY works" in result.text
@@ -64,7 +64,7 @@ def _whom_it_would_let_in(project: RunbookProject, *blocks: str) -> str:
 
 
 def test_readme(project: RunbookProject, provider: Mapping[str, str], tmp_path: Path) -> None:
-    """Two secrets are typed, one block deploys, and it answers, in dry run and narrowed."""
+    """After typing two secrets, one block deploys a webhook that answers, in dry run."""
     key = provider["INCIDENTIO_API_KEY"]
     output = _deploy(project, _blocks(README, "Deploy it"), provider, f"{PASSPHRASE}\n{key}\n")
     assert project.outputs()["webhook_url"] in output
@@ -85,19 +85,19 @@ def test_readme(project: RunbookProject, provider: Mapping[str, str], tmp_path: 
 
 
 def test_roll_out(project: RunbookProject) -> None:
-    """The report of the dry run, then its end."""
+    """The dry run's report works, then the dry run ends."""
     project.run_scripts(_blocks(DEPLOY, "Roll it out"))
     assert project.variables()["AUTO_APPROVAL_DRY_RUN"] == "false"
 
 
 def test_upgrade(project: RunbookProject, tmp_path: Path) -> None:
-    """Of the same release, nothing changes."""
+    """Upgrading to the same release changes nothing."""
     (upgrade,) = _blocks(DEPLOY, "Upgrade")
     assert "unchanged" in project.run_script_while_served(upgrade, tmp_path / "log")
 
 
-def test_page(project: RunbookProject, provider: Mapping[str, str], tmp_path: Path) -> None:
-    """Once all of it is removed, step by step with the same end."""
+def test_deploy_page(project: RunbookProject, provider: Mapping[str, str], tmp_path: Path) -> None:
+    """After removing everything, the page's steps lead to the same result."""
     project.run_scripts(["\n".join(PAGES[DEPLOY]["Remove everything"].blocks[:3])])
     project.forget("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "INCIDENTIO_API_KEY")
     *before, bootstrap, printed = _blocks(DEPLOY, "Make the place for the state")

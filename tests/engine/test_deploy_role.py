@@ -1,4 +1,4 @@
-"""A stack that was there before gets its deploy role, which then suffices for what CI updates."""
+"""An existing stack gets its deploy role, with which CI can then update it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECRETS = {"INDENT_WEBHOOK_SECRET": "wks0-the-secret-of-a-test", "INCIDENTIO_API
 
 @pytest.fixture(scope="module")
 def aws_calls(project: PulumiProject, proxy: AwsProxy) -> AwsCalls:
-    """A stack as somebody deployed it who had not transcript of the setting."""
+    """A deployed stack without the setting."""
     aws_calls = AwsCalls(project, proxy)
     project.create_stack("dev", SECRETS, ALARM_EMAIL="oncall@example.com")
     project.run_pulumi("up", "--yes")
@@ -41,7 +41,7 @@ def _comment(project: PulumiProject) -> str:
 
 @pytest.fixture(scope="module")
 def before(project: PulumiProject, aws_calls: AwsCalls) -> dict[str, str]:  # noqa: ARG001 - it deployed the stack
-    """The outputs of the stack, and its resources' ids, before the setting."""
+    """The outputs and resource ids before the setting."""
     assert "A person has to deploy this" not in _comment(project)
     project.run_pulumi("config", "set", "DEPLOY_REPOSITORY", "acme/oncall")
     return {
@@ -51,7 +51,7 @@ def before(project: PulumiProject, aws_calls: AwsCalls) -> dict[str, str]:  # no
 
 
 def test_role_is_made_in_place(project: PulumiProject, before: dict[str, str]) -> None:
-    """Nothing is replaced, names and URL stay, and the preview says that a person deploys it."""
+    """Nothing is replaced, and the preview says that a person must deploy this."""
     assert _steps_of(_comment(project)) == {
         "create aws:iam/policy:Policy approval-webhook-boundary",
         "create aws:iam/role:Role deploy-role",
@@ -80,7 +80,7 @@ def _steps_of(comment: str) -> set[str]:
 
 
 def test_ci_can_update(project: PulumiProject, aws_calls: AwsCalls) -> None:
-    """With the state in the bucket: code, settings, a secret, a provider on and off again."""
+    """The role can change code, settings, a secret and a provider."""
     project.run_pulumi("up", "--yes")
     bucket = project.outputs()["state_bucket"]
     deploys, previews = (
@@ -116,7 +116,7 @@ def test_ci_can_update(project: PulumiProject, aws_calls: AwsCalls) -> None:
 
 
 def _move_state(project: PulumiProject, bucket: str) -> None:
-    """Have the state where the README has it, as the runbook moves one."""
+    """Move the state to where the README has it, as the runbook describes."""
     exported = project.folder.parent / "exported.json"
     exported.write_text(project.try_pulumi("stack", "export").out, encoding="utf-8")
     environment = project._environment
@@ -154,7 +154,7 @@ def _move_state(project: PulumiProject, bucket: str) -> None:
 def test_preview_names_what_a_person_deploys(
     project: PulumiProject, aws_calls: AwsCalls, key: str, value: str, steps: set[str]
 ) -> None:
-    """What the role may not do is named, and what it may is not."""
+    """The preview names only changes that the role may not make."""
     del aws_calls
     kept = (
         project.run_pulumi("config", "get", key).strip() if key != "LOG_RETENTION_DAYS" else "365"

@@ -1,4 +1,4 @@
-"""A stack that is switched from a function URL to an HTTP API and back, on the real engine."""
+"""A stack is switched from a function URL to an HTTP API and back, with the real engine."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ pytestmark = pytest.mark.skipif(shutil.which("aws") is None, reason="no AWS CLI 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, aws: Aws, proxy: AwsProxy) -> RunbookProject:
-    """A copy of the project in which the documents' commands can be run."""
+    """A copy of the project in which the documents' commands run."""
     return RunbookProject(tmp_path_factory.mktemp("endpoint"), aws, proxy.endpoint)
 
 
 @pytest.fixture(scope="module")
 def before(project: RunbookProject, provider: Mapping[str, str]) -> dict[str, str]:
-    """The outputs of a stack with a function URL."""
+    """The outputs with a function URL."""
     url = "INCIDENTIO_BASE_URL"
     secrets = {
         "INDENT_WEBHOOK_SECRET": SECRET,
@@ -59,7 +59,7 @@ def before(project: RunbookProject, provider: Mapping[str, str]) -> dict[str, st
 
 @pytest.fixture(scope="module")
 def behind_api(project: RunbookProject, before: dict[str, str]) -> dict[str, str]:
-    """Its outputs with an HTTP API, after one update that a person makes, as the page says."""
+    """The outputs with an HTTP API, after a person's update as described on the page."""
     project.run_pulumi("config", "set", "ENDPOINT", "http-api")
     steps = changes_in(project.preview())
     assert {("create", kind) for kind in OF_THE_API} <= steps
@@ -104,7 +104,7 @@ def _functions(project: RunbookProject) -> list[str]:
 def test_api_answers_in_place_of_the_url(
     project: RunbookProject, before: dict[str, str], behind_api: dict[str, str], tmp_path: Path
 ) -> None:
-    """The URL is another one, and what keeps data is the same."""
+    """The URL changes; resources with data stay."""
     assert behind_api["webhook_url"] != before["webhook_url"]
     assert ".execute-api.us-west-2.amazonaws.com/" in behind_api["webhook_url"]
     assert {key: behind_api[key] for key in SAME} == {key: before[key] for key in SAME}
@@ -116,7 +116,7 @@ def test_api_answers_in_place_of_the_url(
 
 
 def test_nothing_public_is_left(project: RunbookProject, behind_api: dict[str, str]) -> None:
-    """Only the API may call the function, and the function with the public statements is gone."""
+    """Only the API may call the function; the public permissions are gone."""
     assert _functions(project) == [behind_api["function_name"]]
     (statement,) = _statements(project, behind_api["function_name"])
     assert statement["Principal"] == {"Service": "apigateway.amazonaws.com"}
@@ -128,14 +128,14 @@ def test_nothing_public_is_left(project: RunbookProject, behind_api: dict[str, s
 
 @pytest.mark.usefixtures("behind_api")
 def test_undisturbed_stack_has_no_changes(project: RunbookProject) -> None:
-    """A second preview finds nothing to do, and a refresh no drift."""
+    """A preview finds no changes, and a refresh no drift."""
     project.run_pulumi("preview", "--expect-no-changes")
     project.run_pulumi("refresh", "--yes", "--expect-no-changes")
 
 
 @pytest.mark.usefixtures("behind_api")
 def test_throttling_is_changed_in_place(project: RunbookProject) -> None:
-    """The stage alone is updated, and the URL stays; a throttling changed by hand is mended."""
+    """Only the stage changes; throttling that was changed by hand is restored."""
     url = project.outputs()["webhook_url"]
     project.run_pulumi("config", "set", "THROTTLE_RATE", "3")
     assert changes_in(project.preview()) == {("update", "aws:apigatewayv2/stage:Stage")}
@@ -156,7 +156,7 @@ def _throttling(project: RunbookProject) -> tuple[float, int]:
 
 
 def test_access_log_is_read(project: RunbookProject, behind_api: dict[str, str]) -> None:
-    """By the command of docs/operate.md."""
+    """The command in docs/operate.md shows the access log."""
     logs, group = project.aws.client("logs"), behind_api["access_log"]
     logs.create_log_stream(logGroupName=group, logStreamName="api")
     event = {"timestamp": int(time.time() * 1000), "message": '{"status": "429"}'}
@@ -165,10 +165,10 @@ def test_access_log_is_read(project: RunbookProject, behind_api: dict[str, str])
     assert '{"status": "429"}' in output
 
 
-def test_and_back(
+def test_switching_back(
     project: RunbookProject, before: dict[str, str], behind_api: dict[str, str], tmp_path: Path
 ) -> None:
-    """One update later it is a function URL again; both logs are left."""
+    """One update later it has a function URL again, and both logs are kept."""
     project.run_pulumi("config", "set", "ENDPOINT", "function-url")
     project.run_pulumi("up", "--yes")
     outputs = project.outputs()

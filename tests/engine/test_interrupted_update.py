@@ -1,4 +1,4 @@
-"""Two stacks side by side, and updates that are not left alone, in order."""
+"""Two stacks, and updates that are interrupted or run at the same time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NEXT_SECRET = "wks0-the-next-secret-of-development"
 INFO = {"info": True}
 MAKING_FUNCTION = "POST /2015-03-31/functions/?"
 CHANGING_FUNCTION = "PUT /2015-03-31/functions/.*/configuration"
-# The ends of names, secrets' ARNs and versions.
+# Random suffixes of names, secrets' ARNs and versions.
 RANDOM = re.compile(r"-[0-9a-f]{7}\b|(?<=:secret:)[\w-]+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 UPDATE = ("up", "--yes", "--skip-preview")
 
@@ -29,7 +29,7 @@ UPDATE = ("up", "--yes", "--skip-preview")
 def new_stack(
     project: PulumiProject, provider: Mapping[str, str], request: pytest.FixtureRequest
 ) -> str:
-    """A stack that nothing was made of yet."""
+    """A stack that isn't deployed yet."""
     stack: str = request.param
     key, url = "INCIDENTIO_API_KEY", "INCIDENTIO_BASE_URL"
     secrets = {"INDENT_WEBHOOK_SECRET": SECRETS[stack], key: provider[key]}
@@ -42,7 +42,7 @@ def new_stack(
 def test_second_update_is_refused_while_one_is_at_work(
     project: PulumiProject, proxy: AwsProxy
 ) -> None:
-    """By the lock, and the first one ends as if there had been no other."""
+    """The lock refuses the second update, and the first succeeds."""
     held = proxy.hold(MAKING_FUNCTION)
     with project.start_pulumi(*UPDATE) as first:
         held.wait_for()
@@ -59,7 +59,7 @@ def test_second_update_is_refused_while_one_is_at_work(
 def test_killed_update_says_how_to_go_on_and_is_finished_by_the_next(
     project: PulumiProject, proxy: AwsProxy
 ) -> None:
-    """`pulumi cancel` and `pulumi refresh` are named, and lead to what an undisturbed one makes."""
+    """After `pulumi cancel` and `refresh` the next update completes it."""
     with _killed(project, proxy.hold(MAKING_FUNCTION)):
         pass
     refused = project.try_pulumi(*UPDATE)
@@ -69,7 +69,7 @@ def test_killed_update_says_how_to_go_on_and_is_finished_by_the_next(
     warned = project.run_pulumi(*UPDATE)
     assert "::approval-webhook, interrupted while creating" in warned
     assert "you can repair your stack using `pulumi refresh`" in warned
-    # Interactively, `pulumi refresh` asks about each.
+    # An interactive `pulumi refresh` asks about each resource.
     project.run_pulumi("refresh", "--yes", "--skip-preview", "--clear-pending-creates")
     project.run_pulumi("preview", "--expect-no-changes")
     recovered = _shape(project, "dev")
@@ -82,7 +82,7 @@ def test_killed_update_says_how_to_go_on_and_is_finished_by_the_next(
 
 
 def test_stacks_share_nothing(project: PulumiProject, tmp_path: Path) -> None:
-    """Each has its own URL, role, secret, bucket and log, and takes its own signature alone."""
+    """Each has its own URL, role, secret, bucket and log, and accepts only its own signature."""
     own = {}
     for stack, other in (("dev", "prod"), ("prod", "dev")):
         project.select(stack)
@@ -97,7 +97,7 @@ def test_stacks_share_nothing(project: PulumiProject, tmp_path: Path) -> None:
 def test_killed_rotation_refuses_no_signature_either(
     project: PulumiProject, proxy: AwsProxy, tmp_path: Path
 ) -> None:
-    """With the new secret put and the function not changed yet, the old one counts as before."""
+    """If a rotation stops half way, the old secret still counts."""
     project.select("dev")
     project.run_pulumi("config", "set", "--secret", "INDENT_WEBHOOK_SECRET", stdin=NEXT_SECRET)
     project.run_pulumi(
@@ -120,7 +120,7 @@ def test_killed_rotation_refuses_no_signature_either(
 
 
 def test_destroying_one_leaves_the_other(project: PulumiProject, tmp_path: Path) -> None:
-    """With `dev` gone, `prod` answers, and neither preview nor refresh finds a thing to do."""
+    """After `dev` is destroyed, `prod` answers and has no drift."""
     project.select("dev")
     project.run_pulumi("destroy", "--yes", "--skip-preview", "--exclude-protected")
     project.select("prod")
@@ -134,7 +134,7 @@ def test_destroying_one_leaves_the_other(project: PulumiProject, tmp_path: Path)
 
 @contextmanager
 def _killed(project: PulumiProject, held: HeldCall) -> Iterator[None]:
-    """Kill an update and all its processes when it is about to make this call, which is lost."""
+    """Kill an update when it makes this call, which is lost."""
     with project.start_pulumi(*UPDATE) as update:
         held.wait_for()
         update.kill()
@@ -144,7 +144,7 @@ def _killed(project: PulumiProject, held: HeldCall) -> Iterator[None]:
 
 
 def _shape(project: PulumiProject, stack: str) -> dict[str, Any]:
-    """What the state holds, without what is another in each stack: its name, ids, random names."""
+    """The state without what differs between stacks: names, ids, random suffixes."""
     deployment = project.deployment()
     assert not deployment.get("pending_operations")
     return {
@@ -166,8 +166,7 @@ def _alike(value: Any, stack: str) -> Any:  # noqa: ANN401 - any property
     if isinstance(value, list):
         return [_alike(item, stack) for item in value]
     if isinstance(value, dict):
-        # What is secret is encrypted anew each time; the code has a hash, and after a refresh no
-        # more than that.
+        # Secrets are encrypted again each time; after a refresh the code has only a hash.
         return {
             key: "*" if key in {"ciphertext", "assets"} else _alike(item, stack)
             for key, item in value.items()

@@ -1,4 +1,4 @@
-"""Each script of docs/operate.md, run as it stands there, where it would be needed."""
+"""Each script of docs/operate.md runs unchanged, in the situation that it is for."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.documents import DEPLOY, OPERATE, read_sections
 SECRET, NEXT_SECRET = "wks0-the-first-secret-of-a-test", "wks0-the-second-secret-of-a-test"
 INFO = {"info": True}
 HERE = Path(__file__)
-# When a stack moves or goes is in docs/deploy.md.
+# Sections about moving or removing a stack are in docs/deploy.md.
 SECTIONS = {**read_sections(DEPLOY), **read_sections(OPERATE)}
 
 pytestmark = pytest.mark.skipif(shutil.which("aws") is None, reason="no AWS CLI on PATH")
@@ -50,7 +50,7 @@ def _blocks(title: str) -> list[str]:
 
 
 def test_stop_it_and_start_it_again(project: RunbookProject, tmp_path: Path) -> None:
-    """Dry: it answers, and claims nothing. Shut: nothing is reserved. Then as before."""
+    """In dry run it claims nothing; shut, nothing is reserved; then it approves again."""
     dry, shut, again = _blocks("Stop it")
     project.run_scripts([dry])
     with project.webhook(SECRET, tmp_path / "dry") as webhook:
@@ -66,7 +66,7 @@ def test_stop_it_and_start_it_again(project: RunbookProject, tmp_path: Path) -> 
 
 @pytest.fixture(scope="module")
 def logged(project: RunbookProject, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A log with a yes, a yes by a self-made duty, a no, a forged signature and a failure."""
+    """A log with approvals, one by a self-made duty, a no, a forged signature and a failure."""
     file = tmp_path_factory.mktemp("log") / "log"
     with project.webhook(SECRET, file) as webhook:
         webhook.ask(request_of(JANE))
@@ -82,35 +82,35 @@ def logged(project: RunbookProject, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.mark.usefixtures("logged")
 class TestLog:
-    """What is read in the log, section by section."""
+    """Sections about reading the log."""
 
     def test_function_broken(self, project: RunbookProject) -> None:
-        """All lines, Lambda's own too."""
+        """All lines are shown, even Lambda's own."""
         (tail,) = _blocks("Function broken")
         assert "Task timed out" in project.run_scripts([tail])
 
     def test_calls_failed(self, project: RunbookProject) -> None:
-        """Those that failed, and no other."""
+        """Only failed calls are shown."""
         tail, _ = _blocks("Calls failed")
         (line,) = project.run_scripts([tail]).splitlines()
         assert "Secrets Manager: gone" in line
 
     def test_signatures_refused(self, project: RunbookProject) -> None:
-        """How many, and why."""
+        """Refused calls are counted by reason."""
         output = project.run_scripts(_blocks("Signatures refused"))
         assert "the signature is wrong" in output
 
     def test_many_approvals(self, project: RunbookProject) -> None:
-        """How many by which rule, then who."""
+        """Approvals are counted by rule, then listed with the requester."""
         report, *lines = project.run_scripts(_blocks("Many approvals")).splitlines()
         assert "3 decisions" in report
         asked = [line for line in lines if '"outcome": "approve"' in line]
         assert len(asked) == 2
 
     def test_policy_mistake(self, project: RunbookProject) -> None:
-        """What an edited policy would have changed: Jane's approval, among others."""
+        """Replaying with an edited policy shows which decisions change."""
         (script,) = _blocks("Policy mistake")
-        # `replay` ends with 1 where something differs, which an edit is for.
+        # `replay` ends with 1, since the edited policy changes decisions.
         result = project.try_script(script.replace("example.yaml", "example.yaml || true #"))
         assert result.code == 0, result.text
         assert JANE in result.text
@@ -119,7 +119,7 @@ class TestLog:
 
 @pytest.mark.usefixtures("logged")
 def test_explained(project: RunbookProject) -> None:
-    """The keys are tried, and last week's log is replayed by another policy."""
+    """`preflight` checks the keys, and `replay` decides last week's log again."""
     (script,) = _blocks("Explain decisions")
     result = project.try_script(script.replace("example.yaml", "example.yaml || true #"))
     assert result.code == 0, result.text
@@ -129,9 +129,9 @@ def test_explained(project: RunbookProject) -> None:
 
 @pytest.mark.usefixtures("logged")
 def test_access_that_outlasts_its_duty(project: RunbookProject) -> None:
-    """Jane, whose access is running, leads the incident still."""
+    """`watch` reports Jane, who still leads the incident, as on duty."""
     (script,) = _blocks("Access that outlasts its duty")
-    # Whoever else is in the log is made up: 1 is an answer as well.
+    # Other people in the log are made up, so the status may be 1.
     result = project.try_script(script.replace("--stack dev\n", "--stack dev || true\n"))
     assert result.code == 0, result.text
     assert "with running access: " in result.text
@@ -139,7 +139,7 @@ def test_access_that_outlasts_its_duty(project: RunbookProject) -> None:
 
 
 def test_secret_that_was_deleted(project: RunbookProject, tmp_path: Path) -> None:
-    """It is brought back, and the function reads it."""
+    """The secret is restored, and the function reads it."""
     secrets, arn = project.aws.client("secretsmanager"), project.outputs()["secret_arn"]
     secrets.delete_secret(SecretId=arn, RecoveryWindowInDays=7)
     with project.webhook(SECRET, tmp_path / "gone") as webhook:
@@ -151,7 +151,7 @@ def test_secret_that_was_deleted(project: RunbookProject, tmp_path: Path) -> Non
 
 
 def test_notices(project: RunbookProject, tmp_path: Path) -> None:
-    """Both addresses are set, deployed and tested; then an approval and a failure are noticed."""
+    """Both addresses are set, deployed and tested; then an approval and a failure are visible."""
     slack, url, secret, check = _blocks("Notices")
     tail, again = _blocks("Notices failed")[0].splitlines()
     with Receivers() as receivers:
@@ -182,7 +182,7 @@ def test_notices(project: RunbookProject, tmp_path: Path) -> None:
 
 
 def test_throttled(project: RunbookProject) -> None:
-    """What is reserved is shown, and raised."""
+    """The reserved concurrency is shown, and raised."""
     project.run_pulumi("config", "set", "RESERVED_CONCURRENCY", "0")
     output = project.run_scripts(_blocks("Throttled"))
     assert output.startswith("0\n")
@@ -191,19 +191,19 @@ def test_throttled(project: RunbookProject) -> None:
 
 
 def test_provider_failing_and_no_duty_found(project: RunbookProject) -> None:
-    """The key is tried, and somebody off duty reads why not: exit status 1 is a no."""
+    """The key is checked, and `explain` says why a person off duty isn't approved."""
     assert "INCIDENTIO_API_KEY works" in project.run_scripts(_blocks("Provider failing"))
     script, without_email = _blocks("No duty found")
     result = project.try_script(script.replace("prod-db\n", "prod-db || true\n"))
     assert result.code == 0, result.text
     assert f"left to humans: {NORA} requests example.v1.Resource:prod-db" in result.text
-    # Of nobody here an e-mail is missing.
+    # Everybody here has an e-mail.
     assert "without_email" not in project.run_scripts([without_email])
 
 
 @pytest.mark.usefixtures("logged")
 def test_self_made_duty(project: RunbookProject) -> None:
-    """It says whose it was, and what lets such duties count is switched off."""
+    """The log names the person, and settings that accept such duties are switched off."""
     tail, switch_off = _blocks("Self-made duty")
     (line,) = project.run_scripts([tail]).splitlines()
     assert DAN in line
@@ -214,7 +214,7 @@ def test_self_made_duty(project: RunbookProject) -> None:
 
 
 def test_forbidden_url(project: RunbookProject) -> None:
-    """Both statements are shown; those that are gone are put back as they were."""
+    """The public statements are shown, and restored if missing."""
     functions, name = project.aws.client("lambda"), project.outputs()["function_name"]
     look, mend = _blocks("403 from the URL")
     for statement in PUBLIC_STATEMENTS:
@@ -227,7 +227,7 @@ def test_forbidden_url(project: RunbookProject) -> None:
 
 
 def test_rotation(project: RunbookProject, tmp_path: Path) -> None:
-    """The old secret counts beside the new one until it is taken away; a key is tried."""
+    """The old secret counts beside the new one until it is removed; a new key is checked."""
     keep, ask, deploy, end, ask_key, key = _blocks("Rotate a secret or a key")
     project.run_scripts([keep])
     project.run_scripts([ask], stdin=NEXT_SECRET)
@@ -245,7 +245,7 @@ def test_rotation(project: RunbookProject, tmp_path: Path) -> None:
 
 
 def test_roll_back(project: RunbookProject) -> None:
-    """The settings of the commit before are deployed."""
+    """The previous commit's settings are deployed."""
     project.commit("What is good")
     project.run_pulumi("config", "set", "AUTO_APPROVAL_DURATION", "99")
     project.run_scripts(["make deploy STACK=dev"])
@@ -258,7 +258,7 @@ def test_roll_back(project: RunbookProject) -> None:
 
 
 def test_update_that_was_killed(project: RunbookProject, proxy: AwsProxy) -> None:
-    """The lock is taken, and the next deploy ends what was begun."""
+    """The lock is removed, and the next deploy completes the update."""
     project.run_pulumi("config", "set", "MEMORY_MB", "1024")
     held = proxy.hold("PUT /2015-03-31/functions/.*/configuration")
     with project.start_pulumi("up", "--yes", "--stack", "dev") as update:
@@ -275,7 +275,7 @@ def test_update_that_was_killed(project: RunbookProject, proxy: AwsProxy) -> Non
 
 
 def test_every_script_is_run() -> None:
-    """Each section with scripts is named here, or in another test that runs them."""
+    """Every section with scripts is named in a test that runs them."""
     others = ("test_deploy_pages.py", "test_endpoint.py")
     files = (HERE, *(HERE.parent / name for name in others))
     named = "".join(file.read_text(encoding="utf-8") for file in files)
@@ -284,7 +284,7 @@ def test_every_script_is_run() -> None:
 
 
 def test_state_that_moves(project: RunbookProject) -> None:
-    """Out of a folder into the bucket that the stack has made, and nothing else is to change."""
+    """The state moves from a folder into the stack's bucket without other changes."""
     export, load = _blocks("Move the state")
     project.run_scripts([export])
     project.run_scripts(["unset PULUMI_BACKEND_URL\nmake bootstrap STACK=dev"])
@@ -298,7 +298,7 @@ def test_state_that_moves(project: RunbookProject) -> None:
 
 
 def test_state_that_was_lost(project: RunbookProject) -> None:
-    """Deleted in the bucket, and brought back."""
+    """A state that was deleted from the bucket is restored."""
     s3, key = project.aws.client("s3"), ".pulumi/stacks/oncall-approvals/dev.json"
     bucket = project.outputs()["state_bucket"]
     s3.delete_object(Bucket=bucket, Key=key)
@@ -309,7 +309,7 @@ def test_state_that_was_lost(project: RunbookProject) -> None:
 
 
 def test_key_that_is_set_later(project: RunbookProject) -> None:
-    """Config and state are encrypted by it, and the stack manages it."""
+    """The key encrypts config and state, and the stack manages it."""
     project.run_scripts(_blocks("Set a key later"))
     exported = json.loads(project.try_pulumi("stack", "export", "--stack", "dev").out)
     assert exported["deployment"]["secrets_providers"]["type"] == "cloud"
@@ -317,11 +317,11 @@ def test_key_that_is_set_later(project: RunbookProject) -> None:
 
 
 def test_nothing_is_left(project: RunbookProject) -> None:
-    """No bucket, no log, no function, and a key that waits for its deletion."""
+    """Bucket, log and function are gone, and the key is scheduled for deletion."""
     group = project.outputs()["log_group"]
     key = project.of_type("aws:kms/key:Key")["id"]
     for variable in ("AWS_REGION", "AWS_DEFAULT_REGION"):
-        del project._environment[variable]  # the section says itself where it all is
+        del project._environment[variable]  # the section sets the region itself
     project.run_scripts(["\n".join(_blocks("Remove everything"))])
     assert project.aws.client("s3").list_buckets()["Buckets"] == []
     groups = project.aws.client("logs").describe_log_groups()["logGroups"]

@@ -1,4 +1,4 @@
-"""The first preview of a stack shows all that would be made, or what is wrong, and makes none."""
+"""A new stack's preview shows all resources, or one error, and creates nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.engine.pulumi_project import PulumiProject
 
 SECRET = "wks0-the-secret-of-a-test"
 SECRETS = {"INDENT_WEBHOOK_SECRET": SECRET, "INCIDENTIO_API_KEY": "key-of-a-test"}
-# What the CLI adds to any error of a program.
+# What the CLI adds to each error of a program.
 CLOSING = "error: preview failed"
 
 
@@ -55,7 +55,7 @@ def test_fresh_stack_shows_every_resource(project: PulumiProject) -> None:
 
 
 def test_missing_secret_is_one_sentence(project: PulumiProject) -> None:
-    """The key and the command that sets it, and no stack trace."""
+    """The error names the key and the command, without a stack trace."""
     project.run_pulumi("config", "rm", "INDENT_WEBHOOK_SECRET")
     refusal = _refusal(project)
     assert "INDENT_WEBHOOK_SECRET" in refusal
@@ -64,7 +64,7 @@ def test_missing_secret_is_one_sentence(project: PulumiProject) -> None:
 
 
 def test_plaintext_secret_is_one_sentence(project: PulumiProject) -> None:
-    """The key and the command, and never its value."""
+    """The error names the key and the command, never the value."""
     project.run_pulumi("config", "set", "--plaintext", "INCIDENTIO_API_KEY", "key-of-a-test")
     refusal = _refusal(project)
     assert "INCIDENTIO_API_KEY is a secret but is set in plain text" in refusal
@@ -73,7 +73,7 @@ def test_plaintext_secret_is_one_sentence(project: PulumiProject) -> None:
 
 
 def _refusal(project: PulumiProject) -> str:
-    """Preview what has to be refused, and give the one line of the error."""
+    """Run a preview that must fail, and return the error's line."""
     result = project.try_pulumi("preview")
     assert result.code != 0
     assert "Traceback" not in result.text

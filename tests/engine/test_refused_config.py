@@ -1,4 +1,4 @@
-"""A stack that is deployed, and whose config is then refused: nothing of it changes."""
+"""If a deployed stack's config is refused, nothing of the stack changes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.engine.pulumi_project import PulumiProject
 
 SECRETS = {"INDENT_WEBHOOK_SECRET": "wks0-the-secret-of-a-test", "INCIDENTIO_API_KEY": "key"}
 UNHANDLED = "an unhandled error occurred"
-# Each in the stack's file, as the CLI writes it.
+# Each wrong setting, as the CLI writes it to the stack's file.
 WRONG = (
     ("MEMORY_MB", "1", "MEMORY_MB is '1'"),
     ("AUTO_APPROVAL_DURATION", "soon", "AUTO_APPROVAL_DURATION is 'soon'"),
@@ -24,7 +24,7 @@ WRONG = (
 
 @pytest.fixture(scope="module")
 def before(project: PulumiProject) -> list[dict[str, Any]]:
-    """The state of the stack, deployed."""
+    """The state of the deployed stack."""
     project.create_stack("dev", SECRETS)
     project.run_pulumi("up", "--yes", "--skip-preview")
     return project.state()
@@ -45,9 +45,9 @@ def _wrong(project: PulumiProject, before: list[dict[str, Any]]) -> Iterator[Non
 def test_refused_config_changes_nothing(
     project: PulumiProject, proxy: AwsProxy, before: list[dict[str, Any]], command: tuple[str, ...]
 ) -> None:
-    """All of it is said once, the command fails, and nothing is changed or deleted.
+    """The error is printed once, and nothing is changed or deleted.
 
-    A program that ends well and registers nothing would have the whole stack deleted.
+    If the program succeeded without registering resources, Pulumi would delete the stack.
     """
     changes: list[str] = []
     with proxy.observed(changes.append):
@@ -59,18 +59,18 @@ def test_refused_config_changes_nothing(
     assert UNHANDLED not in result.text
     assert "Traceback" not in result.text
     assert changes == []
-    # In whichever order: a failed update may write it anew, the stack itself first.
+    # In any order, since a failed update may reorder the state.
     assert sorted(map(_known, project.state())) == sorted(map(_known, before))
 
 
 def test_mended_config_finds_all_as_it_was(
     project: PulumiProject, before: list[dict[str, Any]]
 ) -> None:
-    """After the refused updates, the right config has nothing to change."""
+    """After the refusals, the correct config has nothing to change."""
     assert before
     project.run_pulumi("preview", "--expect-no-changes")
 
 
 def _known(resource: dict[str, Any]) -> tuple[str, ...]:
-    """Tell what is known of a resource, less what is encrypted anew each time."""
+    """A resource's properties, without those that are encrypted again each time."""
     return resource["urn"], resource.get("id", ""), str(sorted(resource.get("inputs", {})))

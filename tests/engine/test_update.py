@@ -1,4 +1,4 @@
-"""A stack's life on the real engine: made, answering, changed, drifted and taken down, in order."""
+"""A stack's life with the real engine: created, changed, drifted and destroyed, in order."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def _stack(project: PulumiProject, provider: Mapping[str, str], secrets: dict[st
 
 @pytest.fixture(autouse=True)
 def _deployed(_stack: None) -> None:
-    """Each test finds the stack deployed."""
+    """Deploy the stack before the tests."""
 
 
 def test_url_answers_a_signed_request(project: PulumiProject, tmp_path: Path) -> None:
-    """What was deployed approves whoever is on call, and the stack's output is its URL."""
+    """The function approves a person on call, and the output is its URL."""
     outputs = project.outputs()
     functions = project.aws.client("lambda")
     url_config = functions.get_function_url_config(FunctionName=outputs["function_name"])
@@ -54,13 +54,13 @@ def test_url_answers_a_signed_request(project: PulumiProject, tmp_path: Path) ->
 
 
 def test_undisturbed_stack_has_no_changes(project: PulumiProject) -> None:
-    """A second preview finds nothing to do, and a refresh no drift."""
+    """A preview finds no changes, and a refresh no drift."""
     project.run_pulumi("preview", "--expect-no-changes")
     project.run_pulumi("refresh", "--yes", "--expect-no-changes")
 
 
 def test_drift_is_found_and_mended(project: PulumiProject) -> None:
-    """What was changed by hand: a refresh says so, and the next update sets it right."""
+    """A refresh finds a manual change, and the next update reverts it."""
     name = project.outputs()["function_name"]
     functions = project.aws.client("lambda")
     s3, bucket = project.aws.client("s3"), project.outputs()["state_bucket"]
@@ -81,7 +81,7 @@ def test_drift_is_found_and_mended(project: PulumiProject) -> None:
 def test_settings_change_the_function_alone_and_in_place(
     project: PulumiProject, proxy: AwsProxy, tmp_path: Path
 ) -> None:
-    """Only who is on call for the named schedule gets access then, for 3 hours."""
+    """Only the function changes; the named schedule approves for 3 hours."""
     before = project.outputs()
     settings = {"AUTO_APPROVAL_DURATION": "3", "AUTO_APPROVAL_SCHEDULES": SCHEDULE}
     for key, value in settings.items():
@@ -103,7 +103,7 @@ def test_settings_change_the_function_alone_and_in_place(
 def test_new_secret_refuses_no_signature_on_its_way(
     project: PulumiProject, proxy: AwsProxy, tmp_path: Path
 ) -> None:
-    """With the old one as the previous one, the old one counts at every moment of the update."""
+    """With a previous secret set, the old one counts throughout the update."""
     project.run_pulumi("config", "set", "--secret", "INDENT_WEBHOOK_SECRET", stdin=NEXT_SECRET)
     project.run_pulumi("config", "set", "--secret", "INDENT_WEBHOOK_SECRET_PREVIOUS", stdin=SECRET)
     assert {http for *_, http in _seen_while_updating(project, proxy, SECRET, tmp_path)} == {200}
@@ -116,7 +116,7 @@ def test_new_secret_refuses_no_signature_on_its_way(
 def test_old_secret_goes_without_a_refusal_of_the_new(
     project: PulumiProject, proxy: AwsProxy, tmp_path: Path
 ) -> None:
-    """Without a previous one the new one counts at every moment, and the old one no longer."""
+    """Without a previous one, the new secret counts throughout; the old stops."""
     project.run_pulumi("config", "rm", "INDENT_WEBHOOK_SECRET_PREVIOUS")
     assert {http for *_, http in _seen_while_updating(project, proxy, NEXT_SECRET, tmp_path)} == {
         200
@@ -130,11 +130,11 @@ def test_old_secret_goes_without_a_refusal_of_the_new(
 def _seen_while_updating(
     project: PulumiProject, proxy: AwsProxy, secret: str, tmp_path: Path
 ) -> list[tuple[str, str, int]]:
-    """Call after each change that an update makes: what ran before it, and what starts only now."""
+    """Call both versions of the function after each change: running ones, and new ones."""
     statuses: list[tuple[str, str, int]] = []
     function = project.of_type(Function.type)
     with project.webhook(secret, tmp_path / "warm", function) as warm:
-        # Lambda lets what runs end its call: the function as it was still reads its own version.
+        # Running calls end normally: the old function still reads its version of the secret.
         statuses.append(("before", "warm", warm.call(INFO).http))
 
         def look(change: str) -> None:
@@ -152,7 +152,7 @@ def _seen_while_updating(
 
 
 def test_no_secret_is_in_plaintext(project: PulumiProject, secrets: dict[str, str]) -> None:
-    """Not in the state, its history, the stack file, the outputs, the CLI's words, the function."""
+    """State, history, stack file, outputs, CLI output and function have no secret in plaintext."""
     function = project.aws.client("lambda").get_function_configuration(
         FunctionName=project.outputs()["function_name"]
     )
@@ -172,13 +172,13 @@ def test_no_secret_is_in_plaintext(project: PulumiProject, secrets: dict[str, st
         for place in ("the function", "the exported state")
     )
     hidden = {**secrets, "the next INDENT_WEBHOOK_SECRET": NEXT_SECRET}
-    # Names only: what is found in clear is not to be told.
+    # Only names, so that a failure doesn't print a secret.
     leaks = [(key, name) for key in hidden for name, text in places.items() if hidden[key] in text]
     assert leaks == []
 
 
 def test_destroy_leaves_the_state_bucket_whole(project: PulumiProject) -> None:
-    """It refuses what is protected and says how to go on; without that, all else goes."""
+    """Destroy refuses protected resources and says how to continue; the rest goes."""
     bucket = project.outputs()["state_bucket"]
     refused = project.try_pulumi("destroy", "--yes")
     assert refused.code != 0
@@ -205,7 +205,7 @@ def test_destroy_leaves_the_state_bucket_whole(project: PulumiProject) -> None:
 
 
 def test_destroy_leaves_the_audit_trail(project: PulumiProject) -> None:
-    """Its log group is there with its retention, and no longer the stack's."""
+    """The log group is kept with its retention, outside the stack."""
     (group,) = project.aws.client("logs").describe_log_groups()["logGroups"]
     assert group["retentionInDays"] == 365
     assert "aws:cloudwatch/logGroup:LogGroup" not in {
@@ -214,7 +214,7 @@ def test_destroy_leaves_the_audit_trail(project: PulumiProject) -> None:
 
 
 def test_destroyed_stack_is_made_again(project: PulumiProject) -> None:
-    """What was left is in nobody's way: the log of before lies beside that of now."""
+    """Deploying again works beside the old log."""
     project.run_pulumi("up", "--yes")
     groups = project.aws.client("logs").describe_log_groups()["logGroups"]
     assert len(groups) == 2

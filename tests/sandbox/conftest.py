@@ -1,4 +1,4 @@
-"""A space with a webhook, the page of it, and a PagerDuty account."""
+"""A space with a webhook, its page, and a PagerDuty account."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def webhook(clock: ManualClock) -> Iterator[FakeWebhook]:
-    """A webhook that runs."""
+    """A running webhook."""
     with FakeWebhook(clock) as webhook:
         yield webhook
 
 
 @pytest.fixture
 def space(clock: ManualClock, webhook: FakeWebhook) -> Iterator[Space]:
-    """A space that asks the webhook about what is labelled Env=Prod."""
+    """A space that asks the webhook about resources with the label Env=Prod."""
     with Space(now=clock, webhook_pauses=(0, 0)) as space:
         space.add_resource("okta.v1.Group", "prod", "Production", {"Env": "Prod"})
         space.add_resource("okta.v1.Group", "test", "Testing", {"Env": "Test"})
@@ -46,25 +46,25 @@ def space(clock: ManualClock, webhook: FakeWebhook) -> Iterator[Space]:
 
 @pytest.fixture
 def jane(space: Space) -> Client:
-    """Somebody who requests."""
+    """The client of Jane, who requests access."""
     return Client(space, space.token_for(JANE))
 
 
 @pytest.fixture
 def omar(space: Space) -> Client:
-    """Somebody else."""
+    """The client of another person."""
     return Client(space, space.token_for(OMAR))
 
 
 @pytest.fixture
 def ada(space: Space) -> Client:
-    """An administrator."""
+    """The client of an administrator."""
     return Client(space, space.token_for(ADA, admin=True))
 
 
 @pytest.fixture
 def account(clock: ManualClock) -> Iterator[PagerDuty]:
-    """Two people and one who has no e-mail, at PagerDuty; nobody is on call."""
+    """Two people and one without an e-mail at PagerDuty, with nobody on call."""
     with PagerDuty(KEY, now=clock) as account:
         account.add_person("Ana Lima", ANA)
         account.add_person("Bo Berg", BO)
@@ -74,7 +74,7 @@ def account(clock: ManualClock) -> Iterator[PagerDuty]:
 
 @pytest.fixture
 def organisation(clock: ManualClock) -> Organisation:
-    """What a provider's double knows: a schedule with Omar on it, an incident that Jane leads."""
+    """An organisation at incident.io: Omar on shift, and an incident that Jane leads."""
     return demo_organisation(clock)
 
 
@@ -86,7 +86,7 @@ def log(tmp_path: Path) -> FunctionLog:
 
 @pytest.fixture
 def boards(organisation: Organisation) -> Sequence[DutyBoard]:
-    """The duties that the page shows: incident.io's, unless a test module says otherwise."""
+    """The duties on the page: those at incident.io, unless a test module overrides this."""
     return [IncidentIOBoard(organisation)]
 
 

@@ -21,7 +21,7 @@ SECRETS = {
 
 
 def deployed(aws: Aws, stack: str = "test", **settings: str) -> Deployment:
-    """Deploy a stack with the defaults of Pulumi.yaml and some settings."""
+    """Deploy a stack with these settings, and otherwise the defaults of Pulumi.yaml."""
     config, _ = read_stack_config(ROOT, "without-a-file")
     config["aws:region"] = aws.region
     config |= {f"{PROJECT}:{key}": value for key, value in (settings | SECRETS).items()}

@@ -1,6 +1,6 @@
-"""incident.io's own client, `incident-io` on PyPI, of which each answer has the expected type.
+"""incident.io's own client, `incident-io` on PyPI; each call asserts the type of its answer.
 
-It takes a second to import: import this module where a test runs, not where tests are collected.
+Importing it takes a second, so import this module inside a test.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ Value = TypeVar("Value")
 
 @contextmanager
 def vendor_client(url: str, key: str) -> Iterator[VendorClient]:
-    """Give the client of a server in place of the vendor."""
+    """Return a client that calls this server instead of incident.io."""
     with AuthenticatedClient(base_url=url, token=key) as client:
         yield VendorClient(client)
 
 
 class VendorClient:
-    """The calls that the tests make."""
+    """The calls that the tests need."""
 
     LIVE_AND_STANDARD: ClassVar[dict[str, Any]] = {
         "mode": IncidentsV2ListMode.from_dict({"one_of": ["standard"]}),
@@ -59,7 +59,7 @@ class VendorClient:
         return result
 
     def incidents_error(self, **query: Any) -> ErrorResponse:  # noqa: ANN401 - the same
-        """List incidents, which is refused."""
+        """List incidents, and expect a refusal."""
         result = incidents_v2_list.sync(client=self.client, **query)
         assert isinstance(result, ErrorResponse)
         return result
@@ -71,13 +71,13 @@ class VendorClient:
         return result
 
     def schedules_error(self) -> ErrorResponse:
-        """List schedules, which fails."""
+        """List schedules, and expect an error."""
         result = schedules_v2_list.sync(client=self.client)
         assert isinstance(result, ErrorResponse)
         return result
 
     def updates(self, incident: str, after: str | None = None) -> IncidentUpdatesListResultV2:
-        """List the updates of an incident, one a page."""
+        """List the updates of an incident, one per page."""
         result = incident_updates_v2_list.sync(
             client=self.client, incident_id=incident, page_size=1, after=after or UNSET
         )
@@ -91,7 +91,7 @@ class VendorClient:
         return result
 
     def identity(self) -> UtilitiesIdentityResultV1:
-        """Ask what the key may do."""
+        """Get the rights of the key."""
         result = utilities_v1_identity.sync(client=self.client)
         assert isinstance(result, UtilitiesIdentityResultV1)
         return result
@@ -110,7 +110,7 @@ class VendorClient:
 
     @staticmethod
     def present(value: Value | Unset) -> Value:
-        """Give a value that has to be in the answer."""
+        """Return a value that must be in the answer."""
         assert not isinstance(value, Unset)
         return value
 
@@ -118,6 +118,6 @@ class VendorClient:
     def next_cursor(
         meta: PaginationMetaResultV2 | PaginationMetaResultWithTotalV2 | Unset,
     ) -> str | None:
-        """Give the cursor of the page after this one; None after the last one."""
+        """Return the next page's cursor, or None after the last page."""
         after = UNSET if isinstance(meta, Unset) else meta.after
         return None if isinstance(after, Unset) else after

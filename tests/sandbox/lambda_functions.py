@@ -1,4 +1,4 @@
-"""What the tests of the function URL and of its runtime share: a function, and its processes."""
+"""Helpers for the tests of the function URL and its runtime."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ ECHO = "def handle(event, context):\n    return event\n"
 
 
 def assert_gone(pid: int) -> None:
-    """The process has ended and was reaped."""
+    """Assert that the process has ended and was reaped."""
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)

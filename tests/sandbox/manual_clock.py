@@ -1,4 +1,4 @@
-"""A clock that a test sets, and the times that tests count from."""
+"""A clock that a test sets, and its start."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ class ManualClock:
         self.time = time
 
     def __call__(self) -> datetime:
-        """Give the time."""
+        """Return the time."""
         return self.time

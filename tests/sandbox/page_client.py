@@ -1,4 +1,4 @@
-"""A client of the page: plain HTTP as a browser sends it, and what a person reads in the answer."""
+"""A client of the page: it sends plain HTTP like a browser, and extracts what a person reads."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TAGS = re.compile(r"<[^>]*>")
 
 
 def demo_organisation(now: Callable[[], datetime]) -> Organisation:
-    """The demo's people, Omar on a schedule, and an incident of Rita's that Jane leads."""
+    """The demo's people, with Omar on shift and Jane leading an incident that Rita declared."""
     organisation = Organisation(now)
     for email, name in PEOPLE.items():
         organisation.add_person(name, email)
@@ -47,28 +47,28 @@ class Answer:
 
     @property
     def words(self) -> str:
-        """What a person reads, with single spaces."""
+        """The text that a person reads, with single spaces."""
         return " ".join(unescape(_TAGS.sub("", self.html)).split())
 
     @property
     def pressed(self) -> list[str]:
-        """The names on the switches that are pressed."""
+        """The labels of the pressed switches."""
         return re.findall(r'aria-pressed="true".*</span> (.*)</button>', self.html)
 
     @property
     def is_problem(self) -> bool:
-        """Whether a form had no effect: the address that it leads to shows why."""
+        """Whether the form had no effect; the address that it leads to shows why."""
         return self.status == HTTPStatus.SEE_OTHER and "/?problem=" in self.headers["Location"]
 
     def part(self, id_: str) -> str:
-        """The HTML from the start tag of this id to the next form's, section's or article's end."""
+        """The HTML from the start tag with this id to the end of its form, section or article."""
         start = self.html.index(f'id="{id_}"')
         end = re.compile(r"</(form|section|article)>").search(self.html, start)
         return self.html[start : end.start() if end else None]
 
 
 class PageClient:
-    """A browser with the page open; paths, in answers too, begin at the page's address."""
+    """A browser with the page open; paths are relative to the page's address."""
 
     def __init__(self, url: str) -> None:
         self.authority = urlsplit(url).netloc
@@ -83,7 +83,7 @@ class PageClient:
         return self.call("GET", path, None, headers)
 
     def send(self, path: str, fields: object, **headers: str) -> Answer:
-        """Send a form with its token; headers are written with `_` for `-`."""
+        """Send a form with its token; in header names, `_` stands for `-`."""
         pairs = list(fields.items()) if isinstance(fields, Mapping) else fields
         assert isinstance(pairs, list)
         body = urlencode([("csrf", self.token), *pairs])
@@ -91,7 +91,7 @@ class PageClient:
         return self.call("POST", path, body, {**usual, **headers})
 
     def call(self, method: str, path: str, body: str | None, headers: Mapping[str, str]) -> Answer:
-        """Call with just these headers, and the ones that HTTP needs."""
+        """Call with only these headers and those that HTTP needs."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if body is not None:
             sent["Content-Type"] = "application/x-www-form-urlencoded"
@@ -103,28 +103,28 @@ class PageClient:
             return Answer(answer.status, headers, text)
 
     def follow(self, answer: Answer) -> Answer:
-        """Open the page with the problem that a form led to."""
+        """Open the address to which a form led, with its problem."""
         assert answer.is_problem
         return self.get(answer.headers["Location"])
 
     def request(self, who: str = JANE, *resources: str, **fields: str) -> Answer:
-        """Send the form that requests access, by default for Production."""
+        """Send the form that requests access, by default to Production."""
         pairs = [("resource", resource) for resource in resources or (PROD,)]
         return self.send("/requests", [("who", who), *pairs, *fields.items()])
 
     def review(self, name: str, decision: str, **fields: str) -> Answer:
-        """Press a button of the reviewer."""
+        """Press one of the reviewer's buttons."""
         return self.send(f"/requests/{name}", {"decision": decision, **fields})
 
     def switch(self, provider: str, slot: str, **person: str) -> Answer:
-        """Press a switch of a duty: `on` or `off`, with the person's e-mail."""
+        """Press a duty's switch for the person with this e-mail."""
         return self.send("/duties", {"provider": provider, "slot": slot, **person})
 
 
 def request_access(
     space: Space, client: PageClient, who: str = JANE, *resources: str, **fields: str
 ) -> Petition:
-    """Request with the form, and return the petition once the webhook has been asked."""
+    """Send the form, and return the petition once the webhook has answered."""
     answer = client.request(who, *resources, **fields)
     assert answer.status == 303, answer.words
     petition = space.petitions.all()[-1]

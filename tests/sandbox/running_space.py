@@ -1,4 +1,4 @@
-"""A space under test: its webhook, whose claims a test chooses, and a client that speaks HTTP."""
+"""A space under test: a webhook whose claims a test chooses, and an HTTP client."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class FakeWebhook(Double):
     """A webhook that verifies signatures.
 
     Attributes:
-        claims: makes its claims out of the events that it is asked about; by default none.
-        bots: the resources that it gives to PullUpdate.
+        claims: makes its claims from the events of a call; by default none.
+        bots: the resources that it returns for PullUpdate.
     """
 
     def __init__(self, clock: ManualClock) -> None:
@@ -43,7 +43,7 @@ class FakeWebhook(Double):
         return [body["events"] for body in bodies if "events" in body]
 
     def error(self, status: int, *, retry_at: datetime | None = None) -> Response:  # noqa: ARG002 - it tells no time
-        """Any error."""
+        """Return any error."""
         return Response(status, {"status": {"code": 13, "message": "no"}})
 
     def _answer(self, request: Request) -> Response:
@@ -57,11 +57,11 @@ class FakeWebhook(Double):
 
 
 def approval(event: Json, hours: int = 6) -> Json:
-    """The claim with which a bot approves a request, as the handler makes it."""
+    """The claim that approves a request, as the handler makes it."""
     _, (request,) = read_events([event])
     duration = timedelta(hours=hours)
     body = claim(request, actor=BOT, reason="On call.", now=NOON, duration=duration)
-    # The handler gives an expiry, too: without it, a test that changes the duration means it.
+    # Unlike the handler's, it has no expiry, so a test can change the duration alone.
     del body["meta"]["labels"][EXPIRES]
     copied: Json = json.loads(json.dumps(body))
     return copied
@@ -73,18 +73,18 @@ def approve_all(events: list[Json]) -> list[Json]:
 
 
 class Client:
-    """One person's plain HTTP to a space."""
+    """One person's HTTP client of a space."""
 
     def __init__(self, space: Space, token: str) -> None:
         self._space = space
         self.token = token
 
     def __call__(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
-        """Status and JSON of one call below the space's own path."""
+        """Return status and JSON of a call to a path of the space."""
         return self.raw(method, f"/v1/spaces/{self._space.name}{path}", body)
 
     def raw(self, method: str, target: str, body: object = None) -> tuple[int, Any]:
-        """Status and JSON of one call."""
+        """Return status and JSON of a call to any path."""
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         with closing(
@@ -95,7 +95,7 @@ class Client:
             return response.status, json.loads(response.read())
 
     def request(self, *resources: Json, **fields: Any) -> Json:  # noqa: ANN401 - any field of a petition
-        """Make a petition, once the webhooks have been asked; it has to succeed."""
+        """Create a petition, which must succeed, and wait for the webhooks."""
         petition = {"reason": "to debug", "resources": list(resources), **fields}
         status, body = self("POST", "/petitions", {"petition": petition, "waitForReviewable": True})
         assert status == 200, body
@@ -103,19 +103,19 @@ class Client:
         return body
 
     def review(self, name: str, event: str, **fields: Any) -> tuple[int, Any]:  # noqa: ANN401 - any field of a claim
-        """Make a claim on a petition."""
+        """Create a claim on a petition."""
         return self("POST", f"/petitions/{name}/claims", {"claim": {"event": event, **fields}})
 
     def phase(self, name: str) -> str:
-        """The phase of a petition now."""
+        """Return the current phase of a petition."""
         return phase_of(self("GET", f"/petitions/{name}")[1])
 
     def events(self, name: str) -> list[str]:
-        """The names of a petition's events."""
+        """Return the names of a petition's events."""
         history = self("GET", f"/petitions/{name}")[1]["state"]["eventHistory"]
         return [event["event"] for event in history]
 
 
 def phase_of(petition: Json) -> str:
-    """The phase in a petition's body."""
+    """Return the phase in a petition's JSON."""
     return str(petition["state"]["status"]["phase"])

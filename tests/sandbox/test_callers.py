@@ -1,4 +1,4 @@
-"""What the sandbox sends as each caller: independent readers take it, and its answers are read."""
+"""Each caller that the sandbox imitates sends real requests and reads the answers."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ REQUEST = AccessRequest(JANE, (("", "prod-db"),), duration=HOUR, reason="INC-7 â
 
 
 def test_each_caller_has_a_sender() -> None:
-    """A caller of the function that the sandbox cannot imitate is missing here."""
+    """The sandbox can imitate every caller of the function."""
     assert [*SENDERS] == [entry.name for entry in CALLERS]
 
 
 @pytest.fixture
 def webhook() -> Iterator[Scripted]:
-    """A server that shows what was sent."""
+    """A server that records requests."""
     with Scripted(reply(b"{}")) as server:
         yield server
 
 
 def test_indent_signs_time_and_body(webhook: Scripted) -> None:
-    """The signature is made anew here, from what arrived."""
+    """The signature matches one computed here from the received request."""
     Indent(webhook.url, "wks0-a-secret-of-the-test").send(REQUEST)
     (call,) = webhook.requests
     timestamp = call.headers["x-indent-timestamp"]
@@ -60,7 +60,7 @@ def test_indent_signs_time_and_body(webhook: Scripted) -> None:
 
 
 def test_authzen_sends_a_question_for_each_resource(webhook: Scripted) -> None:
-    """The action and the labels are in each, and the token is a bearer's."""
+    """Each question has the action and labels, and the token is a bearer token."""
     request = REQUEST._replace(
         resources=(("", "prod-db"), ("group", "g1")), labels={"Env": "Prod"}, action="deploy"
     )
@@ -83,7 +83,7 @@ def test_authzen_sends_a_question_for_each_resource(webhook: Scripted) -> None:
 
 
 def test_conductorone_sends_what_its_tenant_signs(webhook: Scripted, sandbox: Sandbox) -> None:
-    """An independent library verifies the token by the tenant's keys; the digest is the body's."""
+    """An independent library verifies the token with the tenant's keys."""
     ConductorOne(webhook.url, sandbox.tenant.calls_url).send(REQUEST)
     (call,) = webhook.requests
     token = call.headers["authorization"].removeprefix("bearer ")
@@ -103,7 +103,7 @@ def test_conductorone_sends_what_its_tenant_signs(webhook: Scripted, sandbox: Sa
 
 @pytest.mark.parametrize("caller", SENDERS)
 def test_answers_of_the_function(sandbox: Sandbox, caller: str) -> None:
-    """Jane is approved for the hour that she asks for; Nora is left to humans."""
+    """As every caller, Jane is approved for an hour, and Nora is left to humans."""
     sender = SENDERS[caller].from_variables(sandbox.variables())
     approved = verdict_of(sender, sender.send(REQUEST), REQUEST)
     assert (approved.outcome, approved.duration, approved.http) == ("approved", HOUR, 200)
@@ -127,24 +127,24 @@ ALL = [INDENT, AUTHZEN, CONDUCTORONE] = [
 
 @pytest.mark.parametrize("sender", ALL, ids=lambda sender: sender.name)
 @pytest.mark.parametrize("body", [[], "text", {"claims": 7}, {"evaluations": {}}, {"deny": {}}])
-def test_other_answers(sender: Indent | AuthZen | ConductorOne, body: Any) -> None:  # noqa: ANN401 - whatever comes
-    """What is not the function's answer is no approval, and an error is a refusal."""
+def test_wrong_answers(sender: Indent | AuthZen | ConductorOne, body: Any) -> None:  # noqa: ANN401 - whatever comes
+    """An answer that the function wouldn't send is never read as an approval."""
     verdict = verdict_of(sender, WebhookAnswer(200, body), REQUEST)
-    # Indent's caller reads an object without claims as an answer that has none.
+    # For Indent's caller, an object without claims is a valid answer.
     none = sender is INDENT and isinstance(body, dict) and "claims" not in body
     assert verdict.outcome == ("left to humans" if none else "wrong answer")
     assert verdict_of(sender, WebhookAnswer(401, body), REQUEST) == Verdict("refused", http=401)
 
 
 @pytest.mark.parametrize("claims", [[{}, {}], [{}], [{"meta": {"labels": {}}}]])
-def test_claims_that_are_wrong(claims: list[Any]) -> None:
-    """Too many, or without a duration."""
+def test_wrong_claims(claims: list[Any]) -> None:
+    """Several claims, or a claim without a duration, aren't an approval."""
     verdict = verdict_of(INDENT, WebhookAnswer(200, {"claims": claims}), REQUEST)
     assert verdict.outcome == "wrong answer"
 
 
-def test_one_no_of_a_batch() -> None:
-    """AuthZEN's request is approved only if each resource is; the shortest access counts."""
+def test_one_denied_resource_denies_the_request() -> None:
+    """AuthZEN approves only if all resources are approved, for the shortest duration."""
     two = REQUEST._replace(resources=(("", "a"), ("", "b")))
 
     def yes(minutes: int) -> dict[str, Any]:
@@ -158,8 +158,8 @@ def test_one_no_of_a_batch() -> None:
     assert one == Verdict("left to humans", reason="off duty")
 
 
-def test_what_protocols_cannot_express() -> None:
-    """It is refused before anything is sent."""
+def test_unsupported_requests() -> None:
+    """A request that the protocol can't express is refused before it is sent."""
     with pytest.raises(UnsupportedRequestError, match="leave out --action"):
         INDENT.send(REQUEST._replace(action="deploy"))
     with pytest.raises(UnsupportedRequestError, match="leave out --action"):
@@ -171,7 +171,7 @@ def test_what_protocols_cannot_express() -> None:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> Path:
-    """A project's folder in which a sandbox runs."""
+    """A project's folder with a running sandbox."""
     monkeypatch.setattr(commands, "ROOT", project_in(tmp_path))
     env_file.write(tmp_path / env_file.FILE, sandbox.variables())
     return tmp_path
@@ -183,7 +183,7 @@ AS_JANE = ("--as", JANE, "--resource", "prod-db", "--duration", "1h")
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("caller", SENDERS)
 def test_send_as_each_caller(caller: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The answer is printed as it came, and then in words."""
+    """`send` prints the answer as it arrived, then in words."""
     assert commands.main(["send", "--caller", caller, *AS_JANE]) == 0
     printed = capsys.readouterr()
     assert isinstance(json.loads(printed.out), dict)
@@ -196,7 +196,7 @@ def test_send_as_each_caller(caller: str, capsys: pytest.CaptureFixture[str]) ->
 
 @pytest.mark.usefixtures("here")
 def test_send_with_an_action(capsys: pytest.CaptureFixture[str]) -> None:
-    """AuthZEN has actions, which a policy file can name; the others say that they have none."""
+    """AuthZEN sends the action; other callers refuse it."""
     assert commands.main(["send", "--caller", "authzen", *AS_JANE, "--action", "deploy"]) == 0
     assert "left to humans" in capsys.readouterr().err
     assert commands.main(["send", "--caller", "conductorone", *AS_JANE, "--action", "deploy"]) == 2

@@ -1,4 +1,4 @@
-"""The commands, as processes of their own: what they print, their exit status, what they leave."""
+"""The sandbox's commands: their output, exit status, and cleanup."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.sandbox.page_client import PageClient
 from tests.support.child_processes import children_of
 from tests.support.projects import broken_home_in, project_in, project_with_code_in
 
-PATIENCE = 60.0  # seconds until a command that does not end fails its test
+PATIENCE = 60.0  # seconds until a command that hangs fails its test
 LAST_LINE = "Ctrl-C here stops everything.\n"
 LIVE_KEY = "inc-real-key-0123456789"
 JANE_ASKS = ("--as", "jane@example.com", "--resource", "prod-db")
@@ -42,7 +42,7 @@ SWITCHES = {"ALARM_EMAIL": "oncall@example.com", "KMS_KEY_ALIAS": "oncall-state"
 
 @contextmanager
 def started_up(root: Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
-    """`python -m sandbox up` in a folder that holds a copy of the code; its errors are a file."""
+    """Run `python -m sandbox up` in a folder with a copy of the code; errors go to a file."""
     (root / "tmp").mkdir()
     with (root / "errors").open("w") as errors:
         process = subprocess.Popen(
@@ -54,7 +54,7 @@ def started_up(root: Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
             stderr=errors,
             text=True,
         )
-    # Reading its output waits for good: a command that hangs is ended.
+    # Reading the output would wait forever, so a timer ends a command that hangs.
     watchdog = threading.Timer(PATIENCE, process.kill)
     watchdog.start()
     try:
@@ -66,7 +66,7 @@ def started_up(root: Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def read_to(output: IO[str], last: str) -> str:
-    """Read up to and with this line."""
+    """Read up to and including this line."""
     lines = []
     for line in output:
         lines.append(line)
@@ -78,9 +78,9 @@ def read_to(output: IO[str], last: str) -> str:
 def test_up_runs_all_until_it_is_interrupted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It says what there is and where, others use it by `.sandbox/env`, and Ctrl-C ends all.
+    """`up` prints what runs and where, writes `.sandbox/env`, and Ctrl-C ends everything.
 
-    Nor do broken files of AWS in somebody's home keep it from deploying, to the stack's region.
+    It deploys to the stack's region, even if the AWS files in the home folder are broken.
     """
     roles = "lead, Comander"
     root = project_with_code_in(
@@ -128,7 +128,7 @@ def test_up_runs_all_until_it_is_interrupted(
     lead = "Incident Lead of INC-1 (incident.io) for as long as the incident is live"
     assert send_output.err == f"approved for 45 minutes: {lead}, by the default rule\n"
 
-    # Nothing is left: no process, port or temporary file, nor the file with the secrets.
+    # No process, port, temporary file or file with secrets is left.
     with pytest.raises(ConnectionRefusedError):
         PageClient(page)
     for pid in children:
@@ -145,7 +145,7 @@ def test_up_runs_all_until_it_is_interrupted(
 
 
 def from_code(root: Path) -> str:
-    """Run the example in a shell that has read `.sandbox/env`, and give what it prints."""
+    """Run the example in a shell that has read `.sandbox/env`, and return its output."""
     sources = [str(root / "sdk" / name / "src") for name in ("indentapi", "approvals")]
     return subprocess.run(
         ["/bin/sh", "-c", '. .sandbox/env; exec "$0" "$@"', sys.executable, SCRIPT],
@@ -158,12 +158,12 @@ def from_code(root: Path) -> str:
     ).stdout
 
 
-# From here on in process.
+# The tests below run in process.
 
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project's folder, which the commands take for their own."""
+    """A project's folder, which the commands use."""
     monkeypatch.setattr(commands, "ROOT", project_in(tmp_path))
     monkeypatch.delenv("INCIDENTIO_API_KEY", raising=False)
     return tmp_path
@@ -171,7 +171,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def handlers() -> Iterator[None]:
-    """The handlers of signals are as before, afterwards."""
+    """Restore the signal handlers after the test."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in numbers}
     yield
@@ -180,7 +180,7 @@ def handlers() -> Iterator[None]:
 
 
 def secret_in(folder: Path, content: bytes = b"wks0-secret-of-the-file\n") -> str:
-    """Write a secret's file."""
+    """Write a file with a secret, and return its path."""
     (folder / "secret").write_bytes(content)
     return str(folder / "secret")
 
@@ -189,9 +189,9 @@ def secret_in(folder: Path, content: bytes = b"wks0-secret-of-the-file\n") -> st
 def test_up_ends_with_its_terminal(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A hang-up ends it as well; it leaves the file of a sandbox that was started later.
+    """SIGHUP ends `up`, which keeps the env file of a sandbox that was started later.
 
-    What `pulumi preview` would warn of, here a setting without effect, is shown as a note.
+    Warnings of `pulumi preview`, here a setting without effect, are shown as notes.
     """
     project_in(here, INCIDENTIO_APPROVE_PARTICIPANTS="true", AUTO_APPROVAL_SCHEDULES="DBA")
     file, describe = here / env_file.FILE, commands._describe
@@ -200,7 +200,7 @@ def test_up_ends_with_its_terminal(
     def describe_and_hang_up(*arguments: object, verbose: bool) -> None:  # noqa: ARG001 - as there
         describe(*arguments, verbose=False)  # type: ignore[arg-type] # passed on as they came
         env_file.write(file, later)
-        assert signal.getsignal(signal.SIGHUP) is not signal.SIG_DFL  # that would end pytest
+        assert signal.getsignal(signal.SIGHUP) is not signal.SIG_DFL  # it would end pytest
         os.kill(os.getpid(), signal.SIGHUP)
 
     monkeypatch.setattr(commands, "_describe", describe_and_hang_up)
@@ -215,9 +215,9 @@ def test_up_ends_with_its_terminal(
 def test_live_up_asks_the_real_provider(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With a key of one's own the provider of the config is asked; SIGTERM ends it, too.
+    """With --live and a key, the configured provider is asked; SIGTERM ends `up`.
 
-    One on the Internet is asked through the machine's proxy; this machine itself never is.
+    A provider on the Internet is called through the machine's proxy, a local one directly.
     """
     file, describe, pages = here / env_file.FILE, commands._describe, []
 
@@ -227,14 +227,14 @@ def test_live_up_asks_the_real_provider(
         assert commands.main(["send", *JANE_ASKS]) == 0
         # Nora has no duty at incident.io, so the answer needs PagerDuty as well.
         assert commands.main(["send", *JANE_ASKS, "--as", "nora@example.com"]) == 0
-        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL  # that would end pytest
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL  # it would end pytest
         os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(commands, "_describe", describe_send_and_end)
     monkeypatch.setenv("INCIDENTIO_API_KEY", LIVE_KEY)
     monkeypatch.setenv("PAGERDUTY_KEY", f"{LIVE_KEY}-of-pagerduty")
     monkeypatch.setenv("PAGERDUTY_BASE_URL", "https://api.pagerduty.test")
-    (here / "cli").symlink_to(ROOT / "cli")  # what goes through a proxy is in there
+    (here / "cli").symlink_to(ROOT / "cli")  # proxies are handled there
     with IncidentIO(LIVE_KEY) as vendor, Scripted(reply(status=403)) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         vendor.add_person("Jane", "jane@example.com")
@@ -255,7 +255,7 @@ def test_live_up_asks_the_real_provider(
 def test_interrupted_command_ends_quietly(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Ctrl-C is no error with a traceback: the status is the one that shells know."""
+    """Ctrl-C ends a command with status 130 and without a traceback."""
 
     def interrupted(*_: object, **_options: object) -> None:
         raise KeyboardInterrupt
@@ -267,7 +267,7 @@ def test_interrupted_command_ends_quietly(
 
 
 class TestRefusals:
-    """What cannot be carried out is exit status 2 and one line that says what to do."""
+    """What can't be done ends with status 2 and one line that says what to do."""
 
     @pytest.mark.parametrize(
         ("arguments", "error"),
@@ -301,13 +301,15 @@ class TestRefusals:
     def test_arguments(
         self, here: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], error: str
     ) -> None:
-        """Of options that lack something, or another."""
-        arguments = [secret_in(here) if each == "secret" else each for each in arguments]
+        """Options that are incomplete, or don't fit together or the project, are refused."""
+        arguments = [
+            secret_in(here) if argument == "secret" else argument for argument in arguments
+        ]
         assert_refused(capsys, arguments, error)
 
     @pytest.mark.usefixtures("handlers")
     def test_second_sandbox(self, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """Two would share a file of addresses: the one that answers keeps it."""
+        """A second sandbox is refused, since both would write `.sandbox/env`."""
         with socket.create_server(("127.0.0.1", 0)) as running:
             url = f"http://127.0.0.1:{running.getsockname()[1]}/"
             env_file.write(here / env_file.FILE, {**RUNNING, "WEBHOOK_URL": url})
@@ -327,7 +329,7 @@ class TestRefusals:
     def test_values(
         self, capsys: pytest.CaptureFixture[str], arguments: list[str], error: str
     ) -> None:
-        """What the webhook would silently ignore is refused here."""
+        """Values that the webhook would ignore are refused."""
         with pytest.raises(SystemExit) as ended:
             commands.main(["send", *arguments])
         assert ended.value.code == 2
@@ -335,10 +337,10 @@ class TestRefusals:
 
     @pytest.mark.usefixtures("handlers")
     @pytest.mark.parametrize("region", ["", "us west 2"])
-    def test_all_that_is_wrong_is_told_at_once(
+    def test_all_problems_are_reported_together(
         self, here: Path, capsys: pytest.CaptureFixture[str], region: str
     ) -> None:
-        """A line for each, the region's too, of a stack that is not the selected one."""
+        """Each problem of the stack has its line, including a missing region."""
         (here / "Pulumi.prod.yaml").write_text(
             f"config:\n  aws:region: {region}\n  oncall-approvals:MEMORY_MB: 1\n"
             "  oncall-approvals:AUTO_APPROVAL_SCHEDULES: [DBA]\n",
@@ -367,28 +369,28 @@ class TestRefusals:
         content: bytes | None,
         error: str,
     ) -> None:
-        """A secret that is not there, not text, or nothing; it is not quoted."""
+        """A file that is missing, not text, or empty is refused."""
         file = str(here / "none") if content is None else secret_in(here, content)
         target = ["--url", "http://127.0.0.1:1/", "--secret-file", file]
         assert_refused(capsys, ["send", *JANE_ASKS, *target], error)
 
     def test_url(self, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """An address that is none."""
+        """An invalid address is refused."""
         target = ["--url", "hook.example.com", "--secret-file", secret_in(here)]
         error = "'hook.example.com' isn't a valid address: "
         assert_refused(capsys, ["send", *JANE_ASKS, *target], error, "; check --url\n")
 
-    def test_token_that_no_header_can_hold(
+    def test_token_that_cannot_be_sent(
         self, here: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """It ends in a sentence, in which it isn't."""
+        """The error doesn't contain the token."""
         secret = secret_in(here, "t\u00f6ken-of-an-authzen-caller".encode())
         target = ["--url", "http://127.0.0.1:1", "--secret-file", secret]
         error = "has a character that can't be sent"
         assert_refused(capsys, ["send", "--caller", "authzen", *JANE_ASKS, *target], error)
 
     def test_sandbox_that_was_killed(self, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """The file of a sandbox that could not clean up leads nowhere, and the error says so."""
+        """If a sandbox was killed, the error says that it has stopped."""
         env_file.write(here / env_file.FILE, RUNNING)
         gone = "; the sandbox has stopped: run `make up` again\n"
         assert_refused(capsys, ["send", *JANE_ASKS], "http://127.0.0.1:1/ did not answer", gone)
@@ -403,7 +405,7 @@ RUNNING: Mapping[str, str] = {
 def assert_refused(
     capsys: pytest.CaptureFixture[str], arguments: list[str], error: str, end: str = "\n"
 ) -> None:
-    """The command says so in one line, which is an error, and shows no secret."""
+    """Assert that the command prints one error line without a secret."""
     assert commands.main(arguments) == 2
     printed = capsys.readouterr().err
     assert printed.startswith("error: ")
@@ -414,11 +416,11 @@ def assert_refused(
 
 
 class TestSend:
-    """What `send` makes of its options, and of an answer."""
+    """`send` turns its options into a request, and the answer into output and status."""
 
     @pytest.fixture
     def target(self, here: Path) -> Iterator[Scripted]:
-        """A webhook that is not the sandbox's; the test says what it answers."""
+        """A webhook other than the sandbox's, which leaves all requests to humans."""
         secret_in(here)
         with Scripted(reply(b'{"status": {"code": 0}, "claims": []}')) as server:
             yield server
@@ -426,7 +428,7 @@ class TestSend:
     def test_options_are_in_the_request(
         self, here: Path, target: Scripted, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """Who, what, under which labels, for how long and why; nobody's claim is no error."""
+        """All options are in the request; an answer without a claim isn't an error."""
         options = "--resource group:g1 --label Env=Prod --label Team=a=b --duration 30m --reason r"
         status = commands.main(
             ["send", *JANE_ASKS, *options.split(), *to(here, f"{target.url}/hook")]
@@ -452,7 +454,7 @@ class TestSend:
     def test_refusal_is_status_one(
         self, here: Path, capsys: pytest.CaptureFixture[str], body: bytes
     ) -> None:
-        """An HTTP error is printed as it came."""
+        """An HTTP error is printed as it arrived, and the status is 1."""
         secret_in(here)
         with Scripted(reply(body, 401)) as server:
             assert commands.main(["send", *JANE_ASKS, *to(here, server.url)]) == 1
@@ -463,7 +465,7 @@ class TestSend:
     def test_running_sandbox_is_found(
         self, here: Path, target: Scripted, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """Without --url the address and the secret come from `.sandbox/env`."""
+        """Without --url, address and secret come from `.sandbox/env`."""
         running = {**RUNNING, "WEBHOOK_URL": target.url}
         env_file.write(here / env_file.FILE, running)
         assert commands.main(["send", *JANE_ASKS]) == 0
@@ -472,5 +474,5 @@ class TestSend:
 
 
 def to(folder: Path, url: str) -> list[str]:
-    """The options that name another webhook, with the secret that lies in the folder."""
+    """The options that name another webhook, with the secret in this folder."""
     return ["--url", url, "--secret-file", str(folder / "secret")]

@@ -1,4 +1,4 @@
-"""The sandbox's tenant of ConductorOne: its calls are genuine, and get answers."""
+"""The sandbox's ConductorOne tenant makes genuine calls and gets answers."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture(scope="module")
 def tenant(sandbox: Sandbox) -> Tenant:
-    """The sandbox's own."""
+    """The sandbox's own tenant."""
     return sandbox.tenant
 
 
 def post(sandbox: Sandbox, body: bytes, headers: dict[str, str]) -> tuple[int, dict[str, Any]]:
-    """Send over HTTP, to the path that the webhook's address has."""
+    """Send a body over HTTP to the path of the webhook's address."""
     connection = HTTPConnection(urlsplit(sandbox.url).netloc, timeout=20)
     try:
         connection.request("POST", urlsplit(ADDRESS).path, body, headers)
@@ -44,8 +44,8 @@ def post(sandbox: Sandbox, body: bytes, headers: dict[str, str]) -> tuple[int, d
         connection.close()
 
 
-def test_what_it_sends(tenant: Tenant) -> None:
-    """A token that an independent library verifies by its keys, a body that the SDK reads."""
+def test_its_calls_are_genuine(tenant: Tenant) -> None:
+    """An independent library verifies the token with the tenant's keys; the SDK reads the body."""
     assert tenant.webhook_url == ADDRESS
     url = tenant.settings["CONDUCTORONE_BASE_URL"]
     body = policy_step(JANE, HOUR, entitlement="e-1")
@@ -59,8 +59,8 @@ def test_what_it_sends(tenant: Tenant) -> None:
     assert payload.task_view.task.state == shared.TaskState.TASK_STATE_OPEN
 
 
-def test_what_it_is_answered(tenant: Tenant, sandbox: Sandbox) -> None:
-    """Jane is accepted for an hour and not for a day; another body or key is refused."""
+def test_answers_to_its_calls(tenant: Tenant, sandbox: Sandbox) -> None:
+    """Jane is accepted for an hour but not for a day; another body or key is refused."""
 
     def answer(body: bytes, signed: bytes | None = None) -> tuple[int, dict[str, Any]]:
         return post(sandbox, body, tenant.headers(ADDRESS, signed or body))
@@ -80,7 +80,7 @@ def test_what_it_is_answered(tenant: Tenant, sandbox: Sandbox) -> None:
 
 
 def test_a_call_that_it_makes_for_a_shell(tenant: Tenant, sandbox: Sandbox) -> None:
-    """Whoever knows the address gets a signed call, which the SDK reads; nobody else does."""
+    """Only those who know the secret address get a signed call."""
     request = AccessRequest(JANE, (("", "e-1"),), {"app": "aws"}, HOUR, "the database is down")
     headers, body = signed_call(tenant.calls_url, request)
     payload = shared.PayloadPolicyApprovalStep.model_validate(json.loads(body)["payload"])
@@ -114,16 +114,14 @@ def test_a_call_that_it_makes_for_a_shell(tenant: Tenant, sandbox: Sandbox) -> N
         b'{"email": "a@b", "entitlement": "e", "duration": 1}',
     ],
 )
-def test_a_body_that_is_no_request(
-    tenant: Tenant, capfd: pytest.CaptureFixture[str], body: bytes
-) -> None:
-    """A 400, and no stack trace in the terminal of the sandbox."""
+def test_an_invalid_body(tenant: Tenant, capfd: pytest.CaptureFixture[str], body: bytes) -> None:
+    """A malformed body gets a 400, and the sandbox prints no stack trace."""
     assert call(tenant.calls_url, "POST", {}, body).http == 400
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_tenant_in_place_of_its_own(tmp_path: Path) -> None:
-    """A setting of the stack does not switch the sandbox's tenant off; one of the caller's does."""
+    """A stack's tenant doesn't replace the sandbox's; a test's tenant does."""
     project_in(tmp_path, CONDUCTORONE_TENANT="acme")
     hour = policy_step(JANE, HOUR, entitlement="e-1")
     with Tenant() as other:

@@ -1,4 +1,4 @@
-"""The demo: what it shows, and that what it expects follows from the stack's settings."""
+"""The demo: its output, and expectations that follow from the stack's settings."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ JANE_BY_CONDUCTORONE, NORA_BY_CONDUCTORONE = AT_INCIDENTIO[-2:]
 
 
 class Case(NamedTuple):
-    """What a stack sets, and who is approved then, for how long."""
+    """A stack's settings, and who must then be approved, for how long."""
 
     settings: Mapping[str, str]
     approved: Mapping[str, str]
@@ -84,7 +84,7 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_expectation_follows_the_settings(case: Case) -> None:
-    """Whatever a stack sets, the handler answers each request as the demo expects it to."""
+    """With any settings, the handler answers as the demo expects."""
     clock = Clock(lambda: datetime.now(UTC), time.monotonic, lambda _: None)
     with IncidentIO(API_KEY) as double, Tenant() as tenant:
         seed_incidentio(double)
@@ -148,16 +148,16 @@ HOUR, FORBIDDEN = Verdict("approved", timedelta(hours=1)), Verdict("refused", ht
         (NORA_BY_CONDUCTORONE, CONDUCTORONE, HOUR),
     ],
 )
-def test_anything_else_is_not_as_expected(
+def test_other_answers_are_unexpected(
     demo_request: DemoRequest, sender: Sender, verdict: Verdict
 ) -> None:
-    """Another outcome, another duration, or another HTTP status."""
+    """A different outcome, duration or HTTP status isn't as expected."""
     settings = load({"INDENT_WEBHOOK_SECRET": SECRET, "INCIDENTIO_API_KEY": API_KEY})
     assert not is_expected(demo_request, sender, verdict, settings)
 
 
 def test_requests_are_not_sent_to_real_providers(tmp_path: Path) -> None:
-    """Nobody is to be declared an incident there."""
+    """The demo declares incidents, so it refuses to run with real providers."""
     live = Sandbox(project_in(tmp_path), live={"INCIDENTIO_API_KEY": "inc-real"})
     with pytest.raises(ValueError, match="need the doubles"):
         demo.send_requests(live)
@@ -165,15 +165,15 @@ def test_requests_are_not_sent_to_real_providers(tmp_path: Path) -> None:
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project's folder, in which the commands work."""
+    """A project's folder, which the commands use."""
     monkeypatch.setattr(commands, "ROOT", project_in(tmp_path))
     return tmp_path
 
 
-def test_demo_fails_when_something_is_not_as_it_should(
+def test_demo_fails_on_a_wrong_answer(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The status is 1, and the line is marked: here Nora, of whom a duty is wrongly expected."""
+    """A wrong answer is marked, and the status is 1."""
     duties = tuple(duty._replace(holder=NORA) for duty in JANE_LEADS.duties)
     wrong = replace(NORA_IS_OFF, duties=duties)
     monkeypatch.setattr(demo, "DEMO_REQUESTS", [JANE_LEADS, wrong, STALE])
@@ -192,7 +192,7 @@ def test_demo_fails_when_something_is_not_as_it_should(
 def test_settings_that_let_nobody_in(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The demo says which setting does it: here a misspelt schedule, which switches roles off."""
+    """The demo names the setting because of which nobody is approved."""
     project_in(root, AUTO_APPROVAL_SCHEDULES="production")
     monkeypatch.setattr(demo, "DEMO_REQUESTS", [OMAR_IS_ON, JANE_LEADS])
     assert commands.main(["demo"]) == 0
@@ -213,7 +213,7 @@ def test_settings_that_let_nobody_in(
 def test_dry_run_lets_nobody_in(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is named as the reason."""
+    """The demo names the dry run as the reason that nobody is approved."""
     project_in(root, AUTO_APPROVAL_DRY_RUN="true")
     monkeypatch.setattr(demo, "DEMO_REQUESTS", [JANE_LEADS])
     assert commands.main(["demo"]) == 0
@@ -224,7 +224,7 @@ def test_dry_run_lets_nobody_in(
 
 @pytest.mark.parametrize("columns", [80, 120])
 def test_table_fits_the_terminal(columns: int) -> None:
-    """Whatever its width, no line is longer, and the reason is beside its request."""
+    """No line is wider than the terminal, and each reason is beside its request."""
     reason = "on call for Databases back-up (PagerDuty) until 2026-12-01 00:35 UTC: " * 2
     outcomes = [
         Outcome(request, verdict, reason, expected=True)
@@ -243,7 +243,7 @@ def test_table_fits_the_terminal(columns: int) -> None:
 
 
 def test_right_names_are_found(sandbox: Sandbox) -> None:
-    """Those of the demo's people, at any provider; a misspelt role is not."""
+    """Names of the demo's people at any provider are found; a misspelt role isn't."""
     others = {id_: double for id_, double in sandbox.doubles.items() if id_ != "incidentio"}
     seed_all(others)
     environment = {**sandbox.variables(), "AUTO_APPROVAL_SCHEDULES": "Databases, Search"}

@@ -1,4 +1,4 @@
-"""The demo's request from code: who has to approve it, what it shows, and when that is wrong."""
+"""The demo's request from code: who must approve it, what it prints, and when it fails."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ BY_HAND = f"\n(The webhook left it to humans. {NORA} approved it.)"
         ({"AUTO_APPROVAL_INCIDENTIO_ROLES": "lead"}, True),
         ({"AUTO_APPROVAL_SCHEDULES": "Production"}, False),
         ({"AUTO_APPROVAL_DRY_RUN": "true"}, False),
-        # What a script makes up has no labels.
+        # The script's resource has no labels.
         ({"AUTO_APPROVAL_RESOURCE_LABELS": "Env=Prod"}, False),
     ],
 )
 def test_expectation_follows_the_settings(settings: Mapping[str, str], approved: bool) -> None:  # noqa: FBT001 - a row of a table
-    """The webhook approves the script where Jane's duty counts, and what it asks for can open."""
+    """The webhook must approve the script if Jane's duty and the resource count."""
     assert must_approve_script(load({**KEYS, **settings})) is approved
     assert not must_approve_script(load({**KEYS, **settings}), is_shut=True)
 
 
 @pytest.mark.parametrize("demo_request", [JANE_LEADS, NORA_IS_OFF, STALE, FORGED])
 def test_a_shut_function_answers_nobody(demo_request: DemoRequest) -> None:
-    """Whoever calls it, 429 is as it should be, and anything else is not."""
+    """If the function is shut, only its refusal is expected, from any caller."""
     settings = load(KEYS)
 
     def expected(verdict: Verdict, shut: HTTPStatus | None = HTTPStatus.TOO_MANY_REQUESTS) -> bool:
@@ -62,7 +62,7 @@ def test_a_shut_function_answers_nobody(demo_request: DemoRequest) -> None:
     throttled = Verdict("refused", http=429)
     assert expected(throttled)
     assert not expected(throttled, None)
-    # What an HTTP API in front of it answers.
+    # The refusal of an HTTP API in front of it.
     assert expected(Verdict("refused", http=503), HTTPStatus.SERVICE_UNAVAILABLE)
     for verdict in (Verdict("left to humans"), *(Verdict("refused", http=n) for n in (401, 502))):
         assert not expected(verdict)
@@ -70,33 +70,33 @@ def test_a_shut_function_answers_nobody(demo_request: DemoRequest) -> None:
 
 @pytest.fixture
 def space() -> Iterator[Space]:
-    """A space that asks nobody."""
+    """A space without webhooks."""
     with Space() as space:
         yield space
 
 
 def output_of(script: ScriptRun) -> str:
-    """What it printed, with the petition's name taken out."""
+    """The output, without the petition's name."""
     return UUID.sub("UUID", script.output)
 
 
 def test_granted_by_the_webhook(sandbox: Sandbox) -> None:
-    """The script prints what the guide's prints."""
+    """The script prints the same as in the guide."""
     with open_space(sandbox) as space:
         script = run_script(space, by_webhook=True)
     assert (output_of(script), script.expected) == (GRANTED, True)
 
 
 def test_left_to_humans(space: Space) -> None:
-    """What no webhook approves is approved by hand, and said to be; that may be right or wrong."""
+    """Without the webhook's approval, a human approves, and the output says so."""
     script = run_script(space, by_webhook=False)
     assert (output_of(script), script.expected) == (GRANTED + BY_HAND, True)
     with Space() as another:
         assert not run_script(another, by_webhook=True).expected
 
 
-def test_a_script_that_fails_is_not_as_expected(space: Space) -> None:
-    """Its last line says why, and holds no token."""
+def test_a_failing_script_is_unexpected(space: Space) -> None:
+    """The last line gives the reason, and has no token."""
     space.fail("/v1/spaces", faults.Status(403))
     script = run_script(space, by_webhook=False)
     assert "error: POST /spaces/acmecorp/petitions: Forbidden. (HTTP 403)" in script.output
@@ -107,7 +107,7 @@ def test_a_script_that_fails_is_not_as_expected(space: Space) -> None:
 def test_demo_of_a_shut_function(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With RESERVED_CONCURRENCY 0 every call is refused, a human approves, and all is well."""
+    """With RESERVED_CONCURRENCY 0 all calls are refused, a human approves, and the status is 0."""
     monkeypatch.setattr(commands, "ROOT", project_in(tmp_path, RESERVED_CONCURRENCY="0"))
     monkeypatch.setattr(demo, "DEMO_REQUESTS", [JANE_LEADS, FORGED])
     assert commands.main(["demo"]) == 0
@@ -125,7 +125,7 @@ def test_demo_of_a_shut_function(
 def test_demo_behind_an_api(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The same answers, and a function that is shut isn't available."""
+    """Behind an HTTP API the answers are the same; a shut function gives 503."""
     monkeypatch.setattr(commands, "ROOT", project_in(tmp_path))
     monkeypatch.setattr(demo, "DEMO_REQUESTS", [JANE_LEADS, FORGED])
     assert commands.main(["demo", "--endpoint", "http-api"]) == 0
@@ -138,10 +138,10 @@ def test_demo_behind_an_api(
     assert printed.out.count("refused (503)  the call did not reach the function") == 2
 
 
-def test_the_script_sees_nothing_of_this_shell(
+def test_the_script_gets_no_variables_of_the_shell(
     space: Space, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It gets what a client of the space needs, and no secret that lies in the environment."""
+    """The script gets only the space's variables, no secret of the shell."""
     script = tmp_path / "script.py"
     script.write_text("import os\nprint(*sorted(os.environ))\n", encoding="utf-8")
     monkeypatch.setattr("sandbox.demo_script.SCRIPT", str(script))
@@ -150,4 +150,4 @@ def test_the_script_sees_nothing_of_this_shell(
     seen = set(run_script(space, by_webhook=True).output.split())
     names = "INDENT_API_URL INDENT_SPACE INDENT_API_TOKEN INDENT_ADMIN_TOKEN"
     ours = {*names.split(), "PYTHONPATH", "PYTHONIOENCODING"}
-    assert seen - {"LC_CTYPE"} == ours  # the one that is the interpreter's own
+    assert seen - {"LC_CTYPE"} == ours  # Python sets it

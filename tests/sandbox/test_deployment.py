@@ -1,4 +1,4 @@
-"""The real program, deployed to the local AWS: what is made, what is refused, a new secret."""
+"""The real program in the local AWS: what it creates, what it refuses, and a new secret."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ ALL_RESOURCES = {
 
 @pytest.fixture(scope="module")
 def deployment(aws: Aws) -> Deployment:
-    """A deployment with all that there is, which the tests only look at."""
+    """A deployment with every option, which tests only read."""
     return deployed(aws, RESERVED_CONCURRENCY="7", **ALL_RESOURCES)
 
 
 def test_every_resource_is_listed_once(deployment: Deployment) -> None:
-    """The list is what a person is shown: type, name, id, and never what is secret."""
+    """The list has type, name and id of each resource, and no secret."""
     names = [(resource.type, resource.name) for resource in deployment.resources]
     assert len(names) == len(set(names))
     assert all(resource.name and resource.id for resource in deployment.resources)
     assert not any(value in repr(deployment) for value in SECRETS.values())
 
 
-def test_every_type_is_made_for_one_of_the_endpoints(aws: Aws, deployment: Deployment) -> None:
-    """The sandbox knows no type that the program doesn't use."""
+def test_every_known_type_is_used(aws: Aws, deployment: Deployment) -> None:
+    """The sandbox knows only types that the program uses."""
     behind_api = deployed(aws, "other", ENDPOINT="http-api")
     types = {resource.type for made in (deployment, behind_api) for resource in made.resources}
     assert types == set(RESOURCES)
@@ -64,7 +64,7 @@ def test_every_type_is_made_for_one_of_the_endpoints(aws: Aws, deployment: Deplo
 
 
 def test_secret_holds_the_secret_keys_as_json(aws: Aws, deployment: Deployment) -> None:
-    """The version that the function reads is the current one."""
+    """The current version of the secret has the keys that the function reads."""
     variables = deployment.function.config.environment
     stored = aws.client("secretsmanager").get_secret_value(SecretId=variables["HANDLER_SECRET_ARN"])
     assert json.loads(stored["SecretString"]) == SECRETS
@@ -72,8 +72,8 @@ def test_secret_holds_the_secret_keys_as_json(aws: Aws, deployment: Deployment) 
     assert stored["VersionStages"] == ["AWSCURRENT"]
 
 
-def test_function_runs_as_the_program_says(aws: Aws, deployment: Deployment) -> None:
-    """Its configuration is read back from AWS; what moto forgets comes from the program."""
+def test_function_is_configured_by_the_program(aws: Aws, deployment: Deployment) -> None:
+    """The configuration in AWS is the program's; Moto's gaps are filled from the program."""
     function = deployment.function.config
     assert function.name == deployment.outputs["function_name"]
     assert (function.handler, function.timeout) == ("handler.app.handle", 15)
@@ -84,7 +84,7 @@ def test_function_runs_as_the_program_says(aws: Aws, deployment: Deployment) -> 
 
 
 def test_state_bucket_denies_plain_http_and_can_be_used(aws: Aws, deployment: Deployment) -> None:
-    """The policy is on the bucket; what comes by loopback passes for HTTPS."""
+    """The bucket has the policy; loopback counts as HTTPS."""
     s3, bucket = aws.client("s3"), deployment.outputs["state_bucket"]
     (statement,) = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
@@ -95,8 +95,8 @@ def test_state_bucket_denies_plain_http_and_can_be_used(aws: Aws, deployment: De
 # What is refused.
 
 
-def test_refused_config_is_the_programs_own_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    """The error is not wrapped, nothing is printed, and nothing was made."""
+def test_refused_config_shows_the_programs_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """The error is the program's, nothing is printed, and nothing is created."""
     with Aws(REGION) as aws:
         with pytest.raises(pulumi.RunError) as refused:
             deployed(aws, MEMORY_MB="1")
@@ -113,19 +113,19 @@ def test_refused_config_is_the_programs_own_sentence(capsys: pytest.CaptureFixtu
 def test_unknown_type_stops_the_deployment(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A type that the sandbox cannot make is the error, once, and not one for each that waits."""
+    """A type that the sandbox can't create is one error, despite dependent resources."""
     monkeypatch.delitem(RESOURCES, "aws:iam/role:Role")
     with (
         Aws(REGION) as aws,
         pytest.raises(UnknownToSandboxError, match="does not know aws:iam/role:Role: add a class"),
     ):
         deployed(aws)
-    gc.collect()  # asyncio complains of a task left behind when it is collected
+    gc.collect()  # asyncio reports a forgotten task when it is garbage-collected
     assert caplog.messages == []
 
 
-def test_what_the_sandbox_cannot_do_is_named_with_the_place_to_add_it(aws: Aws) -> None:
-    """An input that would have no effect, or a change in place, is not passed over."""
+def test_unsupported_inputs_are_errors(aws: Aws) -> None:
+    """An unsupported input or change is an error, not ignored."""
     bucket = resource_of("aws:s3/bucket:Bucket")
     where = r"sandbox/local_aws/resources/s3\.py"
     with pytest.raises(UnknownToSandboxError, match=f"does not know acl of .*: add it to {where}"):
@@ -155,10 +155,10 @@ DENIAL: dict[str, Any] = {
         [{key: value for key, value in DENIAL.items() if key != "Condition"}],
     ],
 )
-def test_bucket_policy_but_the_denial_of_plain_http_is_refused(
+def test_other_bucket_policies_are_refused(
     statements: list[dict[str, Any]],
 ) -> None:
-    """Moto evaluates no condition, so a policy has to be one that needs no trying."""
+    """Moto evaluates no conditions, so other bucket policies are refused."""
     check_bucket_policy(json.dumps({"Statement": [DENIAL]}), ARN)
     with pytest.raises(RefusedByAwsError, match=r"moto_workarounds\.py"):
         check_bucket_policy(json.dumps({"Statement": statements}), ARN)
@@ -184,7 +184,7 @@ def test_environment_over_four_kilobytes_is_refused() -> None:
 def test_stand_in_for_the_plugin_serves_no_other_aws(
     environment: dict[str, str | None],
 ) -> None:
-    """Without an address of this machine, or its key, boto3 would look for a real AWS."""
+    """Without a local address and the sandbox's key, the plugin's stand-in refuses to run."""
     local = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", **Credentials.new().variables()}
     LocalAwsProvider(local)
     variables = {key: value for key, value in {**local, **environment}.items() if value is not None}
@@ -192,7 +192,7 @@ def test_stand_in_for_the_plugin_serves_no_other_aws(
         LocalAwsProvider(variables)
 
 
-# A new secret, as `pulumi up` brings it.
+# A new secret, deployed as by `pulumi up`.
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +207,7 @@ def _status(sandbox: Sandbox, secret: str) -> int:
 
 
 def test_no_call_is_refused_while_the_secret_changes(running: Sandbox) -> None:
-    """Both secrets count while the former one is given, the new one alone after that."""
+    """Both secrets count while the previous one is set, then only the new one."""
     old, new, url = running.webhook_secret, new_secret(), running.url
     assert (_status(running, old), _status(running, new)) == (200, 401)
     running.rotate(new, previous=old)
@@ -220,7 +220,7 @@ def test_no_call_is_refused_while_the_secret_changes(running: Sandbox) -> None:
 
 
 def test_new_secret_is_a_version_of_the_same(running: Sandbox) -> None:
-    """The function reads that version; its environment holds no secret."""
+    """The function reads the new version; its environment has no secret."""
     before = running.deployment
     running.rotate(new := new_secret())
     after = running.deployment

@@ -1,6 +1,6 @@
-"""What every double does: it answers over HTTP, records its calls, and fails on demand.
+"""What all doubles share: HTTP answers, recorded calls, and faults on demand.
 
-That the faults are what they are called is shown by what the handler says of each.
+The handler's tests show that each fault has the effect that its name says.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ PATIENCE = 10
 
 
 class Books(Double):
-    """A provider of three books, one on each page."""
+    """A provider of three books, one per page."""
 
     def __init__(self) -> None:
         super().__init__({"GET /books": self._list, "GET /books/{number}": self._one}, lambda: NOON)
 
     def error(self, status: int, *, retry_at: datetime | None = None) -> Response:
-        """An error that tells its status and the time to come back."""
+        """Make an error with its status and retry time."""
         return Response(status, {"status": status, "retry_at": retry_at and iso(retry_at)})
 
     def _list(self, request: Request) -> Response:
@@ -51,24 +51,24 @@ class Books(Double):
 
 
 def get(double: Double, target: str) -> tuple[int, Any, http.client.HTTPMessage]:
-    """Send one GET on a connection of its own."""
+    """Send one GET on its own connection."""
     return request(double, target, None)
 
 
 @pytest.fixture
 def books() -> Iterator[Books]:
-    """A double that runs."""
+    """A running double."""
     with Books() as double:
         yield double
 
 
 def connect(double: Double) -> http.client.HTTPConnection:
-    """Open a connection that gives up before the test run does."""
+    """Open a connection with a short timeout."""
     return http.client.HTTPConnection(urlsplit(double.url).netloc, timeout=PATIENCE)
 
 
 def test_routes_by_method_and_path(books: Books) -> None:
-    """A route's braces are arguments; another method, or a longer path, is 404."""
+    """Braces in a route are arguments; another method or a longer path gets 404."""
     assert get(books, "/books/7")[:2] == (200, {"number": 7})
     assert get(books, "/books/7/8")[0] == 404
     with closing(connect(books)) as connection:
@@ -79,7 +79,7 @@ def test_routes_by_method_and_path(books: Books) -> None:
 
 
 def test_keeps_a_connection_alive(books: Books) -> None:
-    """Two requests go over one connection."""
+    """Two requests use one connection."""
     with closing(connect(books)) as connection:
         for _ in range(2):
             connection.request("GET", "/books")
@@ -90,7 +90,7 @@ def test_keeps_a_connection_alive(books: Books) -> None:
 
 
 def test_records_calls(books: Books) -> None:
-    """Method, path, repeated query values and headers are kept, in order, of the last calls."""
+    """Method, path, repeated query values and headers of the last calls are recorded in order."""
     with closing(connect(books)) as connection:
         connection.request("GET", "/books?a=1&a=2&b%5Bc%5D=", headers={"X-Key": "Value"})
         connection.getresponse().read()
@@ -105,8 +105,8 @@ def test_records_calls(books: Books) -> None:
     assert books.calls.paths() == [f"/{number}" for number in range(MOST_CALLS)]
 
 
-def test_says_nothing_on_stderr(books: Books, capfd: pytest.CaptureFixture[str]) -> None:
-    """Neither calls, nor bad requests, nor clients that hang up leave a line."""
+def test_prints_nothing_on_stderr(books: Books, capfd: pytest.CaptureFixture[str]) -> None:
+    """Calls, bad requests and disconnected clients print nothing."""
     get(books, "/books")
     books.fail("/books", faults.EndlessBody())
     with closing(connect(books)) as connection:
@@ -120,7 +120,7 @@ def test_says_nothing_on_stderr(books: Books, capfd: pytest.CaptureFixture[str])
 
 
 def test_a_defect_of_the_double_is_shown(books: Books, capfd: pytest.CaptureFixture[str]) -> None:
-    """What it cannot answer is a traceback, not silence."""
+    """A bug in the double prints a traceback."""
     with pytest.raises(http.client.RemoteDisconnected):
         get(books, "/books/seven")
     books.close()
@@ -136,10 +136,10 @@ def test_a_defect_of_the_double_is_shown(books: Books, capfd: pytest.CaptureFixt
         pytest.param({"page": 2, "times": 1}, [200, 500, 200, 200], id="the second page, once"),
     ],
 )
-def test_faults_are_for_the_calls_named(
+def test_faults_apply_to_their_calls_only(
     books: Books, switches: dict[str, int], statuses: list[int]
 ) -> None:
-    """Pages one, two, three and two again fail as told; other paths never do."""
+    """A fault hits only the pages and paths that it is switched on for."""
     books.fail("/books", faults.Status(500), **switches)
     targets = ["/books", "/books?after=1", "/books?after=2", "/books?after=1"]
     assert [get(books, target)[0] for target in targets] == statuses
@@ -148,15 +148,15 @@ def test_faults_are_for_the_calls_named(
     assert get(books, "/books")[0] == 200
 
 
-def test_the_last_fault_switched_on_goes_first(books: Books) -> None:
-    """Once it is used up, the one before it answers."""
+def test_the_newest_fault_applies_first(books: Books) -> None:
+    """After the newest fault is used up, the one before it applies."""
     books.fail("/books", faults.Status(503))
     books.fail("/books", faults.Status(401), times=1)
     assert [get(books, "/books")[0] for _ in range(2)] == [401, 503]
 
 
 def test_slow_answers_when_released(books: Books) -> None:
-    """The call is held until its event, then it is right."""
+    """The answer is held until the event, then it is correct."""
     slow = faults.Slow()
     books.fail("/books", slow)
     with closing(connect(books)) as connection:
@@ -176,14 +176,14 @@ def test_slow_answers_when_released(books: Books) -> None:
     ],
 )
 def test_the_late_answer_is_right(books: Books, fault: Fault) -> None:
-    """Who waits long enough misses nothing."""
+    """A client that waits long enough gets the complete answer."""
     right = get(books, "/books")[:2]
     books.fail("/books", fault)
     assert get(books, "/books")[:2] == right
 
 
 def test_drip_sends_one_byte_and_waits(books: Books) -> None:
-    """The first byte of the part that drips is the last for a long time."""
+    """After the first byte, the part that drips nearly stops."""
     books.fail("/books", faults.Drip(60))
     with closing(connect(books)) as connection:
         connection.request("GET", "/books")
@@ -196,7 +196,7 @@ def test_drip_sends_one_byte_and_waits(books: Books) -> None:
     ids=["hang", "slow", "drip", "endless body"],
 )
 def test_closing_ends_a_fault_at_work(books: Books, fault: Fault) -> None:
-    """No thread of the double is left, and its client's call ends."""
+    """Closing ends all threads of the double, and its client's call."""
     before = set(threading.enumerate())
     books.fail("/books", fault)
     with closing(connect(books)) as connection:
@@ -210,7 +210,7 @@ def test_closing_ends_a_fault_at_work(books: Books, fault: Fault) -> None:
 
 @pytest.mark.parametrize("fault", [faults.Hang(), faults.Slow(3600)], ids=["hang", "slow"])
 def test_a_client_that_goes_ends_its_call(books: Books, fault: Fault) -> None:
-    """A call that nobody waits for any more leaves no thread behind, though the double runs on."""
+    """When a client disconnects, the thread of its call ends."""
     before = set(threading.enumerate())
     books.fail("/books", fault)
     with closing(connect(books)) as connection:
@@ -221,8 +221,8 @@ def test_a_client_that_goes_ends_its_call(books: Books, fault: Fault) -> None:
     assert not serving.is_alive()
 
 
-def test_calls_that_wait_may_have_sent_their_next(books: Books) -> None:
-    """A client that sends on has not gone: both of its calls are answered."""
+def test_pipelined_calls_are_answered(books: Books) -> None:
+    """A client that sends its next request is still connected, and gets both answers."""
     released = threading.Event()
     books.fail("/books/1", faults.Slow(released=released))
     at = urlsplit(books.url)
@@ -248,10 +248,10 @@ def test_calls_that_wait_may_have_sent_their_next(books: Books) -> None:
         (faults.TooManyRequests(), None),
     ],
 )
-def test_too_many_requests_says_when_to_come_back(
+def test_too_many_requests_has_a_retry_time(
     books: Books, fault: faults.TooManyRequests, retry_after: str | None
 ) -> None:
-    """By Retry-After, if at all, and in the vendor's own way."""
+    """It sends Retry-After, or the vendor's own form, or neither."""
     books.fail("/books", fault)
     status, body, headers = get(books, "/books")
     assert (status, headers["Retry-After"]) == (429, retry_after)

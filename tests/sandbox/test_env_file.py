@@ -1,4 +1,4 @@
-"""`.sandbox/env`: a shell and `send` read what was written, while its sandbox runs."""
+"""`.sandbox/env`: a shell and `send` read it while its sandbox runs."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ AWKWARD = {
 }
 
 
-def test_shell_gives_what_was_written(tmp_path: Path) -> None:
-    """A POSIX shell that sources the file passes the values on and runs none; `send` reads them."""
+def test_shell_exports_the_values(tmp_path: Path) -> None:
+    """A shell that sources the file exports the exact values and executes none."""
     file = tmp_path / "env"
     env_file.write(file, AWKWARD)
     # In the Bourne shell, `.` looks for a name without a slash in PATH.
@@ -39,7 +39,7 @@ def test_shell_gives_what_was_written(tmp_path: Path) -> None:
 
 
 def test_only_the_owner_reads_it(tmp_path: Path) -> None:
-    """Mode 600, also where a file that everybody could read lay there before, or half of one."""
+    """Its mode is 600, even if a readable or half-written file was there."""
     for name in ("env", "env.new"):
         (tmp_path / name).write_text("export A=b\nexport C", encoding="utf-8")
         (tmp_path / name).chmod(0o644)
@@ -50,7 +50,7 @@ def test_only_the_owner_reads_it(tmp_path: Path) -> None:
 
 
 def test_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    """A write that fails in the middle leaves the file of before."""
+    """A failed write leaves the previous file."""
     env_file.write(tmp_path / "env", {"OLD": "value"})
     with pytest.raises(UnicodeEncodeError):
         env_file.write(tmp_path / "env", {"FIRST": "good", "SECOND": "\ud800"})
@@ -58,7 +58,7 @@ def test_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 SHELLS = [shell for shell in ("dash", "bash", "zsh", "ksh", "sh") if shutil.which(shell)]
-# An exported variable, one that is empty, one of the shell alone, one that is not there yet.
+# A variable each: exported, empty, not exported (OWN), not set (INDENT_API_TOKEN).
 BEFORE: Mapping[str, str] = {"AWS_ENDPOINT_URL": "https://company.example", "AWS_REGION": ""}
 OWN = "WEBHOOK_URL='mine $HOME'"
 SET = ("AWS_ENDPOINT_URL", "AWS_REGION", "WEBHOOK_URL", "INDENT_API_TOKEN")
@@ -72,7 +72,7 @@ AS_SET = "".join(f"sandbox {name} exported\n" for name in SET)
 
 
 def output_of(shell: str, folder: Path, script: str) -> str:
-    """What a shell prints that runs this in a folder, with the variables of before."""
+    """Run the script in a shell with these variables, and return what it prints."""
     process = subprocess.run(
         [shell, "-euc", f"{OWN}; {script}"],
         cwd=folder,
@@ -88,7 +88,7 @@ def output_of(shell: str, folder: Path, script: str) -> str:
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("sourced", [". ./env; ", ". ./env; . ./env; ", ". ./old; . ./env; "])
 def test_a_shell_is_set_back(tmp_path: Path, shell: str, sourced: str) -> None:
-    """By one word: what there was is there again, exported only if it was, however often set."""
+    """`sandbox_off` restores each variable, and whether it was exported."""
     env_file.write(tmp_path / "env", {name: f"sandbox {name}" for name in SET})
     env_file.write(tmp_path / "old", {name: f"old {name}" for name in SET[1:]})
     assert output_of(shell, tmp_path, SEEN) == AS_BEFORE
@@ -98,7 +98,7 @@ def test_a_shell_is_set_back(tmp_path: Path, shell: str, sourced: str) -> None:
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_aws_tools_take_the_account_of_the_sandbox(tmp_path: Path, shell: str) -> None:
-    """A profile or session of the shell's is unset, and there again afterwards."""
+    """The shell's AWS profile and session are unset, and restored later."""
     env_file.write(tmp_path / "env", {})
     names = " ".join(env_file.UNSET)
     seen = f"for name in {names}; do printenv $name || echo unset; done; "
@@ -109,7 +109,7 @@ def test_aws_tools_take_the_account_of_the_sandbox(tmp_path: Path, shell: str) -
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_nothing_is_left_of_it(tmp_path: Path, shell: str) -> None:
-    """Neither variables nor functions; it can be sourced again then."""
+    """After `sandbox_off` no variable or function is left, and the file can be sourced again."""
     env_file.write(tmp_path / "env", {name: f"sandbox {name}" for name in SET})
     left = "set | grep -i '^sandbox_' || echo nothing; "
     gone = "command -v sandbox_off || echo gone; "
@@ -127,7 +127,7 @@ def ended() -> int:
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_shell_of_a_sandbox_that_was_killed(tmp_path: Path, shell: str, ended: int) -> None:
-    """The file says so, sets nothing, and is removed, since it may hold real keys."""
+    """The file prints an error, sets nothing, and deletes itself with its keys."""
     folder = tmp_path / "it's here"
     folder.mkdir()
     env_file.write(folder / "env", {"WEBHOOK_URL": "x"}, pid=ended)
@@ -145,7 +145,7 @@ def test_a_shell_of_a_sandbox_that_was_killed(tmp_path: Path, shell: str, ended:
 
 
 def test_send_after_a_sandbox_was_killed(tmp_path: Path, ended: int) -> None:
-    """There is none, and the file goes."""
+    """The file of a killed sandbox is ignored and deleted."""
     env_file.write(tmp_path / "env", {"WEBHOOK_URL": "x"}, pid=ended)
     assert env_file.read(tmp_path / "env") == {}
     assert [*tmp_path.iterdir()] == []

@@ -1,4 +1,4 @@
-"""The faults that depend on a vendor: pages without end, and values that are wrong."""
+"""Faults that depend on the vendor: endless pages and wrong values."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ CASES = [
 
 
 def filled(provider: str) -> tuple[Double, str]:
-    """Make a double in which every list has something, and give Ana's id."""
+    """Make a double with an item in each list, and return Ana's id."""
     double: Any = create_double(provider)
     ana = double.add_person("Ana Lima", ANA)
     match double:
@@ -96,7 +96,7 @@ def filled(provider: str) -> tuple[Double, str]:
 
 
 def values_at(body: Any, field: str) -> list[Any]:  # noqa: ANN401 - any JSON
-    """Give what is in a field, of every item of the lists on the way."""
+    """Return the values of a field in every item of the lists on its path."""
     values = [body]
     for step in field.split(".") if field else []:
         values = [
@@ -111,7 +111,7 @@ def values_at(body: Any, field: str) -> list[Any]:  # noqa: ANN401 - any JSON
 def test_wrong_values_are_in_the_body(
     provider: str, path: str, wrong: Mapping[str, WrongValue]
 ) -> None:
-    """Each changes a field that the right body has, or may have, and nothing is left of it."""
+    """Each wrong value replaces a field of the right body everywhere."""
     double, ana = filled(provider)
     now = double.now()
     path = path.replace("WINDOW", f"since={iso(now)}&until={iso(now + HOUR)}")
@@ -128,7 +128,7 @@ def test_wrong_values_are_in_the_body(
 
 
 def test_a_wrong_value_may_be_in_the_first_item_only() -> None:
-    """The others are as they were."""
+    """The other items are unchanged."""
     double, _ = filled("incidentio")
     with double:
         fault = faults.WrongValue("incidents.*.incident_role_assignments.*.role", "lead")
@@ -156,7 +156,7 @@ def test_pages_without_end(
     *,
     repeat: bool,
 ) -> None:
-    """Each page is the first, with a link to one more: always a new one, or the same."""
+    """Each page is the first, with a link to another: always a new one, or always the same."""
     double, _ = filled(provider)
     with double:
         first = read(double, path)
@@ -168,7 +168,7 @@ def test_pages_without_end(
 
 @pytest.mark.parametrize("empty", [False, True])
 def test_pages_without_end_at_pagerduty(*, empty: bool) -> None:
-    """There is always more, wherever one is."""
+    """At PagerDuty, `more` is always true."""
     double, _ = filled("pagerduty")
     with double:
         double.fail("/oncalls", faults.EndlessPages(empty=empty))

@@ -1,4 +1,4 @@
-"""The function's log: kept, written to a file of the owner's, and waited for."""
+"""The function's log: kept in memory, written to a private file, and awaited by tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sandbox.function_log import MOST_RECORDS, FunctionLog
 
 @pytest.fixture
 def log(tmp_path: Path) -> FunctionLog:
-    """A new log, in a folder that is not there yet."""
+    """A new log in a folder that doesn't exist yet."""
     return FunctionLog(tmp_path / ".sandbox" / "function.log")
 
 
@@ -29,14 +29,14 @@ def log(tmp_path: Path) -> FunctionLog:
     ],
 )
 def test_every_line_is_a_record(log: FunctionLog, line: str, record: dict[str, object]) -> None:
-    """A JSON object is one as it is, half a decision or anything else is a mere message."""
+    """A JSON object is its own record; any other line becomes a message."""
     log(line)
     assert log.records == [record]
     assert log.file.read_text(encoding="utf-8") == f"{line}\n"
 
 
-def test_file_is_the_owners_and_begins_empty(tmp_path: Path) -> None:
-    """What the run before has left is gone, and so are the rights of others."""
+def test_file_is_private_and_starts_empty(tmp_path: Path) -> None:
+    """Old contents and other users' rights are removed."""
     file = tmp_path / "function.log"
     file.write_text("of yesterday\n", encoding="utf-8")
     file.chmod(0o644)
@@ -45,8 +45,8 @@ def test_file_is_the_owners_and_begins_empty(tmp_path: Path) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-def test_holds_so_many_at_most(log: FunctionLog) -> None:
-    """The memory keeps the newest and the count, the file all; numbers stay what they were."""
+def test_memory_is_limited(log: FunctionLog) -> None:
+    """Memory keeps the newest records and the count, the file all; numbers don't change."""
     for number in range(MOST_RECORDS + 2):
         log(f"line {number}")
     assert len(log.records) == MOST_RECORDS

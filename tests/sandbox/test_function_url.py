@@ -1,4 +1,4 @@
-"""The function URL over real HTTP: events in, responses out, children counted, nothing left."""
+"""The function URL over real HTTP: events, responses, child processes, and cleanup."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sandbox.lambda_url.server import Endpoint, FunctionUrl, unpack
 from tests.sandbox.lambda_functions import CONFIG, ECHO, PATIENCE, assert_gone
 
 PID = "import os\ndef handle(event, context):\n    return os.getpid()\n"
-# Tells its process to the port of the query string, and goes on when it gets a byte from there.
+# Sends its process id to the port in the query string, and continues after a byte from there.
 WAITING = """
 import os, socket
 def handle(event, context):
@@ -37,7 +37,7 @@ def handle(event, context):
             barrier.recv(1)
     return os.getpid()
 """
-# What the query string asks for.
+# Fails in the way that the query string names.
 FAULTY = """
 import os, threading
 def handle(event, context):
@@ -67,7 +67,7 @@ def zip_of(source: str) -> bytes:
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back."""
+    """A response."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -75,12 +75,12 @@ class Reply:
 
     @property
     def json(self) -> Any:  # noqa: ANN401 - any JSON
-        """The body, read as JSON."""
+        """The body as JSON."""
         return json.loads(self.body)
 
 
 def connect(function: Endpoint) -> http.client.HTTPConnection:
-    """Open a connection of one's own."""
+    """Open a new connection."""
     return http.client.HTTPConnection(urlsplit(function.url).netloc, timeout=PATIENCE)
 
 
@@ -99,7 +99,7 @@ def call(
 
 
 def send(function: Endpoint, raw: bytes) -> bytes:
-    """Send bytes, to this server if to `x`, and give what comes back until it hangs up."""
+    """Send bytes, with this server as Host instead of `x`, and return the whole answer."""
     parts = urlsplit(function.url)
     raw = raw.replace(b"Host: x\r\n", f"Host: {parts.netloc}\r\n".encode())
     with socket.create_connection((parts.hostname, parts.port), PATIENCE) as connection:
@@ -109,7 +109,7 @@ def send(function: Endpoint, raw: bytes) -> bytes:
 
 
 class Barrier:
-    """Where the waiting handler calls in; each call goes on when it is let."""
+    """The waiting handler connects here; each call continues when it is released."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -118,7 +118,7 @@ class Barrier:
         self.target = f"/?port={self._listener.getsockname()[1]}"
 
     def wait_for_call(self) -> int:
-        """Wait until a handler has called in, and give its process."""
+        """Wait until a handler has connected, and return its process id."""
         connection, _ = self._listener.accept()
         connection.settimeout(PATIENCE)
         with connection.makefile("rb") as file:
@@ -127,12 +127,12 @@ class Barrier:
         return pid
 
     def release(self, pid: int) -> None:
-        """Let this process go on."""
+        """Let the call of this process continue."""
         with self._waiting.pop(pid) as connection:
             connection.sendall(b"x")
 
     def close(self) -> None:
-        """Let nobody in any more."""
+        """Accept no more connections."""
         self._listener.close()
         for connection in self._waiting.values():
             connection.close()
@@ -147,7 +147,7 @@ def barrier() -> Iterator[Barrier]:
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Serve this source; each function is closed in the end."""
+    """Serve this source; every function is closed after the test."""
     with ExitStack() as stack:
 
         def started(
@@ -178,7 +178,7 @@ def echo() -> Iterator[FunctionUrl]:
 
 @pytest.fixture
 def callers() -> Iterator[ThreadPoolExecutor]:
-    """Threads to call from."""
+    """Threads that make calls."""
     with ThreadPoolExecutor(8) as executor:
         yield executor
 
@@ -186,8 +186,8 @@ def callers() -> Iterator[ThreadPoolExecutor]:
 # The event.
 
 
-def test_event_is_payload_two(echo: FunctionUrl) -> None:
-    """A signed POST arrives as the event that Lambda would make of it."""
+def test_event_has_payload_format_two(echo: FunctionUrl) -> None:
+    """A signed POST arrives as the event that Lambda would create."""
     with closing(connect(echo)) as connection:
         connection.putrequest("POST", "/a%20b?x=1&y=%C3%BC&x=2&empty=", skip_accept_encoding=True)
         for name, value in (
@@ -242,7 +242,7 @@ def test_event_is_payload_two(echo: FunctionUrl) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def test_every_method_reaches_the_handler(echo: FunctionUrl, method: str) -> None:
-    """The handler decides about methods; what is empty has no key."""
+    """The handler gets every method; fields without a value are left out."""
     event = call(echo, method, "/some/path", b"").json
     assert event["requestContext"]["http"]["method"] == method
     assert (event["rawPath"], event["rawQueryString"]) == ("/some/path", "")
@@ -250,7 +250,7 @@ def test_every_method_reaches_the_handler(echo: FunctionUrl, method: str) -> Non
 
 
 def test_head_is_answered_without_a_body(echo: FunctionUrl) -> None:
-    """HEAD reaches the handler too; only the length of its body comes back."""
+    """HEAD reaches the handler; the answer has the body's length, but no body."""
     reply = call(echo, "HEAD")
     assert (reply.status, reply.body) == (200, b"")
     assert int(dict(reply.headers)["Content-Length"]) > 0
@@ -271,7 +271,7 @@ def test_head_is_answered_without_a_body(echo: FunctionUrl) -> None:
     ],
 )
 def test_body_is_text_or_base64(content_type: str, body: bytes, *, is_base64: bool) -> None:
-    """Only bodies that are said to be text, and are, come as text; the bytes survive either way."""
+    """Valid text of a text type arrives as text, and anything else as base64."""
     headers = (("Content-Type", content_type),)
     request = Request("POST", "/", "HTTP/1.1", headers, body, "127.0.0.1")
     event = to_event(request, request_id="1", now=datetime.now(UTC), region="us-west-2")
@@ -283,8 +283,8 @@ def test_body_is_text_or_base64(content_type: str, body: bytes, *, is_base64: bo
 # The response.
 
 
-def test_response_is_what_the_handler_says(start: Start) -> None:
-    """Status, headers, cookies and body of the answer are those of the response."""
+def test_response_is_the_handlers(start: Start) -> None:
+    """Status, headers, cookies and body are those of the handler's answer."""
     function = start("""
 def handle(event, context):
     return {"statusCode": 201, "headers": {"X-One": "1", "Content-Type": "text/plain",
@@ -325,7 +325,7 @@ JSON = (("Content-Type", "application/json"),)
     ],
 )
 def test_answers_become_responses(answer: object, response: Response) -> None:
-    """Without a status code the answer is the body of a 200; what is missing is empty or JSON."""
+    """An answer without a status code is the body of a 200; missing parts get defaults."""
     assert to_response(json.dumps(answer).encode()) == response
 
 
@@ -342,14 +342,14 @@ def test_answers_become_responses(answer: object, response: Response) -> None:
     ],
 )
 def test_malformed_answers_are_refused(answer: object) -> None:
-    """What cannot be sent over HTTP is no response."""
+    """An answer that can't be sent over HTTP is an error."""
     with pytest.raises(MalformedAnswerError):
         to_response(json.dumps(answer).encode())
 
 
 @pytest.mark.parametrize("status", [204, 304])
 def test_status_without_a_body_has_none(start: Start, status: int) -> None:
-    """A body that HTTP forbids is not sent: it would be taken for the next response."""
+    """A status that forbids a body gets none, as it would look like the next response."""
     answer = {"statusCode": status, "body": "not sent"}
     function = start(f"def handle(event, context):\n    return {answer}\n")
     raw = send(function, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
@@ -368,12 +368,12 @@ REASONS = {
 
 @pytest.mark.parametrize("what", REASONS)
 def test_failed_call_is_a_bad_gateway(start: Start, what: str) -> None:
-    """A handler that raises, dies, hangs, or answers too much or nonsense: 502, then 200 again.
+    """If the handler fails in any way, the call gets 502, and the next one 200.
 
-    The log says what it was; the answer does not.
+    The log has the cause, the answer doesn't.
     """
     lines: list[str] = []
-    # A child has this long to answer; all but the one that hangs do so at once.
+    # The timeout for the case that hangs; the others end at once.
     function = start(FAULTY, config=replace(CONFIG, timeout=1.0), log=lines.append)
     first = call(function).json
     reply = call(function, target=f"/?{what}")
@@ -385,15 +385,15 @@ def test_failed_call_is_a_bad_gateway(start: Start, what: str) -> None:
     else:
         assert second.json != first
         assert_gone(first)
-    function.close()  # the child's lines come by a thread, which ends with it
+    function.close()  # waits for the thread that reads the child's output
     assert any(REASONS[what] in line for line in lines)
 
 
-# Who may call, with what.
+# What is refused.
 
 
 def test_forbidden_unless_public(start: Start) -> None:
-    """Whether the URL is public is asked on each call."""
+    """Each call checks whether the URL is public."""
     public = False
     function = start(PID, is_public=lambda: public)
     reply = call(function, "POST", body=b"{}")
@@ -404,14 +404,14 @@ def test_forbidden_unless_public(start: Start) -> None:
 
 
 def test_request_over_the_limit_is_refused(echo: FunctionUrl) -> None:
-    """A body over 6 MB is answered 413: by its length, and to a client that first sends all."""
+    """A body over 6 MB gets 413, by its length or after it was sent."""
     assert call(echo, "POST", body=b"x" * (PAYLOAD_LIMIT + 1)).status == 413
     head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000000\r\n\r\n"
     assert b" 413 " in send(echo, head).splitlines()[0]
 
 
 def test_event_over_the_limit_is_refused(start: Start) -> None:
-    """Base64 counts: a binary body of 5 MB is too large an event; 4 MB are not."""
+    """The limit applies to the event, so base64 makes a 5 MB body too large."""
     function = start("def handle(event, context):\n    return len(event['body'])\n")
     assert call(function, "POST", body=b"\xff" * 5_000_000).status == 413
     assert call(function, "POST", body=b"\xff" * 3_000_000).json == 4_000_000
@@ -428,7 +428,7 @@ def test_event_over_the_limit_is_refused(start: Start) -> None:
     ],
 )
 def test_request_of_unknown_length_is_refused(echo: FunctionUrl, headers: str, status: int) -> None:
-    """A body without a plain length is not read, and the connection ends."""
+    """Without one valid length the body isn't read, and the connection closes."""
     request = f"POST / HTTP/1.1\r\nHost: x\r\n{headers}\r\n2\r\n{{}}\r\n0\r\n\r\n"
     answer = send(echo, request.encode())
     assert f" {status} ".encode() in answer.splitlines()[0]
@@ -436,7 +436,7 @@ def test_request_of_unknown_length_is_refused(echo: FunctionUrl, headers: str, s
 
 
 def test_client_that_hangs_up_in_the_middle_is_forgotten(echo: FunctionUrl) -> None:
-    """Half a body starts nothing, and the next client is served."""
+    """Half a body starts no child, and the next client is served."""
     parts = urlsplit(echo.url)
     with socket.create_connection((parts.hostname, parts.port), PATIENCE) as connection:
         head = f"POST / HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Length: 10\r\n\r\n"
@@ -447,7 +447,7 @@ def test_client_that_hangs_up_in_the_middle_is_forgotten(echo: FunctionUrl) -> N
 
 
 def test_connection_is_kept(start: Start) -> None:
-    """One connection serves call after call, refusals among them."""
+    """One connection serves several calls, even after a refusal."""
     public = True
     function = start(ECHO, is_public=lambda: public)
     with closing(connect(function)) as connection:
@@ -467,7 +467,7 @@ def test_connection_is_kept(start: Start) -> None:
 def test_concurrent_calls_have_a_child_each(
     start: Start, callers: ThreadPoolExecutor, barrier: Barrier
 ) -> None:
-    """As many children as calls at once; later, the one used last is used first."""
+    """Each concurrent call has its own child; the most recently used is reused first."""
     function = start(WAITING)
     calls: dict[int, Future[Reply]] = {}
     for _ in range(3):
@@ -483,7 +483,7 @@ def test_concurrent_calls_have_a_child_each(
 def test_calls_beyond_the_concurrency_are_throttled(
     start: Start, callers: ThreadPoolExecutor, barrier: Barrier
 ) -> None:
-    """One call more than allowed gets 429 at once, and is welcome when another has ended."""
+    """A call beyond the limit gets 429, until another call has ended."""
     function = start(WAITING, concurrency=1)
     ongoing = callers.submit(call, function, target=barrier.target)
     pid = barrier.wait_for_call()
@@ -495,7 +495,7 @@ def test_calls_beyond_the_concurrency_are_throttled(
 
 
 def test_zip_is_unpacked_read_only(tmp_path: Path) -> None:
-    """As in Lambda nobody writes there; nobody else reads it, either, whatever the zip says."""
+    """The files are read-only for the owner, and closed to others, whatever the zip's modes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("package/app.py", ECHO)
@@ -516,9 +516,9 @@ def test_zip_is_unpacked_read_only(tmp_path: Path) -> None:
 def test_close_in_the_middle_of_calls_leaves_nothing_running(
     start: Start, callers: ThreadPoolExecutor, barrier: Barrier
 ) -> None:
-    """No child, thread or file is left; who called gets 502, or is hung up on, as are idle clients.
+    """Closing ends all children, threads, connections and files.
 
-    Callers and their threads are the test's own.
+    The remaining threads are those of the test's callers.
     """
     before = set(threading.enumerate())
     function = start(WAITING)
@@ -528,7 +528,7 @@ def test_close_in_the_middle_of_calls_leaves_nothing_running(
     with closing(connect(function)) as idle:
         idle.connect()
         function.close()
-        with suppress(ConnectionResetError):  # where nobody has accepted it yet
+        with suppress(ConnectionResetError):  # if the connection wasn't accepted yet
             assert idle.sock.recv(1) == b""
     for pid in pids:
         assert_gone(pid)

@@ -1,4 +1,4 @@
-"""The HTTP API over real HTTP: API Gateway's events in, its refusals out, and its throttling."""
+"""The HTTP API over real HTTP: API Gateway's events, refusals and throttling."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ Start = Callable[..., HttpApi]
 
 
 class Clock:
-    """A monotonic clock that stands still until it is moved."""
+    """A monotonic clock that only a test moves."""
 
     def __init__(self) -> None:
         self.now = 100.0
 
     def __call__(self) -> float:
-        """Give the time."""
+        """Return the time."""
         return self.now
 
 
 @pytest.fixture
 def clock() -> Clock:
-    """The clock of the throttling."""
+    """The clock that throttling uses."""
     return Clock()
 
 
 @pytest.fixture
 def start(clock: Clock) -> Iterator[Start]:
-    """Serve this source; each API is closed in the end."""
+    """Serve this source; every API is closed after the test."""
     with ExitStack() as stack:
 
         def started(
@@ -70,7 +70,7 @@ def start(clock: Clock) -> Iterator[Start]:
 
 
 def test_event_is_api_gateways(start: Start) -> None:
-    """Account, id and host are the API's, and the headers of a proxy are there, in lower case."""
+    """The event has the API's account, id and host, and a proxy's headers in lower case."""
     sent = {"X-Twice": "1", "Cookie": "a=1; b=2", "Content-Type": "application/json"}
     event = call(start(), "POST", "/a/b?c=1&c=2&d=", b'{"a": 1}', sent).json
     context = event["requestContext"]
@@ -92,7 +92,7 @@ def test_event_is_api_gateways(start: Start) -> None:
 
 
 def test_event_has_the_fields_of_a_published_one(start: Start) -> None:
-    """Those of a call without body, authorizer or query, and no other one."""
+    """The event has the same fields as AWS's example without a body."""
     sample = EVENTS["no body, no authorizer"]
     event = call(start(), "GET", sample["rawPath"], headers={"User-Agent": "curl/8.5.0"}).json
     assert event.keys() == sample.keys()
@@ -116,7 +116,7 @@ def test_path_is_decoded(start: Start) -> None:
 
 
 def test_binary_bodies_are_base64(start: Start) -> None:
-    """Whatever isn't text, JSON, XML or JavaScript, and a body without a type."""
+    """A binary type, or no type at all, makes the body base64."""
     api = start()
     for headers in ({"Content-Type": "application/octet-stream"}, {}):
         event = call(api, "POST", body=b"{}", headers=headers).json
@@ -124,13 +124,13 @@ def test_binary_bodies_are_base64(start: Start) -> None:
 
 
 def test_a_forwarded_address_comes_before_the_clients(start: Start) -> None:
-    """What the client says stays, and the address that API Gateway saw comes last."""
+    """The client's X-Forwarded-For is kept, and its address added at the end."""
     event = call(start(), headers={"X-Forwarded-For": "203.0.113.7"}).json
     assert event["headers"]["x-forwarded-for"] == "203.0.113.7,127.0.0.1"
 
 
 def test_calls_beyond_the_burst_are_throttled(start: Start, clock: Clock) -> None:
-    """Three at once, then one for each second."""
+    """Three calls pass at once, then one each second."""
     api = start()
     assert [call(api).status for _ in range(5)] == [200, 200, 200, 429, 429]
     assert call(api).json == {"message": "Too Many Requests"}
@@ -139,7 +139,7 @@ def test_calls_beyond_the_burst_are_throttled(start: Start, clock: Clock) -> Non
 
 
 def test_unused_tokens_are_no_more_than_the_burst() -> None:
-    """After a day without a call, it is still three at once."""
+    """Even after a day without calls, only three pass at once."""
     clock = Clock()
     bucket = TokenBucket(0.5, 3, clock)
     clock.now += 86400
@@ -151,7 +151,7 @@ def test_unused_tokens_are_no_more_than_the_burst() -> None:
 
 
 def test_function_that_the_api_may_not_call(start: Start) -> None:
-    """API Gateway says no more than that something is wrong; the function isn't called."""
+    """Without permission the function isn't called, and the answer is a plain 500."""
     allowed = False
     api = start(PID, may_call=lambda: allowed)
     reply = call(api, "POST", body=b"{}")
@@ -162,26 +162,26 @@ def test_function_that_the_api_may_not_call(start: Start) -> None:
 
 @pytest.mark.parametrize("what", ["raise", "exit", "malformed", "large"])
 def test_function_without_an_answer(start: Start, what: str) -> None:
-    """Whatever went wrong, and without a word of it."""
+    """Any failure of the function is a plain 500."""
     reply = call(start(FAULTY), target=f"/?{what}")
     assert (reply.status, reply.json) == (500, {"message": "Internal Server Error"})
 
 
 def test_function_that_is_too_slow(start: Start) -> None:
-    """The integration has the function's timeout."""
+    """The API gives up after the function's timeout, with 503."""
     config = replace(CONFIG, timeout=0.05)
     reply = call(start(FAULTY, config=config), target="/?hang")
     assert (reply.status, reply.json) == (503, {"message": "Service Unavailable"})
 
 
 def test_function_that_is_shut(start: Start) -> None:
-    """Lambda throttles it, and API Gateway says that it isn't available."""
+    """If Lambda throttles the function, the API answers 503."""
     reply = call(start(concurrency=0))
     assert (reply.status, reply.json) == (503, {"message": "Service Unavailable"})
 
 
 def test_body_over_the_limit(start: Start) -> None:
-    """10 MB is API Gateway's limit, and the function takes no more than Lambda's."""
+    """A body over API Gateway's or Lambda's limit gets 413."""
     api = start()
     head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000000\r\n\r\n"
     assert b" 413 " in send(api, head).splitlines()[0]

@@ -1,4 +1,4 @@
-"""The double of incident.io answers as its documentation says."""
+"""The double of incident.io answers as incident.io's documentation describes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INCIDENTS, LIVE = "/v2/incidents", {"status_category[one_of]": "live", "mode[one
 
 @pytest.fixture
 def double(clock: ManualClock) -> Iterator[IncidentIO]:
-    """An organisation of two people and one who has no e-mail."""
+    """An organisation of two people and one without an e-mail."""
     with IncidentIO(KEY, now=clock) as double:
         double.add_person("Ana Lima", ANA)
         double.add_person("Bo Berg", BO)
@@ -29,7 +29,7 @@ def double(clock: ManualClock) -> Iterator[IncidentIO]:
 
 
 def names(double: IncidentIO, path: str, **query: object) -> list[str]:
-    """Give the names in a list, in its order."""
+    """Return the names in a list, in order."""
     (rows,) = (rows for rows in read(double, path, **query).values() if isinstance(rows, list))
     return [row["name"] for row in rows]
 
@@ -43,12 +43,12 @@ def names(double: IncidentIO, path: str, **query: object) -> list[str]:
     ],
 )
 def test_users_by_email(double: IncidentIO, email: str, people: list[str]) -> None:
-    """A whole address finds its user, in any case; without one, all are listed."""
+    """A complete address finds its user in any case; without one, all users are listed."""
     assert names(double, "/v2/users", email=email) == people
 
 
 def test_filters_of_incidents(double: IncidentIO) -> None:
-    """By default standard and retrospective ones of any status, newest first."""
+    """By default standard and retrospective incidents of any status are listed, newest first."""
     double.declare_incident("live")
     double.declare_incident("triage", category="triage")
     double.declare_incident("backfilled", mode="retrospective")
@@ -60,7 +60,7 @@ def test_filters_of_incidents(double: IncidentIO) -> None:
 
 
 def test_pages_hold_when_an_incident_closes_between_them(double: IncidentIO) -> None:
-    """A cursor to what is no longer in the list still says where to go on."""
+    """A cursor works even if its incident is no longer listed."""
     for name in ("c", "b", "a"):
         double.declare_incident(name)
     after = read(double, INCIDENTS, page_size=1, **LIVE)["pagination_meta"]["after"]
@@ -69,7 +69,7 @@ def test_pages_hold_when_an_incident_closes_between_them(double: IncidentIO) -> 
 
 
 def test_roles_change_hands(double: IncidentIO) -> None:
-    """What is assigned, taken over and taken away shows at once; a key's incident has none."""
+    """Role changes show at once; an API key's incident has no roles."""
     double.add_role("Communications Lead", "comms")
     double.declare_incident("alert")
 
@@ -86,7 +86,7 @@ def test_roles_change_hands(double: IncidentIO) -> None:
 
 
 def test_private_incidents_need_global_access(double: IncidentIO) -> None:
-    """Another key sees them nowhere: neither in the list nor by their updates."""
+    """Without global access, private incidents and their updates are hidden."""
     secret = double.declare_incident("hush", visibility="private")
     double.post_update(secret, by=ANA)
     assert names(double, INCIDENTS) == []
@@ -108,7 +108,7 @@ def test_private_incidents_need_global_access(double: IncidentIO) -> None:
 def test_current_shifts_follow_the_clock(
     double: IncidentIO, clock: ManualClock, since_start: timedelta, on_shift: list[str]
 ) -> None:
-    """A shift holds from its start until just before its end, though nobody changes a thing."""
+    """A shift counts from its start until just before its end."""
     double.put_on_shift(double.add_schedule("Payments"), ANA, NOON + HOUR, NOON + 2 * HOUR)
     (row,) = read(double, "/v2/schedules")["schedules"]
     assert row["current_shifts"] == []
@@ -118,7 +118,7 @@ def test_current_shifts_follow_the_clock(
 
 
 def test_shifts_add_up_and_end(double: IncidentIO) -> None:
-    """Several people may be on, one without an e-mail, or nobody; who is taken off is gone."""
+    """Several people, one without an e-mail, or nobody can be on shift; removed people are gone."""
     double.add_schedule("Payments")
     for who in (ANA, double.people[-1], None):
         double.put_on_shift("Payments", who)
@@ -132,14 +132,14 @@ def test_shifts_add_up_and_end(double: IncidentIO) -> None:
 @pytest.mark.parametrize("key", [None, "Bearer wrong", KEY, f"Token {KEY}", "Bearer "])
 @pytest.mark.parametrize("path", ["/v1/identity", INCIDENTS, "/v2/unheard-of"])
 def test_only_the_key_opens(double: IncidentIO, key: str | None, path: str) -> None:
-    """Whatever else is sent is 401, on every path."""
+    """Without the right key every path answers 401."""
     status, body, _ = request(double, path, key)
     assert (status, body["type"], body["status"]) == (401, "authentication_error", 401)
 
 
 @pytest.mark.parametrize("key_role", ["viewer", "schedules_reader"])
 def test_each_path_needs_its_key_role(double: IncidentIO, key_role: str) -> None:
-    """Without it the answer is 403; the identity needs none."""
+    """Without its role a path answers 403; the identity needs no role."""
     double.key_roles = (key_role,)
     for path in ("incidents", "incident_roles", "incident_updates", "users", "schedules"):
         needed = "schedules_reader" if path == "schedules" else "viewer"
@@ -167,7 +167,7 @@ def test_invalid_values_are_422(double: IncidentIO, path: str, field: str, value
 
 
 def test_a_broken_second_page(double: IncidentIO) -> None:
-    """The fault is on the page by its place in this list, whatever the cursor."""
+    """The fault applies to the second page of the list, whatever the cursor."""
     for number in range(5):
         double.declare_incident(str(number))
     double.fail(INCIDENTS, faults.Status(500), page=2)
@@ -178,8 +178,8 @@ def test_a_broken_second_page(double: IncidentIO) -> None:
 
 
 @pytest.mark.parametrize(("name", "count"), [("Database", 2), ("Nothing", 0)])
-def test_a_name_must_be_of_one_thing(double: IncidentIO, name: str, count: int) -> None:
-    """What two share, or none has, is refused; the thing itself always does."""
+def test_ambiguous_names_are_refused(double: IncidentIO, name: str, count: int) -> None:
+    """A name that is ambiguous or unknown is refused; the object itself is accepted."""
     double.add_schedule("Database")
     second = double.add_schedule("Database")
     with pytest.raises(LookupError, match=f"{count} are called '{name}', not 1"):

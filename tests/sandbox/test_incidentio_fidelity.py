@@ -1,4 +1,4 @@
-"""The vendor's own client, `incident-io` on PyPI, reads the double as it would read the vendor."""
+"""The vendor's own client, `incident-io` on PyPI, can read the double's answers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def double() -> Iterator[IncidentIO]:
 
 @pytest.fixture
 def vendor(double: IncidentIO) -> Iterator[VendorClient]:
-    """The vendor's client, as it would talk to the vendor."""
+    """The vendor's client, which calls the double."""
     from tests.sandbox.incidentio_client import vendor_client  # noqa: PLC0415 - slow to import
 
     with vendor_client(double.url, KEY) as client:
@@ -36,7 +36,7 @@ def vendor(double: IncidentIO) -> Iterator[VendorClient]:
 
 
 def test_vendor_client_reads_incidents_with_roles(double: IncidentIO, vendor: VendorClient) -> None:
-    """An incident's fields, roles, creator and times arrive as the client's types."""
+    """Fields, roles, creator and times have the client's types."""
     double.add_role("Communications Lead", "comms")
     double.declare_incident("Database is sad", by=BO, lead=ANA)
     (incident,) = vendor.incidents().incidents
@@ -64,7 +64,7 @@ def test_vendor_client_reads_incidents_with_roles(double: IncidentIO, vendor: Ve
 def test_vendor_client_reads_all_pages_of_incidents(
     double: IncidentIO, vendor: VendorClient
 ) -> None:
-    """Seven incidents in pages of three come newest first, each once, with the total."""
+    """Seven incidents in pages of three are listed once each, newest first."""
     for number in range(7):
         double.declare_incident(f"incident {number}")
     references: list[str] = []
@@ -85,7 +85,7 @@ def test_vendor_client_reads_all_pages_of_incidents(
 def test_vendor_client_reads_schedules_with_shifts(
     double: IncidentIO, vendor: VendorClient
 ) -> None:
-    """Who is on shift now, and until when; those who are next are not among them."""
+    """People on shift now are listed with the end; later shifts aren't."""
     schedule = double.add_schedule("Payments primary", id="01SCHEDULE")
     double.put_on_shift(schedule, ANA, NOON - HOUR, NOON + HOUR)
     double.put_on_shift(schedule, BO, NOON + HOUR, NOON + 2 * HOUR)
@@ -111,7 +111,7 @@ def test_vendor_client_reads_all_pages_of_schedules(
 
 
 def test_vendor_client_reads_all_pages_of_updates(double: IncidentIO, vendor: VendorClient) -> None:
-    """Only this incident's, with their authors: an API key isn't a user."""
+    """Only this incident's updates are listed; an API key isn't a user."""
     incident = double.declare_incident("sad", by=ANA)
     double.post_update("INC-1", by=BO)
     double.post_update(double.declare_incident("other"), by=ANA)
@@ -131,7 +131,7 @@ def test_vendor_client_reads_all_pages_of_updates(double: IncidentIO, vendor: Ve
 
 
 def test_vendor_client_reads_roles_and_identity(double: IncidentIO, vendor: VendorClient) -> None:
-    """The lead and the reporter are there from the start; the identity lists the key's roles."""
+    """Lead and reporter exist by default; the identity lists the key's roles."""
     double.add_role("Communications Lead", "comms")
     kinds = [(role.shortform, role.role_type.value) for role in vendor.roles().incident_roles]
     assert kinds == [("lead", "lead"), ("", "reporter"), ("comms", "custom")]
@@ -140,7 +140,7 @@ def test_vendor_client_reads_roles_and_identity(double: IncidentIO, vendor: Vend
 
 
 def test_vendor_client_reads_severities_and_types(double: IncidentIO, vendor: VendorClient) -> None:
-    """Severities and types are listed, and an incident refers to one of each."""
+    """Severities and types are listed, and an incident refers to them."""
     double.declare_incident("Database is sad", by=BO)
     severities = vendor.severities().severities
     ranks = {severity.name: int(severity.rank) for severity in severities}
@@ -152,7 +152,7 @@ def test_vendor_client_reads_severities_and_types(double: IncidentIO, vendor: Ve
 
 
 def test_vendor_client_reads_a_refusal(vendor: VendorClient) -> None:
-    """It has the type, the status and an id to quote."""
+    """A refusal has type, status and a request id."""
     error = vendor.incidents_error(page_size=501)
     assert (error.status, error.type_.value) == (422, "validation_error")
     assert error.request_id
@@ -171,7 +171,7 @@ def test_vendor_client_reads_a_refusal(vendor: VendorClient) -> None:
 def test_vendor_client_reads_faults(
     double: IncidentIO, vendor: VendorClient, status: int, kind: str
 ) -> None:
-    """An error that is switched on has the vendor's body too."""
+    """A fault's error has the vendor's format."""
     fault = faults.TooManyRequests(3) if status == 429 else faults.Status(status)
     double.fail("/v2/schedules", fault)
     error = vendor.schedules_error()

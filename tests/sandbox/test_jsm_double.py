@@ -1,4 +1,4 @@
-"""The double of JSM Operations answers as its documentation says."""
+"""The double of JSM Operations answers as its documentation describes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SITE_PATHS = ("/rest/api/3/user/bulk", "/rest/api/3/user/search")
 
 @pytest.fixture
 def double(clock: ManualClock) -> Iterator[JSM]:
-    """A site of three people and a schedule with nobody on it."""
+    """A site of three people, and a schedule with nobody on it."""
     with JSM(BOT, KEY, now=clock) as double:
         for name, email in PEOPLE.items():
             double.add_person(name, email)
@@ -42,29 +42,29 @@ def double(clock: ManualClock) -> Iterator[JSM]:
 
 
 def ids(double: JSM) -> list[str]:
-    """Give the account ids of Ana, Bo and Cy."""
+    """Return the account ids of Ana, Bo and Cy."""
     return [person.id for person in double.people[:3]]
 
 
 def tree(double: JSM) -> list[dict[str, Any]]:
-    """Give the participants of the schedule."""
+    """Return the participants of the schedule."""
     participants: list[dict[str, Any]] = read(double, ON_CALLS)["onCallParticipants"]
     return participants
 
 
 def bulk(double: JSM, accounts: list[str], more: str = "") -> Any:  # noqa: ANN401 - any JSON
-    """Look accounts up."""
+    """Look up accounts in bulk."""
     return read(double, f"{BULK}?{'&'.join(f'accountId={account}' for account in accounts)}{more}")
 
 
 def test_anybody_may_ask_for_the_cloud_id(double: JSM) -> None:
-    """The site tells it without a token; schedules are under it only."""
+    """The cloud id needs no token; schedules exist only below it."""
     assert request(double, "/_edge/tenant_info", None)[:2] == (200, {"cloudId": CLOUD_ID})
     assert get(double, SCHEDULES.replace(CLOUD_ID, "another"))[0] == 404
 
 
 def test_pages_of_schedules(double: JSM) -> None:
-    """25 unless told; the link to the next leaves out the API's own path."""
+    """A page has 25 by default; the next link is relative to the API's path."""
     for number in range(29):
         double.add_schedule(f"Schedule {number}", enabled=False)
     first = read(double, SCHEDULES)
@@ -80,7 +80,7 @@ def test_pages_of_schedules(double: JSM) -> None:
 
 
 def test_tree_has_no_names_and_no_times(double: JSM) -> None:
-    """A step of an escalation does not say when it comes; nobody is a participant, too."""
+    """Participants have ids only, escalation steps no time; "noone" is a participant."""
     steps = double.add_escalation("First, then", [(ANA, 0), (BO, 5)])
     empty = double.add_team("Empty")
     for who in (steps, empty, None):
@@ -99,7 +99,7 @@ def test_tree_has_no_names_and_no_times(double: JSM) -> None:
 
 
 def test_forwarded_for_a_while(double: JSM, clock: ManualClock) -> None:
-    """The other is on call instead, until that ends; the timeline is cut there and at midnight."""
+    """Forwarded shifts belong to the other person for a while; the timeline shows both."""
     ana, bo, _ = ({"id": id_, "type": "user"} for id_ in ids(double))
     double.put_on_shift("Payments", ANA, end=NOON + DAY)
     double.forward(ANA, BO, end=NOON + HOUR)
@@ -126,14 +126,14 @@ def test_forwarded_for_a_while(double: JSM, clock: ManualClock) -> None:
 
 
 def test_a_name_in_the_path_is_404(double: JSM) -> None:
-    """Only an id will do."""
+    """Schedules are found by id only, not by name."""
     double.add_schedule("Nights")
     for path in ("Nights/on-calls", "Nights/timeline"):
         assert get(double, f"{SCHEDULES}/{path}", intervalUnit="days")[0] == 404
 
 
 def test_kinds_and_states_of_accounts(double: JSM) -> None:
-    """Hidden e-mails are absent; closed accounts and programs say what they are."""
+    """Hidden e-mails are absent; closed accounts and apps are marked."""
     app = double.add_person("Robot", None, account_type="app")
     hidden = double.add_person("Dee Dark", "dee@acme.example", hidden=True)
     closed = double.change_person(BO, active=False)
@@ -148,7 +148,7 @@ def test_kinds_and_states_of_accounts(double: JSM) -> None:
 
 
 def test_users_in_bulk_come_in_pages_of_ten(double: JSM) -> None:
-    """The default cuts, and tells of the rest; unknown and repeated ids are left out."""
+    """A page has ten by default; unknown and repeated ids are left out."""
     accounts = [double.add_person(f"User {n}", f"u{n}@acme.example").id for n in range(12)]
     first = bulk(double, [*accounts, accounts[0], "none"])
     assert [row["accountId"] for row in first["values"]] == accounts[:10]
@@ -172,7 +172,7 @@ def test_users_in_bulk_come_in_pages_of_ten(double: JSM) -> None:
     ],
 )
 def test_search_finds_beginnings(double: JSM, query: str, people: list[str]) -> None:
-    """Of names and visible e-mails, so also of others'; a hidden e-mail finds nobody."""
+    """Search matches the start of names and visible e-mails, so it finds other people too."""
     double.add_person("Mo Ana", "mo@acme.example")
     double.add_person("Nat Hall", "ana@acme.example.org")
     double.add_person("Dee Dark", "dee@acme.example", hidden=True)
@@ -182,7 +182,7 @@ def test_search_finds_beginnings(double: JSM, query: str, people: list[str]) -> 
 
 @pytest.mark.parametrize("path", [SCHEDULES, BULK, "/unheard-of"])
 def test_only_the_account_with_its_token_opens(double: JSM, path: str) -> None:
-    """Whatever else is sent is 401, on every path but the cloud id's."""
+    """Without the right account and token, all paths but the cloud id's answer 401."""
     with JSM(ANA, KEY) as other_account, JSM(BOT, "wrong") as other_token:
         wrong = [authorization(other_account), authorization(other_token)]
     for header in (None, *wrong, f"Bearer {KEY}", f"GenieKey {KEY}", f"Basic {BOT}:{KEY}"):
@@ -193,7 +193,7 @@ def test_only_the_account_with_its_token_opens(double: JSM, path: str) -> None:
 
 
 def test_each_kind_of_token_has_its_host_for_users(double: JSM) -> None:
-    """The site refuses tokens with scopes; the gateway takes no others. Schedules take both."""
+    """Only the gateway accepts scoped tokens for users, only the site others."""
     for scopes, user_paths in (((OPS_SCOPE, USER_SCOPE), (BULK, SEARCH)), (None, SITE_PATHS)):
         double.scopes = scopes
         assert get(double, SCHEDULES)[0] == 200
@@ -202,7 +202,7 @@ def test_each_kind_of_token_has_its_host_for_users(double: JSM) -> None:
 
 
 def test_schedules_are_found_by_a_part_of_their_name(double: JSM) -> None:
-    """In any case; a single one by id alone."""
+    """The list searches in any case; a single schedule needs its id."""
     eu = double.add_schedule("Payments EU")
     double.add_schedule("Search")
     rows = read(double, SCHEDULES, query="payments")["values"]
@@ -215,7 +215,7 @@ def test_schedules_are_found_by_a_part_of_their_name(double: JSM) -> None:
     ("scope", "opened", "closed"), [(OPS_SCOPE, SCHEDULES, BULK), (USER_SCOPE, BULK, SCHEDULES)]
 )
 def test_token_without_the_scope_is_401(double: JSM, scope: str, opened: str, closed: str) -> None:
-    """Schedules and users need one each."""
+    """Schedules and users each need a scope."""
     double.scopes = frozenset({scope})
     assert get(double, opened)[0] == 200
     status, body, _ = get(double, closed)
@@ -223,7 +223,7 @@ def test_token_without_the_scope_is_401(double: JSM, scope: str, opened: str, cl
 
 
 def test_account_of_a_team_sees_that_teams_schedules(double: JSM) -> None:
-    """What it does not see leaves an empty list, not an error; by id it is 403."""
+    """Other teams' schedules are missing from lists, and 403 by id."""
     double.restrict_key(double.add_team("Core"))
     assert read(double, SCHEDULES)["values"] == []
     for path in (ON_CALLS, TIMELINE):
@@ -251,7 +251,7 @@ def test_invalid_values_are_422(double: JSM, path: str, name: str, value: object
 
 
 def test_too_many_requests_say_when_to_come_back(double: JSM) -> None:
-    """On both hosts, in seconds; any error has a title and a code."""
+    """Both hosts send Retry-After; errors have title and code."""
     double.fail("/", faults.TooManyRequests(17))
     for path in (SCHEDULES, BULK):
         status, body, headers = get(double, path)

@@ -1,4 +1,4 @@
-"""The local AWS begins empty, asks nobody else, and takes calls that its own key signed."""
+"""The local AWS starts empty, uses no proxy, and accepts only calls signed with its key."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.sandbox.deployments import REGION, deployed
 
 
 def test_two_deployments_have_one_zip_and_start_empty() -> None:
-    """A local AWS holds nothing of the one before; the same files make the same zip."""
+    """Each local AWS starts empty; the same files give the same zip."""
     zips = []
     for region in ("us-east-1", "us-west-2"):
         with Aws(region) as aws:
@@ -33,7 +33,7 @@ def test_two_deployments_have_one_zip_and_start_empty() -> None:
 
 
 def test_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy would get what is meant for the local AWS."""
+    """Calls to the local AWS don't go through a proxy."""
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     for name in ("http_proxy", "HTTP_PROXY"):
@@ -42,7 +42,7 @@ def test_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) 
         assert aws.client("s3").list_buckets()["Buckets"] == []
 
 
-# The credential.
+# The key.
 
 BODY = b'{"SecretId": "it"}'
 GET_SECRET = {
@@ -60,7 +60,7 @@ def aws() -> Iterator[Aws]:
 
 
 def request_of(aws: Aws, kind: Any = SigV4Auth, **other: str) -> AWSRequest:  # noqa: ANN401 - botocore has no types
-    """Make a signed call for the secret, by a key that differs from the run's in this."""
+    """Make a signed request for the secret, with these parts of the key replaced."""
     key = replace(aws.credentials, **other)
     request = AWSRequest("POST", f"{aws.endpoint}/", GET_SECRET | {"Host": host_of(aws)}, BODY)
     pair = botocore.credentials.Credentials(key.access_key_id, key.secret_access_key)
@@ -69,12 +69,12 @@ def request_of(aws: Aws, kind: Any = SigV4Auth, **other: str) -> AWSRequest:  # 
 
 
 def host_of(aws: Aws) -> str:
-    """What a client sends as Host."""
+    """The Host header of a client."""
     return urlsplit(aws.endpoint).netloc
 
 
 def ask(aws: Aws, request: AWSRequest, body: bytes = BODY) -> tuple[int, str]:
-    """Status and body of a call, sent as it is."""
+    """Send a request unchanged, and return status and body."""
     parts = urlsplit(request.url)
     target = f"{parts.path}?{parts.query}" if parts.query else parts.path
     with closing(http.client.HTTPConnection(host_of(aws), timeout=20)) as connection:
@@ -84,7 +84,7 @@ def ask(aws: Aws, request: AWSRequest, body: bytes = BODY) -> tuple[int, str]:
 
 
 def test_signed_call_is_answered(aws: Aws) -> None:
-    """The calls below are this one, but for one thing."""
+    """A correctly signed call is answered; each test below changes one thing."""
     status, body = ask(aws, request_of(aws))
     assert (status, json.loads(body)["SecretString"]) == (200, "real-key")
 
@@ -127,14 +127,14 @@ def _header(name: str, value: str) -> Callable[[AWSRequest], None]:
     ],
 )
 def test_call_that_is_not_signed_as_it_is(aws: Aws, change: Callable[[AWSRequest], None]) -> None:
-    """Whatever was changed or left out, it is refused, and no secret is in the answer."""
+    """A call with any change after signing is refused, and gets no secret."""
     request = request_of(aws)
     change(request)
     assert_refused(ask(aws, request))
 
 
-def test_another_body(aws: Aws) -> None:
-    """The signature is over the body that comes; where its hash is signed, over that."""
+def test_a_wrong_body(aws: Aws) -> None:
+    """A body that doesn't match the signature or the signed hash is refused."""
     assert_refused(ask(aws, request_of(aws), BODY + b" "))
     bucket = {"Bucket": "bucket", "Key": "key"}
     where = {"LocationConstraint": REGION}
@@ -151,13 +151,13 @@ def test_another_body(aws: Aws) -> None:
 
 
 @pytest.mark.parametrize("other", [{"access_key_id": "sandbox"}, {"secret_access_key": "sandbox"}])
-def test_another_key(aws: Aws, other: dict[str, str]) -> None:
-    """Neither half of the key is enough."""
+def test_a_wrong_key(aws: Aws, other: dict[str, str]) -> None:
+    """Both halves of the key are needed."""
     assert_refused(ask(aws, request_of(aws, **other)))
 
 
 def test_two_signatures(aws: Aws) -> None:
-    """There is one credential to a call."""
+    """A call with two signatures is refused."""
     request = request_of(aws)
     twice = ", ".join([request.headers["Authorization"]] * 2)
     request.headers.replace_header("Authorization", twice)
@@ -165,25 +165,25 @@ def test_two_signatures(aws: Aws) -> None:
 
 
 def test_presigned_call(aws: Aws) -> None:
-    """An address is no credential here, though the key signed it."""
+    """Presigned addresses are refused."""
     assert_refused(ask(aws, request_of(aws, SigV4QueryAuth)))
 
 
 def assert_refused(answer: tuple[int, str]) -> None:
-    """It is the sentence that says what to do, and nothing else."""
+    """Assert that the answer is only the sentence that says what to do."""
     assert answer == (REFUSED.status, f"{REFUSED.sentence}\n")
 
 
-def test_client_with_the_key_of_another_run_reads_why(aws: Aws) -> None:
-    """As after `. .sandbox/env` of a sandbox that has been stopped."""
+def test_key_of_another_run(aws: Aws) -> None:
+    """With a stopped sandbox's key, the error says to run `. .sandbox/env`."""
     other = Clients(REGION, Credentials.new(), aws.endpoint)
     with closing(other), pytest.raises(ClientError, match=r"run `\. \.sandbox/env`"):
         other.client("secretsmanager").list_secrets()
 
 
 @pytest.mark.parametrize("path", ["/moto-api/reset", "/moto-api/data.json", "/latest/meta-data/"])
-def test_key_opens_aws_only(aws: Aws, path: str) -> None:
-    """Moto's own switches are out of reach even with a signature."""
+def test_moto_endpoints_are_closed(aws: Aws, path: str) -> None:
+    """Moto's own endpoints are refused even with a signature."""
     request = AWSRequest("POST", f"{aws.endpoint}{path}", {"Host": host_of(aws)}, b"")
     key = aws.credentials
     pair = botocore.credentials.Credentials(key.access_key_id, key.secret_access_key)
@@ -193,5 +193,5 @@ def test_key_opens_aws_only(aws: Aws, path: str) -> None:
 
 
 def test_secret_half_of_the_key_is_not_shown(aws: Aws) -> None:
-    """Not even where a test prints what it compares."""
+    """The secret key isn't in the credentials' repr."""
     assert aws.credentials.secret_access_key not in repr(aws.credentials)

@@ -1,4 +1,4 @@
-"""The sandbox's kind of server: who is answered, what is sent, and that nothing is left of it."""
+"""The sandbox's HTTP server: whom it answers, what it sends, and cleanup."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sandbox.local_server import HOST, LocalHandler, LocalServer, SecretPath, ch
 from sandbox.vendors.incidentio import IncidentIO
 from sandbox.wsgi import WsgiServer
 
-PATIENCE = 20.0  # seconds until a test that waits for another thread fails
+PATIENCE = 20.0  # seconds until a test that waits for a thread fails
 CORS = [
     ("Access-Control-Allow-Origin", "*"),
     ("access-control-allow-credentials", "true"),
@@ -25,7 +25,7 @@ CORS = [
 
 
 class Echo(LocalHandler):
-    """Answers with the body; a path of `/defect...` has it fail."""
+    """Answers with the request's body; a path of `/defect...` raises an error."""
 
     def do_POST(self) -> None:  # noqa: N802 - the base class's name
         """Answer, with headers that would let any site read the answer."""
@@ -37,18 +37,18 @@ class Echo(LocalHandler):
 
 @pytest.fixture
 def server() -> Iterator[LocalServer]:
-    """A server that runs."""
+    """A running server."""
     with LocalServer(Echo, checked_by_service) as server:
         yield server
 
 
 def connect(server: LocalServer) -> socket.socket:
-    """Connect, with an end to the patience."""
+    """Connect, with a timeout."""
     return socket.create_connection((HOST, server.port), PATIENCE)
 
 
 def send(server: LocalServer, head: str, body: bytes = b"") -> bytes:
-    """Send a request as it is, with the server's authority for `OWN`; all that comes back."""
+    """Send a raw request, with the server's authority for `OWN`, and return the answer."""
     with connect(server) as connection:
         connection.sendall(head.replace("OWN", server.authority).encode() + b"\r\n" + body)
         connection.shutdown(socket.SHUT_WR)
@@ -80,7 +80,7 @@ def status(answer: bytes) -> int:
     ],
 )
 def test_host(server: LocalServer, head: str, expected: int) -> None:
-    """Only the one name by which its address was printed is answered."""
+    """Only requests for the exact printed host are answered."""
     assert status(send(server, head)) == expected
 
 
@@ -111,20 +111,20 @@ def test_host(server: LocalServer, head: str, expected: int) -> None:
     ],
 )
 def test_site(server: LocalServer, headers: list[str], *, is_answered: bool) -> None:
-    """What a browser sends from elsewhere is refused, whatever else it claims."""
+    """Requests from other sites are refused, whatever other headers they have."""
     head = "\r\n".join(["POST / HTTP/1.1", "Host: OWN", *headers, ""])
     assert status(send(server, head)) == (200 if is_answered else 403)
 
 
 def test_no_answer_lets_another_site_read(server: LocalServer) -> None:
-    """What the service says of it is left out; its other headers are sent."""
+    """The service's CORS headers are removed, the others kept."""
     answer = send(server, "POST / HTTP/1.1\r\nHost: OWN\r\n").lower()
     assert b"access-control" not in answer
     assert b"vary: origin" in answer
 
 
 def test_refused_call_is_not_asked_for_its_body(server: LocalServer) -> None:
-    """A client that waits to be asked is told at once."""
+    """With `Expect: 100-continue`, a refused client gets the answer at once."""
     head = "POST / HTTP/1.1\r\nHost: {}\r\nContent-Length: 2\r\nExpect: 100-continue\r\n"
     assert status(send(server, head.format("evil.example"))) == 421
     answer = send(server, head.format("OWN"), b"{}")
@@ -133,7 +133,7 @@ def test_refused_call_is_not_asked_for_its_body(server: LocalServer) -> None:
 
 
 def test_refused_client_may_send_all_before_it_reads(server: LocalServer) -> None:
-    """A large body does not keep the answer from its client, and is not taken for a request."""
+    """A refused client gets its answer even if it sends a large body first."""
     body = b"POST / HTTP/1.1\r\n" * 200_000
     head = f"POST / HTTP/1.1\r\nHost: evil\r\nContent-Length: {len(body)}\r\n"
     answer = send(server, head, body)
@@ -155,7 +155,7 @@ def test_refused_client_may_send_all_before_it_reads(server: LocalServer) -> Non
     ],
 )
 def test_secret_path(target: str, expected: int) -> None:
-    """A path below the secret one is answered; each server has another."""
+    """Only paths below the secret one are answered; each server has its own."""
     paths = [SecretPath(), SecretPath()]
     assert paths[0].prefix != paths[1].prefix
     with LocalServer(Echo, paths[0]) as server:
@@ -167,7 +167,7 @@ def test_secret_path(target: str, expected: int) -> None:
 
 
 def test_closing_ends_all(server: LocalServer) -> None:
-    """Whoever is connected is hung up on; no thread and no port is left; twice is once."""
+    """Closing, even twice, ends connections and threads, and frees the port."""
     before = set(threading.enumerate())
     with connect(server) as silent, connect(server) as idle:
         idle.sendall(f"POST / HTTP/1.1\r\nHost: {server.authority}\r\n\r\n".encode())
@@ -182,9 +182,9 @@ def test_closing_ends_all(server: LocalServer) -> None:
 
 
 def test_a_defect_is_shown(server: LocalServer, capfd: pytest.CaptureFixture[str]) -> None:
-    """The client is hung up on, the traceback printed, and the next client is served.
+    """After a bug the client is disconnected, a traceback printed, and the next client served.
 
-    What the client sent cannot steer the terminal.
+    Control characters from the client are escaped.
     """
     assert send(server, "POST /defect\x1b[2J\x07 HTTP/1.1\r\nHost: OWN\r\n") == b""
     assert status(send(server, "POST / HTTP/1.1\r\nHost: OWN\r\n")) == 200
@@ -192,12 +192,12 @@ def test_a_defect_is_shown(server: LocalServer, capfd: pytest.CaptureFixture[str
     assert "ValueError: /defect\\x1b[2J\\x07\n" in capfd.readouterr().err
 
 
-# An application.
+# WSGI applications.
 
 
 @pytest.fixture
 def application() -> Iterator[WsgiServer]:
-    """An application, mounted below a path, that tells what it was called with."""
+    """An application below a path that answers with the call it received."""
 
     def echo(environ: dict[str, Any], start_response: Any) -> list[bytes]:  # noqa: ANN401 - WSGI's own
         names = ("SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "CONTENT_TYPE", "HTTP_X_TWICE")
@@ -210,8 +210,8 @@ def application() -> Iterator[WsgiServer]:
         yield server
 
 
-def test_application_is_told_the_call(application: WsgiServer) -> None:
-    """Where it is mounted, the decoded path, the query, the headers and the body."""
+def test_application_gets_the_call(application: WsgiServer) -> None:
+    """It gets mount path, decoded path, query, headers and body."""
     with closing(http.client.HTTPConnection(application.authority, timeout=PATIENCE)) as connection:
         for body in (b"{}", b"", iter([b"in ", b"chunks"])):
             connection.putrequest("PUT", "/at/a%20b/%C3%BC?q=%20")
@@ -233,7 +233,7 @@ def test_application_is_told_the_call(application: WsgiServer) -> None:
 
 
 def test_unread_body_ends_the_connection(application: WsgiServer) -> None:
-    """It is not taken for the next request."""
+    """An unread body isn't parsed as the next request."""
     body = b"GET /at/ HTTP/1.1\r\n\r\n"
     head = f"POST /at/unread HTTP/1.1\r\nHost: OWN\r\nContent-Length: {len(body)}\r\n"
     answer = send(application, head, body)
@@ -241,15 +241,15 @@ def test_unread_body_ends_the_connection(application: WsgiServer) -> None:
     assert b"Connection: close" in answer
 
 
-def test_body_that_is_not_whole(application: WsgiServer) -> None:
-    """The application gets no part of it."""
+def test_incomplete_body(application: WsgiServer) -> None:
+    """The application isn't called with an incomplete body."""
     head = "POST /at/ HTTP/1.1\r\nHost: OWN\r\nContent-Length: 9\r\n"
     assert send(application, head, b"{}") == b""
 
 
 @pytest.fixture
 def double() -> Iterator[IncidentIO]:
-    """A double, which reads its calls by itself."""
+    """A double, which reads request bodies itself."""
     with IncidentIO("key") as double:
         yield double
 
@@ -273,13 +273,13 @@ def double() -> Iterator[IncidentIO]:
         ["Transfer-Encoding: chunked\x0b"],
     ],
 )
-def test_body_whose_end_is_not_sure(
+def test_body_with_an_ambiguous_length(
     application: WsgiServer,
     double: IncidentIO,
     headers: list[str],
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """It is refused, and not taken for the next request; nothing is printed."""
+    """A body with an ambiguous length is refused, and not parsed as a request."""
     for server in (application, double._server):
         head = "\r\n".join(["POST /at/ HTTP/1.1", "Host: OWN", *headers, ""])
         answer = send(
@@ -292,6 +292,6 @@ def test_body_whose_end_is_not_sure(
 
 
 @pytest.mark.parametrize("header", ["Transfer-Encoding: chunked", f"Content-Length: {2**40}"])
-def test_body_that_no_provider_gets(double: IncidentIO, header: str) -> None:
-    """A double reads no chunks, and makes no room for more than it takes, whoever calls."""
+def test_body_that_a_double_refuses(double: IncidentIO, header: str) -> None:
+    """A double refuses chunked and huge bodies without reading them."""
     assert status(send(double._server, f"POST / HTTP/1.1\r\nHost: OWN\r\n{header}\r\n")) == 400

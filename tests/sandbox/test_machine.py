@@ -1,4 +1,4 @@
-"""`make demo` as a child process, in an environment that is set for something else."""
+"""`make demo` as a process, in an environment with misleading settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.documents import README
 from tests.support.projects import broken_home_in, project_with_code_in
 
 PATIENCE = 240
-LEFT_OUT = "    ..."  # the README's line in place of others
+LEFT_OUT = "    ..."  # stands for lines that the README leaves out
 NO_WAY_OUT = "http://127.0.0.1:9"
 MACHINES: Mapping[str, Mapping[str, str]] = {
     "a profile that is not there": {"AWS_PROFILE": "company-sso", "AWS_DEFAULT_PROFILE": "x"},
@@ -70,15 +70,15 @@ MACHINES: Mapping[str, Mapping[str, str]] = {
 
 
 def _lines(text: str) -> list[str]:
-    """Give the lines; a time has as many characters as in the README."""
+    """Return the lines, with times of the same length as in the README."""
     return re.sub(r"[0-9]{4}-[0-9-]{5}|[0-9]{2}:[0-9]{2}(?= UTC)", "TIME", text).splitlines()
 
 
 def test_demo_prints_what_the_readme_shows_on_any_machine(tmp_path: Path) -> None:
-    """The lines are the README's, in the same order, but for those that it leaves out.
+    """The demo prints the README's lines, in order, in this environment.
 
-    All of these settings are in the environment at once. The example's request from code succeeds,
-    no secret is printed, and no file stays.
+    All of these settings are in the environment at once. The request from code succeeds, no secret
+    is printed, and no file is left.
     """
     home, folder, temporary = broken_home_in(tmp_path), tmp_path / "project", tmp_path / "tmp"
     folder.mkdir()
@@ -114,7 +114,7 @@ def test_demo_prints_what_the_readme_shows_on_any_machine(tmp_path: Path) -> Non
     assert "note:" not in demo.stdout
     assert max(map(len, demo.stdout.splitlines())) <= 80
     assert "Granted\n  The password of user 123 is reset.\n" in demo.stdout
-    # How the sandbox's two secrets and the space's tokens begin.
+    # Prefixes of the sandbox's two secrets and the space's tokens.
     for secret in ("wks0", "inc-", "eyJ"):
         assert secret not in demo.stdout
     assert list(temporary.iterdir()) == []

@@ -1,4 +1,4 @@
-"""The double of Opsgenie answers as its documentation says."""
+"""The double of Opsgenie answers as its documentation describes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ON_CALLS, TIMELINE = "/v2/schedules/on-calls", "/v2/schedules/pay-0001/timeline"
 
 @pytest.fixture
 def double(clock: ManualClock) -> Iterator[Opsgenie]:
-    """An account of three people and a schedule with nobody on it."""
+    """An account of three people, and a schedule with nobody on it."""
     with Opsgenie(KEY, now=clock) as double:
         for name, email in PEOPLE.items():
             double.add_person(name, email)
@@ -30,18 +30,18 @@ def double(clock: ManualClock) -> Iterator[Opsgenie]:
 
 
 def tree(double: Opsgenie) -> list[dict[str, Any]]:
-    """Give the participants of the first schedule."""
+    """Return the participants of the first schedule."""
     participants: list[dict[str, Any]] = read(double, ON_CALLS)["data"][0]["onCallParticipants"]
     return participants
 
 
 def names(participants: list[dict[str, Any]]) -> list[str]:
-    """Give their names."""
+    """Return the participants' names."""
     return [participant["name"] for participant in participants]
 
 
 def periods(double: Opsgenie, days: int = 1) -> list[dict[str, Any]]:
-    """Give the periods of the schedule's one rotation, from today's midnight on."""
+    """Return the periods of the schedule's one rotation, from today's midnight."""
     body = read(double, TIMELINE, intervalUnit="days", interval=days)["data"]
     (rotation,) = body["finalTimeline"]["rotations"]
     periods_of_rotation: list[dict[str, Any]] = rotation["periods"]
@@ -49,7 +49,7 @@ def periods(double: Opsgenie, days: int = 1) -> list[dict[str, Any]]:
 
 
 def test_users_by_name_or_id(double: Opsgenie) -> None:
-    """A username is the e-mail address, and finds its user in any case."""
+    """A user is found by id or username, which is the e-mail, in any case."""
     user = read(double, f"/v2/users/{quote(BO.upper())}")["data"]
     assert (user["username"], user["fullName"]) == (BO, "Bo Berg")
     assert read(double, f"/v2/users/{user['id']}")["data"] == user
@@ -58,8 +58,8 @@ def test_users_by_name_or_id(double: Opsgenie) -> None:
         assert get(double, f"/v2/users/{name}")[0] == 404
 
 
-def test_one_call_tells_of_all_schedules(double: Opsgenie) -> None:
-    """Each has its state beside it; a disabled one has its people, too."""
+def test_one_call_lists_all_schedules(double: Opsgenie) -> None:
+    """All schedules are listed with their state, disabled ones with their people."""
     double.add_schedule("Old", id="old-0001", enabled=False)
     double.put_on_shift("Old", CY)
     for who in (ANA, None, BO):
@@ -73,14 +73,14 @@ def test_one_call_tells_of_all_schedules(double: Opsgenie) -> None:
 
 
 def test_person_in_the_tree(double: Opsgenie) -> None:
-    """The name is the e-mail as it was written; there is nothing within, and no step's time."""
+    """A person's name is their e-mail as written; there are no other fields."""
     bo = double.people[1]
     double.put_on_shift("Payments", bo)
     assert tree(double) == [{"id": bo.id, "name": BO, "type": "user"}]
 
 
-def test_steps_say_when_they_come(double: Opsgenie) -> None:
-    """That tells who is notified at once from who backs them up."""
+def test_steps_have_their_times(double: Opsgenie) -> None:
+    """Each escalation step has the minutes until it is notified."""
     double.put_on_shift("Payments", double.add_escalation("First, then", [(ANA, 0), (BO, 5)]))
     (escalation,) = tree(double)
     assert (escalation["type"], escalation["name"]) == ("escalation", "First, then")
@@ -91,7 +91,7 @@ def test_steps_say_when_they_come(double: Opsgenie) -> None:
 
 
 def test_team_is_its_members_or_its_escalation(double: Opsgenie) -> None:
-    """Everybody in the team is on call, unless it has an escalation, which then stands for it."""
+    """A team's members are on call, or its escalation if it has one."""
     team = double.add_team("Core", [ANA, BO])
     double.put_on_shift("Payments", team)
     (participant,) = tree(double)
@@ -105,7 +105,7 @@ def test_team_is_its_members_or_its_escalation(double: Opsgenie) -> None:
 
 
 def test_schedules_within_schedules(double: Opsgenie) -> None:
-    """A disabled inner one has nobody; one that comes again below itself is not opened."""
+    """A disabled inner schedule has nobody; a recursive one isn't expanded again."""
     inner = double.add_schedule("Inner")
     double.put_on_shift(inner, ANA)
     double.put_on_shift(inner, "Payments", rotation="Loop")
@@ -120,7 +120,7 @@ def test_schedules_within_schedules(double: Opsgenie) -> None:
 
 
 def test_forwarded_for_a_while(double: Opsgenie, clock: ManualClock) -> None:
-    """The other has the shift, says from whom, and loses it at the end."""
+    """A forwarded shift belongs to the other person for a while, and names the first."""
     double.put_on_shift("Payments", ANA, NOON, NOON + 4 * HOUR)
     double.forward(ANA, BO, NOON + HOUR, NOON + 2 * HOUR)
     clock.time = NOON + HOUR
@@ -150,14 +150,14 @@ def test_forwarded_for_a_while(double: Opsgenie, clock: ManualClock) -> None:
 def test_on_call_follows_the_clock(
     double: Opsgenie, clock: ManualClock, since_start: timedelta, on_shift: list[str]
 ) -> None:
-    """A shift holds from its start until just before its end."""
+    """A shift counts from its start until just before its end."""
     double.put_on_shift("Payments", ANA, NOON + HOUR, NOON + 2 * HOUR)
     clock.time = NOON + HOUR + since_start
     assert names(tree(double)) == on_shift
 
 
 def test_timeline_is_cut_at_midnight(double: Opsgenie) -> None:
-    """It begins with today: a long shift ends with the answer; what only touches it is not in."""
+    """The timeline starts at midnight today and ends after the requested days."""
     double.put_on_shift("Payments", ANA, NOON - DAY, NOON + DAY)
     midnight = NOON.replace(hour=0)
     double.put_on_shift("Payments", BO, midnight - DAY, midnight)
@@ -168,7 +168,7 @@ def test_timeline_is_cut_at_midnight(double: Opsgenie) -> None:
 
 
 def test_timeline_names_a_team_and_not_its_people(double: Opsgenie) -> None:
-    """Only the tree tells who is behind a team; a shift of nobody is of the type none."""
+    """The timeline has the team, not its people; an empty shift is "none"."""
     double.put_on_shift("Payments", double.add_team("Core", [ANA, BO]))
     double.put_on_shift("Payments", None, NOON + 8 * HOUR)
     team, nobody = periods(double)
@@ -179,12 +179,12 @@ def test_timeline_names_a_team_and_not_its_people(double: Opsgenie) -> None:
 @pytest.mark.parametrize("key", [None, KEY, f"Bearer {KEY}", "GenieKey wrong"])
 @pytest.mark.parametrize("path", [ON_CALLS, "/v2/unheard-of"])
 def test_only_the_key_opens(double: Opsgenie, key: str | None, path: str) -> None:
-    """Whatever else is sent is 401, on every path."""
+    """Without the right key every path answers 401."""
     assert request(double, path, key)[0] == 401
 
 
 def test_key_of_a_team_sees_that_teams_schedules(double: Opsgenie) -> None:
-    """The list leaves the others out; asking for one of them is 403 with a code of its own."""
+    """Other teams' schedules are missing from the list, and 403 by id."""
     double.restrict_key(double.add_team("Core"))
     assert read(double, ON_CALLS)["data"] == []
     status, body, _ = get(double, TIMELINE, intervalUnit="days")
@@ -205,7 +205,7 @@ def test_invalid_values_are_422(double: Opsgenie, query: dict[str, object]) -> N
 
 
 def test_limit_reached(double: Opsgenie) -> None:
-    """There is no Retry-After, but the length of the limit's period."""
+    """There is no Retry-After, but a header with the limit's period."""
     double.fail(ON_CALLS, faults.TooManyRequests(17, retry_after=None))
     status, body, headers = get(double, ON_CALLS)
     assert (status, set(body)) == (429, {"message", "took", "requestId"})
@@ -215,7 +215,7 @@ def test_limit_reached(double: Opsgenie) -> None:
 
 
 def test_one_schedule(double: Opsgenie) -> None:
-    """By its id: what it is, and who is on call for it, as in the list of all."""
+    """One schedule by its id has the same data as in the list."""
     double.put_on_shift("Payments", ANA)
     (row,) = read(double, "/v2/schedules/on-calls")["data"]
     id_ = row["_parent"]["id"]

@@ -1,4 +1,4 @@
-"""The function's decisions on the page: in words, and among a request's events."""
+"""The function's decisions on the page, in words, and as steps of a request."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def log_record(
     duration: str = "",
     petition: str = "p-1",
 ) -> dict[str, Any]:
-    """The record that the function itself would write of Jane's request."""
+    """The record that the function would log for Jane's request."""
     event = request_event(JANE, ["prod-db"], duration=duration, petition=petition)
     _, (requested,) = read_events([event])
     snapshot = ProviderSnapshot(duties, failures)
@@ -78,14 +78,14 @@ DENY_PROD = Policy((Rule("No prod", Selector(ids=("prod-*",)), deny=True), *POLI
     ],
 )
 def test_headlines(record: dict[str, Any], approves: bool, outcome: str) -> None:  # noqa: FBT001 - expected
-    """What was decided, for how long, and why; a dry run opens nothing."""
+    """The headline has the outcome, the duration and the reason."""
     summary = summarize_decision(record)
     assert (summary.approves, summary.at, summary.outcome) == (approves, NOON, outcome)
     assert summary.headline == f"{outcome}: {why(record).removeprefix('dry run: ')}."
 
 
 def test_a_fact_is_shown_once() -> None:
-    """Where the headline says it all, no reason repeats it; nothing of the record is lost."""
+    """No reason repeats the headline, and nothing of the record is lost."""
     off_duty, denied = log_record(), log_record(LEAD, policy=DENY_PROD)
     for record in (off_duty, denied, log_record(LEAD)):
         summary = summarize_decision(record)
@@ -95,7 +95,7 @@ def test_a_fact_is_shown_once() -> None:
 
 
 def test_durations_are_in_words(space: Space, log: FunctionLog, client: PageClient) -> None:
-    """No duration as the log has it reaches the page."""
+    """The log's form of durations doesn't reach the page."""
     name = request_access(space, client, duration="7h").name
     log(json.dumps(log_record(LEAD, petition=name, duration="7h")))
     words = client.get().words
@@ -106,7 +106,7 @@ def test_durations_are_in_words(space: Space, log: FunctionLog, client: PageClie
 def test_a_decision_is_on_its_request_s_card(
     space: Space, log: FunctionLog, client: PageClient
 ) -> None:
-    """With its reasons, after the request; another request's is not."""
+    """A decision and its reasons are on the card of its own request only."""
     name = request_access(space, client).name
     log(json.dumps(log_record(SHIFT, petition=name)))
     log(json.dumps(log_record(LEAD, petition=name[:-1])))
@@ -122,7 +122,7 @@ def test_a_decision_is_on_its_request_s_card(
 
 
 def test_requests_from_elsewhere(space: Space, log: FunctionLog, client: PageClient) -> None:
-    """A decision on a request that no card is about is listed below them, with its caller."""
+    """Decisions on other requests are listed below, with their caller."""
     assert "Requests from elsewhere" not in client.get().words
     for number in range(MAX_OTHER_DECISIONS + 1):
         log(json.dumps({**log_record(LEAD, petition=f"p-{number}"), "call": f"call-{number}"}))
@@ -141,7 +141,7 @@ def test_requests_from_elsewhere(space: Space, log: FunctionLog, client: PageCli
 def test_half_a_surrogate_pair_in_the_log(
     space: Space, log: FunctionLog, client: PageClient
 ) -> None:
-    """The function writes no such line; one of somebody else's does not take the page down."""
+    """A log line with half a surrogate pair doesn't break the page."""
     name = request_access(space, client).name
     log(json.dumps(log_record(SHIFT, petition=name)).replace("DBA", "D\\ud800BA"))
     answer = client.get()

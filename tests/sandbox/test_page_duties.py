@@ -1,4 +1,4 @@
-"""The duties on the page: what they say, and what their switches change at each provider."""
+"""The duties on the page, and what their switches change at each provider."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ DOUBLES: Mapping[str, Callable[[ManualClock], AnyDouble]] = {
 
 
 def group(board: DutyBoard, title: str = "Payments") -> SlotGroup:
-    """The schedule or incident of this title, as it is now."""
+    """Return the current schedule or incident with this title."""
     return next(group for group in board.groups() if group.title == title)
 
 
 def holders(board: DutyBoard, title: str = "Payments") -> list[str]:
-    """Who is on it."""
+    """Return the e-mails of those on it."""
     return [holder.person.email for holder in group(board, title).slots[0].holders]
 
 
 class TestEveryProvider:
-    """Two people and one without an e-mail; a schedule for several, with Ana on shift."""
+    """Two people and one without an e-mail; a schedule with Ana on shift."""
 
     @pytest.fixture(params=DOUBLES)
     def double(self, request: pytest.FixtureRequest, clock: ManualClock) -> Iterator[AnyDouble]:
@@ -69,17 +69,17 @@ class TestEveryProvider:
 
     @pytest.fixture
     def board(self, request: pytest.FixtureRequest, double: AnyDouble) -> DutyBoard:
-        """Its duties."""
+        """The double's duties."""
         (board,) = boards_of({request.node.callspec.params["double"]: double})
         return board
 
     @pytest.fixture
     def boards(self, board: DutyBoard) -> Sequence[DutyBoard]:
-        """The page shows it alone."""
+        """Only this board is on the page."""
         return [board]
 
     def test_who_is_on_shift(self, client: PageClient, board: DutyBoard) -> None:
-        """Under the provider's name: the schedule, who is on and until when; for each a switch."""
+        """The page shows provider, schedule, who is on until when, and a switch for each person."""
         answer = client.get()
         assert f"{board.provider} Ana Lima Payments on-call schedule" in answer.words
         assert "On shift: Ana Lima until 20:00 UTC" in answer.words
@@ -87,7 +87,7 @@ class TestEveryProvider:
         assert answer.html.count("aria-pressed") == 2
 
     def test_put_on_and_take_off(self, client: PageClient, board: DutyBoard) -> None:
-        """Several can be on; a switch turned twice changes nothing more."""
+        """Several people can be on shift, and pressing a switch twice changes nothing."""
         (slot,) = group(board).slots
         for _ in range(2):
             answer = client.switch(board.provider, slot.id, on=BO)
@@ -97,17 +97,17 @@ class TestEveryProvider:
             assert client.switch(board.provider, slot.id, off=email).status == 303
         assert "On shift: nobody" in client.get().words
 
-    def test_those_without_an_address_are_left_out(
+    def test_people_without_an_email_are_left_out(
         self, client: PageClient, double: AnyDouble, board: DutyBoard
     ) -> None:
-        """Nobody is approved by no address: such a person has no switch, and is not shown."""
+        """People without an e-mail aren't shown, since they can't be approved."""
         double.put_on_shift("Payments", None)
         assert "Cy Nomail" not in client.get().html
         assert holders(board) == [ANA]
 
 
 class TestAllTogether:
-    """Every registered provider's double, with the demo's people."""
+    """The doubles of all providers, with the demo's people."""
 
     @pytest.fixture
     def doubles(self) -> Iterator[Mapping[str, Double]]:
@@ -122,11 +122,11 @@ class TestAllTogether:
 
     @pytest.fixture
     def boards(self, doubles: Mapping[str, Double]) -> Sequence[DutyBoard]:
-        """As the page of a sandbox has them."""
+        """The boards of a running sandbox."""
         return list(boards_of(doubles))
 
     def test_each_is_on_the_page(self, client: PageClient) -> None:
-        """Under its own name, in the order of the registry; every id is unique."""
+        """Each provider has a section, in the registry's order; every id is unique."""
         html = client.get().html
         headings = re.findall(r"<h3 id=\"board-title-.*\">(.*)</h3>", html)
         assert headings == [provider.name for provider in PROVIDERS]
@@ -138,7 +138,7 @@ class TestAllTogether:
     def test_a_switch_changes_its_own_provider_only(
         self, client: PageClient, boards: Sequence[DutyBoard]
     ) -> None:
-        """Opsgenie and JSM give their schedules the same ids."""
+        """A switch changes one provider, even if schedules share an id."""
         board = {board.id: board for board in boards}
         (slot,) = board["opsgenie"].groups()[0].slots
         assert client.switch("JSM Operations", slot.id, on=JUAN).is_problem
@@ -149,8 +149,8 @@ class TestAllTogether:
         }
         assert emails == {"pagerduty": [PETRA], "opsgenie": [], "jsm": [JUAN]}
 
-    def test_who_can_request_has_their_duties_beside(self, client: PageClient) -> None:
-        """With the level, where the provider has levels."""
+    def test_the_form_lists_duties(self, client: PageClient) -> None:
+        """The form lists each person's duties, with their level if there are levels."""
         form = client.get().part("request")
         for text in (
             "Jane Lind: Incident Lead, INC-1",
@@ -163,10 +163,10 @@ class TestAllTogether:
 
 
 class TestIncidentIO:
-    """Roles of live incidents; the fixture `organisation` has Omar on shift and Jane leading."""
+    """Roles of live incidents; in the fixture, Omar is on shift and Jane leads."""
 
     def test_incidents(self, client: PageClient, organisation: Organisation) -> None:
-        """Each role of a live incident is a duty; who has no address does not hold one here."""
+        """Each role of a live incident is a duty; people without an e-mail are left out."""
         nameless = organisation.add_person("No Address", None)
         organisation.declare_incident("By a machine", lead=nameless)
         answer = client.get()
@@ -177,7 +177,7 @@ class TestIncidentIO:
         assert answer.html.count("aria-pressed") == 5 * len(PEOPLE)
 
     def test_a_role_passes_on(self, client: PageClient, organisation: Organisation) -> None:
-        """Giving a role takes it from whoever had it; taking it from another leaves it."""
+        """Giving a role takes it from its holder; removing another person changes nothing."""
         board = IncidentIOBoard(organisation)
         incident = "INC-1 Checkout answers 500"
         lead = group(board, incident).slots[0]
@@ -188,10 +188,10 @@ class TestIncidentIO:
         client.switch("incident.io", lead.id, off=OMAR)
         assert holders(board, incident) == []
 
-    def test_on_duty_is_who_is_on_now(
+    def test_only_current_shifts_count(
         self, client: PageClient, organisation: Organisation, clock: ManualClock
     ) -> None:
-        """Not whose shift is over, or has not begun."""
+        """Past and future shifts aren't shown."""
         organisation.put_on_shift("Production", NORA, start=clock.time + 9 * HOUR)
         clock.time += 8 * HOUR
         assert "On shift: nobody" in client.get().words
@@ -214,7 +214,7 @@ class TestIncidentIO:
         email: str,
         sentence: str,
     ) -> None:
-        """With the reason, at the switch."""
+        """The reason is shown at the switch."""
         board = IncidentIOBoard(organisation)
         (slot,) = group(board, "Production").slots
         answer = client.follow(client.switch(provider, slot.id, on=email))
@@ -222,7 +222,7 @@ class TestIncidentIO:
         assert holders(board, "Production") == [OMAR]
 
     def test_a_switch_that_is_gone(self, client: PageClient, organisation: Organisation) -> None:
-        """An incident may close while somebody looks at it: the section says so."""
+        """If the duty has ended meanwhile, the section says so."""
         lead = group(IncidentIOBoard(organisation), "INC-1 Checkout answers 500").slots[0]
         organisation.close_incident("INC-1")
         answer = client.follow(client.switch("incident.io", lead.id, on=NORA))
@@ -234,10 +234,10 @@ class TestIncidentIO:
 
 
 class TestPagerDuty:
-    """Schedules of layers, and their levels in escalation policies."""
+    """Schedules of layers, and their escalation levels."""
 
     def test_levels(self, account: PagerDuty) -> None:
-        """All of them are in the description; each once in the brief title."""
+        """The description has all levels with their policies, the short title each level once."""
         account.add_schedule("Databases")
         account.add_schedule("Nights")
         for policy in ("Storage", "Backups"):
@@ -249,8 +249,8 @@ class TestPagerDuty:
         assert schedule.description == f"on-call schedule, {levels}"
         assert schedule.short_title == "Databases, level 2, level 1"
 
-    def test_one_is_on_in_a_schedule_of_layers(self, account: PagerDuty) -> None:
-        """Whoever is put on takes the place of who was, who does not come back when that ends."""
+    def test_a_schedule_of_layers_has_one_person_on_shift(self, account: PagerDuty) -> None:
+        """A newly added person replaces the other, who doesn't return later."""
         account.add_schedule("Databases")
         account.put_on_shift("Databases", ANA)
         board = PagerDutyBoard(account)
@@ -261,7 +261,7 @@ class TestPagerDuty:
         assert holders(board, "Databases") == []
 
     def test_end_of_shifts_without_a_break(self, account: PagerDuty, clock: ManualClock) -> None:
-        """Whose next shift follows at once is on until the end of that; some shifts have no end."""
+        """Consecutive shifts count as one; a shift may have no end."""
         account.add_schedule("Nights", v3=True)
         change = clock.time + HOUR
         account.put_on_shift("Nights", ANA, end=change)
@@ -273,8 +273,8 @@ class TestPagerDuty:
         (holder,) = group(PagerDutyBoard(account), "Days").slots[0].holders
         assert (holder.person.email, holder.until) == (BO, None)
 
-    def test_whom_a_policy_pages_directly_is_not_on_shift(self, account: PagerDuty) -> None:
-        """Nor is somebody who is deleted; the webhook takes neither for a duty."""
+    def test_people_paged_directly_are_not_on_shift(self, account: PagerDuty) -> None:
+        """People paged directly, and deleted ones, aren't on shift."""
         account.add_escalation_policy("Storage", ANA)
         assert PagerDutyBoard(account).groups() == []
         account.add_schedule("Nights")
@@ -284,11 +284,11 @@ class TestPagerDuty:
 
 
 class TestAtlassian:
-    """Opsgenie and JSM Operations: forwarding, teams, and accounts that are closed or hidden."""
+    """Opsgenie and JSM Operations: forwarding, teams, and closed or hidden accounts."""
 
     @pytest.fixture
     def jsm(self, clock: ManualClock) -> Iterator[JSM]:
-        """A schedule with Ana on shift."""
+        """JSM Operations with Ana on shift."""
         with JSM("e", "t", now=clock) as jsm:
             jsm.add_person("Ana Lima", ANA)
             jsm.add_person("Bo Berg", BO)
@@ -298,19 +298,19 @@ class TestAtlassian:
 
     @pytest.fixture
     def board(self, jsm: JSM) -> DutyBoard:
-        """Its duties."""
+        """The double's duties."""
         (board,) = boards_of({"jsm": jsm})
         assert isinstance(board, AtlassianBoard)
         return board
 
     def test_closed_and_hidden_accounts_are_left_out(self, jsm: JSM, board: DutyBoard) -> None:
-        """The webhook cannot see whose they are."""
+        """Accounts that the webhook can't identify aren't listed."""
         jsm.add_person("Di Hidden", "di@acme.example", hidden=True)
         jsm.add_person("Ed Closed", "ed@acme.example", active=False)
         assert [person.email for person in board.people()] == [ANA, BO]
 
     def test_a_schedule_that_is_off_and_its_team(self, jsm: JSM, board: DutyBoard) -> None:
-        """A team on shift has no switch, and a schedule that is switched off says so."""
+        """A disabled schedule, and a team on shift, are shown in the description."""
         jsm.put_on_shift("Payments", jsm.add_team("Core", [BO]))
         jsm.enable_schedule("Payments", enabled=False)
         text = "switched off, so nobody is on call for it, the team Core is on shift"
@@ -320,7 +320,7 @@ class TestAtlassian:
     def test_forwarding_decides_who_is_on(
         self, jsm: JSM, board: DutyBoard, clock: ManualClock
     ) -> None:
-        """Whoever gets what is another's is on until that ends; switches that do nothing say so."""
+        """Forwarding puts the other person on shift; switches that can't work say why."""
         jsm.forward(ANA, BO, end=clock.time + HOUR)
         (slot,) = group(board).slots
         assert [(holder.person.email, holder.until) for holder in slot.holders] == [

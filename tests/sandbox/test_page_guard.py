@@ -1,6 +1,6 @@
-"""Who may call the page, and what its answers let a browser do.
+"""Who may call the page, and what its answers allow a browser.
 
-`test_local_server.py` has every Host, Origin and path that the server refuses.
+`test_local_server.py` tests every Host, Origin and path that the server refuses.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CSP = (
 
 @pytest.mark.parametrize("path", ["/", "/static/page.js", "/nothing"])
 def test_nothing_is_answered_without_key_and_host(client: PageClient, path: str) -> None:
-    """Neither to another account of this machine, nor under a name that somebody else owns."""
+    """Calls without the page's key or host are refused."""
     assert client.get(path, Host="evil.example").status == 421
     assert client.get(path, Host=f"localhost:{client.port}").status == 421
     key, token = client.key, client.token
@@ -34,7 +34,7 @@ def test_nothing_is_answered_without_key_and_host(client: PageClient, path: str)
 
 @pytest.mark.parametrize("path", ["/requests", "/duties", "/requests/any", "/"])
 def test_form_without_the_token_is_refused(client: PageClient, space: Space, path: str) -> None:
-    """Another site can send a form here, but does not know the token; it counts in forms only."""
+    """A form without its token is refused, even if the address has the token."""
     token = client.token
     for wrong in ("", "guessed", "ß", token[:-1], f"{token}x"):
         client.token = wrong
@@ -58,13 +58,13 @@ def test_form_without_the_token_is_refused(client: PageClient, space: Space, pat
 def test_form_of_another_site_is_refused(
     client: PageClient, space: Space, headers: dict[str, str]
 ) -> None:
-    """Even with the right token."""
+    """A form from another site is refused, even with the right token."""
     assert client.send("/requests", FORM, **headers).status in {403, 421}
     assert space.petitions.all() == []
 
 
 def test_own_form_is_accepted(client: PageClient, space: Space) -> None:
-    """A form's Origin is null under no-referrer, a script's the page's; old browsers send none."""
+    """The Origin may be null (no-referrer), the page's own, or missing (old browsers)."""
     assert client.send("/requests", FORM, Origin="null").status == 303
     assert client.send("/requests", FORM, Origin=f"http://{client.authority}").status == 303
     body = f"csrf={client.token}&who={JANE}&resource={PROD}"
@@ -86,7 +86,7 @@ def test_own_form_is_accepted(client: PageClient, space: Space) -> None:
 def test_every_answer_has_the_headers(
     client: PageClient, path: str, status: int, kind: str
 ) -> None:
-    """It loads nothing but its own parts, no site frames or reads it, and nothing is stored."""
+    """Headers forbid foreign content, framing, CORS and caching."""
     answer = client.get(path)
     assert (answer.status, answer.headers["Content-Type"]) == (status, kind)
     assert answer.headers["Content-Security-Policy"] == CSP
@@ -99,7 +99,7 @@ def test_every_answer_has_the_headers(
 
 @pytest.mark.parametrize("path", ["/requests", "/duties", "/requests/any"])
 def test_reloading_a_form_s_address_leads_back(client: PageClient, path: str) -> None:
-    """The browser shows it after a refusal."""
+    """Opening a form's address leads to the page."""
     answer = client.get(path)
     assert (answer.status, answer.headers["Location"]) == (303, "/#main")
 
@@ -115,7 +115,7 @@ def test_reloading_a_form_s_address_leads_back(client: PageClient, path: str) ->
 def test_errors_are_sentences(
     client: PageClient, method: str, path: str, status: int, sentence: str
 ) -> None:
-    """With a way back to the page."""
+    """An error page has a sentence, and a link back to the page."""
     answer = client.call(method, path, None, {})
     assert answer.status == status
     assert sentence in answer.words
@@ -123,7 +123,7 @@ def test_errors_are_sentences(
 
 
 def test_huge_form_is_refused(client: PageClient, space: Space) -> None:
-    """It is not read into memory."""
+    """A form over 32 kB is refused."""
     answer = client.request(JANE, reason="x" * 40_000)
     assert answer.status == 413
     assert "That is too long. A form can hold 32 kB." in answer.words

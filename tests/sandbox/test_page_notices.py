@@ -1,4 +1,4 @@
-"""Notices on the page: what people would be sent, and which receivers accepted it."""
+"""The notices on the page: their text, and which receivers accepted them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.sandbox.page_client import SETTINGS, PageClient
 
 
 def test_notices(space: Space, log: FunctionLog) -> None:
-    """The newest first; what both received is one of them, and names stay text."""
+    """Notices are listed newest first, one for both receivers once, with names escaped."""
     notices: list[ReceivedNotice] = []
     with Page(space, [], log, SETTINGS, notices=notices) as page:
         client = PageClient(page.url)

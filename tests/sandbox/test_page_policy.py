@@ -1,4 +1,4 @@
-"""The policy on the page: which is in force, its rules in words, and the sandbox's own policy."""
+"""The policy on the page: its rules in words, and the sandbox's own policy."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ LEAD, LEADS = IncidentRole(("Incident Lead",)), "Incident Lead in a live inciden
         ),
     ],
 )
-def test_who(condition: Condition | None, words: str) -> None:
-    """Each condition in words."""
+def test_conditions_in_words(condition: Condition | None, words: str) -> None:
+    """Each condition is described in words."""
     (rule,) = rules_in_words(Policy((Rule("r", Selector(), condition, HOUR),)))
     assert rule.who == words
 
@@ -82,8 +82,8 @@ def test_who(condition: Condition | None, words: str) -> None:
         ),
     ],
 )
-def test_what(selector: Selector, words: str) -> None:
-    """Each kind of selector in words."""
+def test_selectors_in_words(selector: Selector, words: str) -> None:
+    """Each kind of selector is described in words."""
     (rule,) = rules_in_words(Policy((Rule("r", selector, LEAD, HOUR),)))
     assert rule.what == words
 
@@ -107,14 +107,14 @@ def test_what(selector: Selector, words: str) -> None:
         ),
     ],
 )
-def test_how_long(rule: Rule, words: str) -> None:
-    """Each limit in words."""
+def test_limits_in_words(rule: Rule, words: str) -> None:
+    """Each limit is described in words."""
     (described,) = rules_in_words(Policy((rule,)))
     assert described.how_long == words
 
 
 def test_the_default_rule_and_how_to_try_a_policy(client: PageClient) -> None:
-    """Plain settings make one rule; the page says by which command a policy decides."""
+    """Without a policy file, the page shows the default rule and how to try one."""
     words = client.get().words
     assert "The default rule, which comes from the stack" in words
     assert "anybody with a role in a live incident, or anybody on call What any resource" in words
@@ -122,7 +122,7 @@ def test_the_default_rule_and_how_to_try_a_policy(client: PageClient) -> None:
 
 
 def test_a_policy_file(space: Space, log: FunctionLog) -> None:
-    """Its name and each of its rules; one that denies stands out."""
+    """The page shows the file's name and its rules, and highlights deny rules."""
     rules = (
         Rule("Leads", Selector(), LEAD, HOUR),
         Rule("No <b>", Selector(ids=("x",)), deny=True),
@@ -138,14 +138,14 @@ def test_a_policy_file(space: Space, log: FunctionLog) -> None:
 
 
 def test_the_sandbox_s_policy_passes_its_tests() -> None:
-    """Without a warning, too: people copy it."""
+    """The sandbox's policy passes its tests without warnings."""
     run = run_policy_tests(Path(POLICY_FILE), ROOT)
     assert (run.failures, run.policy.warnings) == ((), ())
 
 
 @pytest.fixture(scope="module")
 def policy_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A sandbox that decides by its own policy, though the stack's settings name schedules."""
+    """A sandbox with its own policy, though the stack's settings name schedules."""
     root = project_in(tmp_path_factory.mktemp("project"), AUTO_APPROVAL_SCHEDULES="DBA")
     (root / "sandbox").mkdir()
     for name in (POLICY_FILE, POLICY_FILE.replace(".yaml", ".test.yaml")):
@@ -158,7 +158,7 @@ def policy_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox
 
 @pytest.fixture(scope="module")
 def demo_space(policy_sandbox: Sandbox) -> Iterator[Space]:
-    """Its space."""
+    """The sandbox's space."""
     with open_space(policy_sandbox) as space:
         yield space
 
@@ -169,8 +169,8 @@ def request_one(space: Space, who: str, id_: str) -> Petition:
     return space.petitions.create(Owner(who), {"resources": [resource]}, wait=True)
 
 
-def test_what_the_page_says_to_try(policy_sandbox: Sandbox, demo_space: Space) -> None:
-    """Each request that it names comes out as it says."""
+def test_suggested_requests(policy_sandbox: Sandbox, demo_space: Space) -> None:
+    """Each request that the page suggests has the outcome that it names."""
     with page_of(policy_sandbox, demo_space) as page:
         client = PageClient(page.url)
         words = client.get().words
@@ -193,7 +193,7 @@ def test_what_the_page_says_to_try(policy_sandbox: Sandbox, demo_space: Space) -
 
 
 def test_access_ends_with_the_shift(demo_space: Space) -> None:
-    """Omar's is 8 hours long, and the grace is 15 minutes; the rule would allow 12 hours."""
+    """Omar's access ends 15 minutes after the shift, though the rule allows 12 hours."""
     petition = request_one(demo_space, OMAR, "prod-db")
     assert petition.expires_at
     left = petition.expires_at - petition.created_at

@@ -1,4 +1,4 @@
-"""Requests on the page: the form, the reviewer's buttons, and what happened."""
+"""Requests on the page: the form, the reviewer's buttons, and the history."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ TEST_RESOURCE = {"kind": "okta.v1.Group", "id": "test"}
 
 
 def escape(text: str) -> str:
-    """As the templates write it."""
+    """Escape a text as the templates do."""
     return html_escape(text).replace("&quot;", "&#34;").replace("&#x27;", "&#39;")
 
 
 @pytest.fixture
 def name(space: Space, client: PageClient) -> str:
-    """An open request of Jane's."""
+    """The name of Jane's open request."""
     return request_access(space, client).name
 
 
 def verbs(client: PageClient, name: str) -> list[str]:
-    """The buttons that a request has."""
+    """The buttons of a request."""
     html = client.get().html
     card = html[html.index(f'id="petition-{name}"') :].partition("</article>")[0]
     return [verb for verb in ("approve", "deny", "revoke") if f'value="{verb}"' in card]
 
 
 def test_the_form_makes_a_request(space: Space, client: PageClient) -> None:
-    """By the person themselves, for what was chosen; before the first, the page says how."""
+    """The form requests the chosen resources for the chosen person."""
     assert "No requests yet" in client.get().words
     petition = request_access(
         space, client, JANE, PROD, TEST, reason=" to fix it ", duration=" 90 Min "
@@ -58,7 +58,7 @@ def test_the_form_makes_a_request(space: Space, client: PageClient) -> None:
 
 
 def test_an_approval(space: Space, client: PageClient, webhook: FakeWebhook) -> None:
-    """What the webhook approves is granted, whatever else it claims; a human can end it."""
+    """A valid claim grants access despite invalid ones beside it; a human can revoke it."""
     webhook.claims = lambda events: [{**approve_all(events)[0], "actor": {}}, *approve_all(events)]
     petition = request_access(space, client)
     words = client.get().words
@@ -73,7 +73,7 @@ def test_an_approval(space: Space, client: PageClient, webhook: FakeWebhook) -> 
 
 
 def test_while_the_webhook_is_asked(space: Space, client: PageClient, webhook: FakeWebhook) -> None:
-    """The page says so, and expects news at any moment."""
+    """Meanwhile the page says that it waits, and refreshes often."""
     answers: list[Answer] = []
 
     def look(_: object) -> list[object]:
@@ -89,8 +89,8 @@ def test_while_the_webhook_is_asked(space: Space, client: PageClient, webhook: F
     assert 'data-busy="no"' in client.get().html
 
 
-def test_what_others_type_is_text(space: Space, client: PageClient) -> None:
-    """A reason, a name or a resource, whatever it looks like, on the page and in its fields."""
+def test_texts_are_escaped(space: Space, client: PageClient) -> None:
+    """Reasons, names and resources are escaped, also in form fields."""
     space.add_resource("okta.v1.Group", f"id{HOSTILE}", f"name{HOSTILE}", {"Env": "Test"})
     space.add_person("eve@acme.example", f"Eve{HOSTILE}")
     resource = f"okta.v1.Group:id{HOSTILE}"
@@ -116,7 +116,7 @@ def test_what_others_type_is_text(space: Space, client: PageClient) -> None:
     ],
 )
 def test_a_wrong_duration(space: Space, client: PageClient, duration: str, sentence: str) -> None:
-    """Nothing is requested; what was typed stays, and the field is marked and focused."""
+    """Nothing is requested; the form keeps its values, and marks and focuses the field."""
     answer = client.request(NORA, reason="to look", duration=duration)
     answer = client.follow(answer)
     assert space.petitions.all() == []
@@ -146,7 +146,7 @@ def test_a_wrong_duration(space: Space, client: PageClient, duration: str, sente
 def test_durations_as_people_type_them(
     space: Space, client: PageClient, typed: str, words: str
 ) -> None:
-    """What can only mean one thing is read as that, and shown."""
+    """Unambiguous durations are accepted, and shown in words."""
     request_access(space, client, duration=typed)
     assert f"Jane Lind requests Production (prod) for {words}." in client.get().words
 
@@ -164,7 +164,7 @@ def test_durations_as_people_type_them(
 def test_forms_that_are_refused(
     space: Space, client: PageClient, fields: dict[str, str], field: str, sentence: str
 ) -> None:
-    """The page can do no more than the API; the form says so, and keeps what was chosen."""
+    """The form shows the error and keeps its values."""
     answer = client.follow(client.send("/requests", {**fields, "reason": "to try"}))
     form = answer.part("request")
     assert sentence in unescape(form)
@@ -177,9 +177,9 @@ def test_forms_that_are_refused(
 
 
 def test_a_reload_sends_nothing(space: Space, client: PageClient) -> None:
-    """Every form leads to an address that can be opened again: with the problem, if there is one.
+    """Every form leads to an address that can be reloaded, with its problem.
 
-    Of problems that nobody looks at any more, the oldest are forgotten.
+    Only a limited number of problems is kept, the newest.
     """
     first = client.send("/requests", {"who": JANE})
     for _ in range(2):
@@ -190,8 +190,8 @@ def test_a_reload_sends_nothing(space: Space, client: PageClient) -> None:
     assert space.petitions.all() == []
 
 
-def test_the_form_remembers_who_requested_what(space: Space, client: PageClient) -> None:
-    """At first it has the first resource chosen; later those of the last request."""
+def test_the_form_remembers_the_last_request(space: Space, client: PageClient) -> None:
+    """Person and resources of the last request stay selected, the reason doesn't."""
     boxes = client.get().part("request")
     assert re.findall(r'value="([^"]+)" checked', boxes) == [PROD]
     request_access(space, client, NORA, TEST, reason="only once", duration="1h")
@@ -203,7 +203,7 @@ def test_the_form_remembers_who_requested_what(space: Space, client: PageClient)
 
 
 def test_labels_are_shown(client: PageClient) -> None:
-    """Those that a rule may be about, and none of the space's own."""
+    """Resources show their labels, but not the space's internal ones."""
     form = client.get().part("request")
     assert "Production (prod) <span" in form
     assert "Env=Prod" in form
@@ -211,7 +211,7 @@ def test_labels_are_shown(client: PageClient) -> None:
 
 
 def test_requests_from_code_are_shown(space: Space, client: PageClient, omar: Client) -> None:
-    """Beside those of the form, the newest first, and no more than a person can read."""
+    """Requests from code and form are listed newest first, up to a limit."""
     for number in range(MAX_REQUESTS + 1):
         omar.request(TEST_RESOURCE, reason=f"number {number}.")
     request_access(space, client)
@@ -224,7 +224,7 @@ def test_requests_from_code_are_shown(space: Space, client: PageClient, omar: Cl
 
 
 def test_approve(space: Space, client: PageClient) -> None:
-    """By an administrator, for their reason and as long as they say; the grant is one step."""
+    """An administrator approves with a reason and a duration; the grant is one step."""
     name = request_access(space, client, JANE, PROD, TEST).name
     assert verbs(client, name) == ["approve", "deny"]
     answer = client.review(name, "approve", length="30m", reason="go ahead")
@@ -244,7 +244,7 @@ def test_approve(space: Space, client: PageClient) -> None:
 def test_somebody_else_reviews(
     space: Space, client: PageClient, who: str, reviewer: str, title: str
 ) -> None:
-    """Never whoever requested; the page says who it is."""
+    """The reviewer is never the requester, and the page names them."""
     petition = request_access(space, client, who)
     words = client.get().words
     assert f"You are reviewing as {title}" in words
@@ -261,7 +261,7 @@ def test_somebody_else_reviews(
 def test_approve_without_a_length(
     space: Space, client: PageClient, requested: str, option: str, hours: int | None
 ) -> None:
-    """It is for what was requested, else until revoked."""
+    """Access lasts as long as requested, otherwise until revoked."""
     name = request_access(space, client, JANE, PROD, duration=requested).name
     assert f'<option value="">{option}</option>' in client.get().html
     client.review(name, "approve", length="")
@@ -271,7 +271,7 @@ def test_approve_without_a_length(
 
 
 def test_deny(space: Space, client: PageClient, name: str) -> None:
-    """It is closed, and can be reviewed no more: a problem says so at the petition."""
+    """A denied request is closed; reviewing it again shows a problem on its card."""
     assert client.review(name, "deny", reason="not today").status == 303
     words = client.get().words
     assert "✕ Denied by Nora Falk “not today”" in words
@@ -298,7 +298,7 @@ def test_the_end_of_access(
     clock: ManualClock,
     name: str,
 ) -> None:
-    """The page says how it ended, also once the petition has closed."""
+    """The page shows how access ended, even after the petition has closed."""
     client.review(name, "approve", length="1h")
     if is_revoked:
         assert client.review(name, "revoke").status == 303
@@ -323,21 +323,21 @@ def test_the_end_of_access(
 def test_reviews_that_are_refused(
     space: Space, client: PageClient, name: str, verb: str, length: str, sentence: str
 ) -> None:
-    """What the form does not offer has no effect."""
+    """Invalid reviews show an error and change nothing."""
     answer = client.follow(client.review(name, verb, length=length))
     assert sentence in answer.words
     assert space.petitions.get(name).phase == "open"
 
 
 def test_a_request_that_is_gone(client: PageClient) -> None:
-    """The problem is above the others: it has no place of its own."""
+    """The problem of a missing request is shown above the others."""
     answer = client.follow(client.review("none", "approve"))
     assert "This request does not exist any more." in answer.words
     assert 'id="problem-requests"' in answer.html
 
 
 def test_a_request_that_was_withdrawn(space: Space, client: PageClient, name: str) -> None:
-    """Nobody has denied or revoked it: the card says who closed it."""
+    """The card says who closed the request."""
     space.petitions.update(Owner(JANE), name, {"state": {"status": {"phase": "closed"}}})
     words = client.get().words
     assert "■ Closed" in words
@@ -346,7 +346,7 @@ def test_a_request_that_was_withdrawn(space: Space, client: PageClient, name: st
 
 
 def test_only_the_newest_is_unfolded(space: Space, client: PageClient) -> None:
-    """And one with a problem; the others are one line each."""
+    """Only the newest request, and one with a problem, are unfolded."""
     old, new = (request_access(space, client).name for _ in range(2))
 
     def unfolded(html: str) -> list[str]:
@@ -357,8 +357,8 @@ def test_only_the_newest_is_unfolded(space: Space, client: PageClient) -> None:
     assert unfolded(answer.html) == [new, old]
 
 
-def test_it_calls_a_request_one_thing(space: Space, client: PageClient) -> None:
-    """A petition only where the protocol is explained, and in the technical details."""
+def test_requests_have_one_name(space: Space, client: PageClient) -> None:
+    """The page says "request", except where it explains the protocol."""
     name = request_access(space, client).name
     client.review(name, "deny", reason="no")
     html = client.get().html
@@ -371,24 +371,24 @@ def test_it_calls_a_request_one_thing(space: Space, client: PageClient) -> None:
 
 @pytest.mark.parametrize("page", ["live"], indirect=True)
 class TestLive:
-    """Where the real provider is asked, anybody it knows can request."""
+    """With real providers, anybody they know can request."""
 
     def test_there_are_no_switches(self, client: PageClient) -> None:
-        """The page says where duties are changed instead."""
+        """There are no switches; the page explains why."""
         answer = client.get()
         assert "This sandbox asks the real incident.io (LIVE=1), so duties can" in answer.words
         assert "aria-pressed" not in answer.html
         assert client.switch("incident.io", "x", on=JANE).is_problem
 
     def test_the_address_is_typed(self, space: Space, client: PageClient) -> None:
-        """A person who was not known before requests by their address."""
+        """An unknown person can request with their address."""
         assert '<input id="who" name="who" type="email"' in client.get().html
         petition = request_access(space, client, " eve@acme.example ")
         assert [person["email"] for person in petition.petitioners] == ["eve@acme.example"]
 
     @pytest.mark.parametrize("who", ["", "eve", f"{'e' * 250}@acme.example"])
-    def test_what_is_no_address(self, space: Space, client: PageClient, who: str) -> None:
-        """The field is marked, and what was typed stays."""
+    def test_invalid_addresses(self, space: Space, client: PageClient, who: str) -> None:
+        """The field is marked, and keeps what was typed."""
         form = client.follow(client.request(who)).part("request")
         assert "Enter the e-mail address that the provider knows you by." in form
         assert f'value="{who}" aria-describedby="who-hint problem-request" aria-invalid="t' in form
@@ -396,7 +396,7 @@ class TestLive:
 
 
 def test_a_dry_run(space: Space, log: FunctionLog) -> None:
-    """Where the stack only decides and logs, nobody has to wonder why nothing is granted."""
+    """In dry run the page says so."""
     with Page(space, [], log, SETTINGS._replace(dry_run=True)) as page:
         words = PageClient(page.url).get().words
         assert "Dry run: this stack sets AUTO_APPROVAL_DRY_RUN" in words

@@ -1,4 +1,4 @@
-"""The double of PagerDuty answers as its documentation says, traps included."""
+"""The double of PagerDuty answers as its documentation describes, pitfalls included."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ Row = tuple[int, str | None, str]
 
 @pytest.fixture
 def payments(account: PagerDuty) -> str:
-    """A schedule of layers with nobody on it, at the first level of a policy."""
+    """A schedule of layers with nobody on it, on the first level of a policy."""
     account.add_escalation_policy("Payments", account.add_schedule("Payments"))
     return "Payments"
 
 
 def on_calls(account: PagerDuty, **query: object) -> list[dict[str, Any]]:
-    """Give the rows of the first page, with times in UTC."""
+    """Return the rows of the first page, with times in UTC."""
     rows: list[dict[str, Any]] = read(account, "/oncalls", time_zone="UTC", **query)["oncalls"]
     return rows
 
 
 def rows(account: PagerDuty) -> list[Row]:
-    """Give the level, the schedule's name and the person's, of each row."""
+    """Return level, schedule name and person of each row."""
     return [
         (
             row["escalation_level"],
@@ -45,7 +45,7 @@ def rows(account: PagerDuty) -> list[Row]:
 
 
 def final_schedule(account: PagerDuty, path: str, **query: object) -> dict[str, Any]:
-    """Give the final schedule of one schedule."""
+    """Return the final schedule of one schedule."""
     body = read(account, path, include=["final_schedule"], time_zone="UTC", **query)
     final: dict[str, Any] = body["schedule"]["final_schedule"]
     return final
@@ -55,7 +55,7 @@ def final_schedule(account: PagerDuty, path: str, **query: object) -> dict[str, 
 
 
 def test_one_row_for_each_policy_level_schedule_and_person(account: PagerDuty) -> None:
-    """The same shift is there as often as policies and levels use its schedule."""
+    """A shift has a row for each policy and level that uses its schedule."""
     account.add_schedule("Payments")
     account.add_schedule("Search")
     account.add_schedule("In no policy")
@@ -94,14 +94,14 @@ def test_person_whom_a_policy_pages_directly_is_always_on_call(account: PagerDut
 def test_now_follows_the_clock(
     account: PagerDuty, payments: str, clock: ManualClock, since_start: timedelta, count: int
 ) -> None:
-    """A shift holds from its start until just before its end, though nobody changes a thing."""
+    """A shift counts from its start until just before its end."""
     account.put_on_shift(payments, ANA, NOON + HOUR, NOON + 2 * HOUR)
     clock.time = NOON + HOUR + since_start
     assert len(rows(account)) == count
 
 
-def test_shift_for_good_has_a_start_but_no_end(account: PagerDuty, payments: str) -> None:
-    """So `end` null does not mean that there is no schedule."""
+def test_unlimited_shift_has_a_start_but_no_end(account: PagerDuty, payments: str) -> None:
+    """A row with a schedule may have `end` null."""
     account.put_on_shift(payments, ANA, for_good=True)
     (row,) = on_calls(account)
     assert (row["start"], row["end"]) == ("2026-03-02T12:00:00Z", None)
@@ -109,7 +109,7 @@ def test_shift_for_good_has_a_start_but_no_end(account: PagerDuty, payments: str
 
 
 def test_shifts_one_after_the_other_are_one_row(account: PagerDuty, payments: str) -> None:
-    """A row is how long a person is on without a break, not how long one shift is."""
+    """Consecutive shifts of a person are one row."""
     for start, end in ((-1, 1), (1, 3), (4, 5)):
         account.put_on_shift(payments, ANA, NOON + start * HOUR, NOON + end * HOUR)
     (row,) = on_calls(account)
@@ -117,7 +117,7 @@ def test_shifts_one_after_the_other_are_one_row(account: PagerDuty, payments: st
 
 
 def test_one_person_at_a_time_in_a_schedule_of_layers(account: PagerDuty, payments: str) -> None:
-    """The person added last takes the place of the other, who comes back after it."""
+    """The person added last replaces the other, who returns afterwards."""
     account.put_on_shift(payments, ANA, NOON - HOUR, NOON + 3 * HOUR)
     account.put_on_shift(payments, BO, NOON, NOON + HOUR)
     (row,) = on_calls(account)
@@ -127,7 +127,7 @@ def test_one_person_at_a_time_in_a_schedule_of_layers(account: PagerDuty, paymen
 
 
 def test_several_people_at_once_in_a_schedule_of_shifts(account: PagerDuty) -> None:
-    """The reference has another type and another address, and may have a longer id."""
+    """The schedule's reference has another type and address, and a longer id."""
     schedule = account.add_schedule("Follow the sun", v3=True)
     account.add_escalation_policy("Sun", schedule)
     for who in (ANA, BO, None):
@@ -140,7 +140,7 @@ def test_several_people_at_once_in_a_schedule_of_shifts(account: PagerDuty) -> N
 
 
 def test_upgraded_schedule_keeps_its_id_and_who_is_on(account: PagerDuty, payments: str) -> None:
-    """A person whom an override had replaced does not come back by it."""
+    """A person replaced by an override doesn't return after the upgrade."""
     account.put_on_shift(payments, ANA)
     account.put_on_shift(payments, BO)
     account.upgrade_schedule(payments)
@@ -160,7 +160,7 @@ def test_upgraded_schedule_keeps_its_id_and_who_is_on(account: PagerDuty, paymen
 def test_times_have_the_offset_of_the_time_zone(
     account: PagerDuty, payments: str, query: dict[str, str], start: str
 ) -> None:
-    """It is the account's unless the query names another."""
+    """Times are in the account's time zone, or in the query's."""
     account.put_on_shift(payments, ANA)
     (row,) = read(account, "/oncalls", **query)["oncalls"]
     assert row["start"] == start
@@ -170,7 +170,7 @@ def test_times_have_the_offset_of_the_time_zone(
 
 
 def test_email_is_included_only_on_request(account: PagerDuty) -> None:
-    """A reference has five fields, and the e-mail is none of them; it may be null."""
+    """A reference to a user has no e-mail; an included user's may be null."""
     account.add_escalation_policy("Boss", ANA, account.people[-1])
     first, _ = on_calls(account)
     assert first["user"].keys() == {"id", "type", "summary", "self", "html_url"}
@@ -180,7 +180,7 @@ def test_email_is_included_only_on_request(account: PagerDuty) -> None:
 
 
 def test_deleted_person_is_a_bare_reference(account: PagerDuty, payments: str) -> None:
-    """They stay on call; there is neither e-mail nor name, though users are included."""
+    """Deleted people stay on call, without an e-mail even if users are included."""
     account.put_on_shift(payments, ANA)
     ana = account.delete_person(ANA)
     (row,) = on_calls(account, include=["users"])
@@ -199,7 +199,7 @@ def test_deleted_person_is_a_bare_reference(account: PagerDuty, payments: str) -
 
 
 def test_users_are_found_by_a_part_of_name_or_email(account: PagerDuty) -> None:
-    """In any case: so the first that is found need not be the one that was meant."""
+    """Search matches parts in any case, so the first result may be wrong."""
     account.add_person("Joana Ana", f"jo{ANA}")
     users = read(account, "/users", query="ANA@acme.example")["users"]
     assert [user["email"] for user in users] == [ANA, f"jo{ANA}"]
@@ -208,7 +208,7 @@ def test_users_are_found_by_a_part_of_name_or_email(account: PagerDuty) -> None:
 
 
 def test_on_calls_of_some_people_or_schedules(account: PagerDuty) -> None:
-    """Each filter narrows the list; `null` stands for those whom a policy pages directly."""
+    """Each filter narrows the list; `null` means people paged directly."""
     ana, bo, _ = account.people
     for name, who in (("Payments", ana), ("Search", bo)):
         account.put_on_shift(account.add_schedule(name), who)
@@ -231,7 +231,7 @@ def test_on_calls_of_some_people_or_schedules(account: PagerDuty) -> None:
 
 @pytest.mark.parametrize("path", ["/schedules", "/v3/schedules"])
 def test_schedules_are_found_by_a_part_of_their_name(account: PagerDuty, path: str) -> None:
-    """In any case, and each list has its own kind."""
+    """Search ignores case; each list has one kind of schedule."""
     for name in ("Payments", "Payments EU", "Search"):
         account.add_schedule(name, v3=path != "/schedules")
     schedules = read(account, path, query="payment")["schedules"]
@@ -244,7 +244,7 @@ def test_schedules_are_found_by_a_part_of_their_name(account: PagerDuty, path: s
 
 
 def test_entries_are_cut_at_the_window_or_whole(account: PagerDuty) -> None:
-    """With `overflow` they keep their own bounds; one for good ends a week after the window."""
+    """Entries are cut at the window, unless `overflow` is set."""
     schedule = account.add_schedule("Payments")
     account.put_on_shift(schedule, ANA, NOON - DAY, for_good=True)
     path = f"/schedules/{schedule.id}"
@@ -259,7 +259,7 @@ def test_entries_are_cut_at_the_window_or_whole(account: PagerDuty) -> None:
 
 
 def test_schedule_of_shifts_has_ids_and_empty_slots(account: PagerDuty) -> None:
-    """It tells who is on only if the final schedule is included."""
+    """It lists the people on shift only if the final schedule is included."""
     schedule = account.add_schedule("Payments", v3=True)
     for who in (ANA, BO, None):
         account.put_on_shift(schedule, who)
@@ -275,7 +275,7 @@ def test_schedule_of_shifts_has_ids_and_empty_slots(account: PagerDuty) -> None:
 
 
 def test_rotation_names_everybody_in_it(account: PagerDuty) -> None:
-    """People in a schedule's own layers and rotations need not be on call."""
+    """A schedule's layers and rotations list people who aren't on call."""
     layers, shifts = account.add_schedule("Layers"), account.add_schedule("Shifts", v3=True)
     for schedule in (layers, shifts):
         account.put_on_shift(schedule, BO, NOON + 30 * HOUR)
@@ -294,7 +294,7 @@ def test_rotation_names_everybody_in_it(account: PagerDuty) -> None:
 @pytest.mark.parametrize("key", [None, KEY, f"Bearer {KEY}", "Token token=wrong", f"token={KEY}"])
 @pytest.mark.parametrize("path", ["/oncalls", "/schedules/PNOBODY", "/unheard-of"])
 def test_only_the_key_opens(account: PagerDuty, key: str | None, path: str) -> None:
-    """Whatever else is sent is 401, on every path, and no limit is told."""
+    """Without the right key every path answers 401, without rate limit headers."""
     status, body, headers = request(account, path, key)
     assert (status, body["error"]["code"]) == (401, 2006)
     assert headers["ratelimit-limit"] is None
@@ -313,7 +313,7 @@ def test_each_path_needs_its_scope(account: PagerDuty, scope: str) -> None:
 
 
 def test_pages(account: PagerDuty) -> None:
-    """25 rows unless asked for more, 100 at most; what is left is told by `more` alone."""
+    """A page has 25 rows by default and at most 100; only `more` shows that others follow."""
     for number in range(130):
         account.add_escalation_policy(f"Policy {number}", ANA)
     for query, length, limit, more in (
@@ -328,7 +328,7 @@ def test_pages(account: PagerDuty) -> None:
 
 
 def test_pages_of_shift_based_schedules_are_larger(account: PagerDuty) -> None:
-    """100 unless asked for more, 1000 at most."""
+    """A page has 100 by default and at most 1000."""
     for number in range(1001):
         account.add_schedule(str(number), v3=True)
     for query, limit in (({}, 100), ({"limit": 1001}, 1000)):
@@ -350,15 +350,15 @@ def test_pages_of_shift_based_schedules_are_larger(account: PagerDuty) -> None:
     ],
 )
 def test_invalid_values_are_400(account: PagerDuty, path: str, query: dict[str, str]) -> None:
-    """With a sentence that names the parameter."""
+    """The error names the parameter."""
     account.add_schedule("Layers", id="PLAYERS")
     status, body, _ = get(account, path, **query)
     assert (status, body["error"]["code"]) == (400, 2001)
     assert any(name in body["error"]["errors"][0] for name in query)
 
 
-def test_limits_are_told(account: PagerDuty) -> None:
-    """Right and wrong answers tell the limit, and in how many seconds it is over."""
+def test_limits_are_in_headers(account: PagerDuty) -> None:
+    """Every answer has the rate limit and the seconds until it resets."""
     for path in ("/oncalls", "/nothing"):
         headers = get(account, path)[2]
         values = [headers[f"ratelimit-{name}"] for name in ("limit", "remaining", "reset")]
@@ -366,7 +366,7 @@ def test_limits_are_told(account: PagerDuty) -> None:
 
 
 def test_limit_reached(account: PagerDuty) -> None:
-    """There is no Retry-After: the seconds are in ratelimit-reset."""
+    """There is no Retry-After; the seconds are in ratelimit-reset."""
     account.fail("/oncalls", faults.TooManyRequests(20, retry_after=None))
     status, body, headers = get(account, "/oncalls")
     assert (status, body) == (429, {"error": {"message": "Too Many Requests", "code": 2020}})

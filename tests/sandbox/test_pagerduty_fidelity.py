@@ -1,4 +1,4 @@
-"""The vendor's own client, `pagerduty` on PyPI, reads the double as it would read the vendor."""
+"""The vendor's own client, `pagerduty` on PyPI, can read the double's answers."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ UTC_USERS = {"include[]": ["users"], "time_zone": "UTC"}
 
 
 class ToDouble(httpx2.HTTPTransport):
-    """The way to the double, for a client that takes no address without TLS for the vendor's."""
+    """Redirects the client's requests to the double, since the client requires https."""
 
     def __init__(self, account: PagerDuty) -> None:
         super().__init__()
         self._url = httpx2.URL(account.url)
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send it there, whatever its address is."""
+        """Send the request to the double."""
         where = {"scheme": "http", "host": self._url.host, "port": self._url.port}
         request.url = request.url.copy_with(**where)
         request.headers["Host"] = self._url.netloc.decode("ascii")
@@ -38,7 +38,7 @@ class ToDouble(httpx2.HTTPTransport):
 
 
 def client_of(account: PagerDuty, key: str) -> pagerduty.RestApiV2Client:
-    """The vendor's client, which by default would try a 429 again without end."""
+    """The vendor's client, without its endless retries of a 429."""
     client = pagerduty.RestApiV2Client(key, transport=ToDouble(account))
     client.retry = {429: 1}
     client.sleep_timer = 0
@@ -53,16 +53,16 @@ def vendor(account: PagerDuty) -> Iterator[pagerduty.RestApiV2Client]:
 
 
 def code_of(error: pagerduty.Error) -> tuple[int, int | None]:
-    """The status and the vendor's code of what the client raised."""
+    """Return the status and the vendor's code of the client's exception."""
     assert error.response is not None
     body = error.response.content and error.response.json()
     return error.response.status_code, body["error"]["code"] if body else None
 
 
-def test_vendor_client_says_who_it_is(
+def test_vendor_client_sends_key_and_version(
     account: PagerDuty, vendor: pagerduty.RestApiV2Client
 ) -> None:
-    """Its key and the version it wants are in every call's headers."""
+    """Every call has the key and the API version in its headers."""
     list(vendor.iter_all("oncalls"))
     headers = account.calls[0].headers
     assert headers["authorization"] == f"Token token={KEY}"
@@ -73,7 +73,7 @@ def test_vendor_client_says_who_it_is(
 def test_vendor_client_reads_all_pages_of_on_calls(
     account: PagerDuty, vendor: pagerduty.RestApiV2Client
 ) -> None:
-    """Seven rows in pages of three come each once, with their person, schedule and times."""
+    """Seven rows in pages of three arrive once each, with all fields."""
     schedule = account.add_schedule("Payments", id="PABC123")
     account.put_on_shift(schedule, ANA, NOON - HOUR, NOON + HOUR)
     for number in range(7):
@@ -92,7 +92,7 @@ def test_vendor_client_reads_all_pages_of_on_calls(
 def test_vendor_client_finds_a_user_by_email(
     account: PagerDuty, vendor: pagerduty.RestApiV2Client
 ) -> None:
-    """Whole, whatever the case, among those whose e-mail holds it."""
+    """The exact address is found in any case, among similar ones."""
     account.add_person("Joana", f"jo{ANA}")
     user = vendor.find("users", ANA.upper(), attribute="email")
     assert user is not None
@@ -104,7 +104,7 @@ def test_vendor_client_finds_a_user_by_email(
 def test_vendor_client_reads_the_on_calls_of_one_user(
     account: PagerDuty, vendor: pagerduty.RestApiV2Client
 ) -> None:
-    """Or of some schedules; a schedule is found by its name among those that have it in theirs."""
+    """On-calls can be read by user or schedule, and schedules found by name."""
     for name, who in (("Payments", ANA), ("Payments EU", BO)):
         account.put_on_shift(account.add_schedule(name), who)
         account.add_escalation_policy(name, name)
@@ -121,7 +121,7 @@ def test_vendor_client_reads_the_on_calls_of_one_user(
 def test_vendor_client_reads_both_kinds_of_schedules(
     account: PagerDuty, vendor: pagerduty.RestApiV2Client
 ) -> None:
-    """All pages of each list, and each schedule with who is on."""
+    """All pages of both lists, and each schedule with who is on."""
     for number in range(120):
         account.add_schedule(f"Layers {number}")
         account.add_schedule(f"Shifts {number}", v3=True)
@@ -155,7 +155,7 @@ def test_vendor_client_reads_both_kinds_of_schedules(
 def test_vendor_client_reads_errors(
     account: PagerDuty, vendor: pagerduty.RestApiV2Client, path: str, status: int, code: int
 ) -> None:
-    """A refusal is an exception that holds the status and the vendor's code."""
+    """A refusal is an exception with the status and the vendor's code."""
     account.add_schedule("Layers", id="PLAYERS")
     account.add_schedule("Shifts", id="PSHIFTS", v3=True)
     with pytest.raises(pagerduty.HttpError) as caught:
@@ -164,7 +164,7 @@ def test_vendor_client_reads_errors(
 
 
 def test_vendor_client_gives_up_on_a_wrong_key(account: PagerDuty) -> None:
-    """It takes it for a key of the other region, or one that is no more."""
+    """A 401 isn't retried; the client reports a wrong or expired key."""
     with (
         client_of(account, "another-key") as client,
         pytest.raises(pagerduty.HttpError, match="401 Unauthorized"),
@@ -184,7 +184,7 @@ def test_vendor_client_tries_again_after_a_limit(
     fault: Fault,
     code: int | None,
 ) -> None:
-    """Once, as it was told; with or without the vendor's headers and body."""
+    """After a 429 it retries once, with or without the vendor's headers."""
     account.add_escalation_policy("Boss", ANA)
     account.fail("/oncalls", fault, times=1)
     assert len(vendor.list_all("oncalls")) == 1
@@ -199,7 +199,7 @@ def test_vendor_client_tries_again_after_a_limit(
 def test_vendor_client_reads_faults(
     account: PagerDuty, vendor: pagerduty.RestApiV2Client, status: int, code: int
 ) -> None:
-    """An error that is switched on has the vendor's body too."""
+    """A fault's error has the vendor's format."""
     account.fail("/oncalls", faults.Status(status))
     with pytest.raises(pagerduty.HttpError) as caught:
         vendor.list_all("oncalls")
@@ -209,7 +209,7 @@ def test_vendor_client_reads_faults(
 def test_vendor_client_stops_at_ten_thousand(
     account: PagerDuty, vendor: pagerduty.RestApiV2Client
 ) -> None:
-    """It asks for no page that the vendor would refuse, however many more there are said to be."""
+    """It stops before a page that PagerDuty would refuse."""
     schedule = account.add_schedule("Payments")
     account.put_on_shift(schedule, ANA)
     for number in range(100):

@@ -1,4 +1,4 @@
-"""The sandbox's receivers of notices: what they accept, as Standard Webhooks and Slack do."""
+"""The sandbox's receivers of notices accept what Standard Webhooks and Slack accept."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BODY = json.dumps({"type": "x", "timestamp": "", "data": {"text": "hello"}})
 
 
 def section(text: str, kind: str = "plain_text") -> dict[str, Any]:
-    """Make a block of a message."""
+    """A block of a message."""
     return {"type": "section", "text": {"type": kind, "text": text}}
 
 
@@ -31,14 +31,14 @@ MESSAGE: dict[str, Any] = {"text": "hello", "blocks": [TEXT]}
 
 @pytest.fixture
 def receivers() -> Iterator[Receivers]:
-    """Receivers of this test's own."""
+    """Running receivers."""
     with Receivers() as made:
         yield made
 
 
 @pytest.fixture
 def client() -> Iterator[Client]:
-    """What sends."""
+    """The client that sends."""
     client = Client(SYSTEM_CLOCK)
     yield client
     client.close()
@@ -51,7 +51,7 @@ def post(client: Client, url: str, headers: Mapping[str, str], body: str) -> byt
 
 
 def signed(secret: str, body: str = BODY, at: datetime | None = None) -> dict[str, str]:
-    """Sign with the library of Standard Webhooks."""
+    """Sign with the Standard Webhooks library."""
     at = at or datetime.now(UTC)
     return {
         "webhook-id": "msg_1",
@@ -61,7 +61,7 @@ def signed(secret: str, body: str = BODY, at: datetime | None = None) -> dict[st
 
 
 def test_a_webhook(receivers: Receivers, client: Client) -> None:
-    """Signed by its own library; a repetition counts once."""
+    """A correctly signed notice is accepted; a repetition counts once."""
     url, secret = (receivers.settings[key] for key in ("NOTIFY_URL", "NOTIFY_SECRET"))
     for _ in range(2):
         post(client, url, signed(secret), BODY)
@@ -69,7 +69,7 @@ def test_a_webhook(receivers: Receivers, client: Client) -> None:
 
 
 def test_webhooks_that_are_refused(receivers: Receivers, client: Client) -> None:
-    """Another secret, an old or missing signature, another body, another address."""
+    """A wrong secret, signature, time, body or address is refused."""
     url, secret = (receivers.settings[key] for key in ("NOTIFY_URL", "NOTIFY_SECRET"))
     old = datetime.now(UTC) - timedelta(minutes=6)
     good = signed(secret)
@@ -105,14 +105,15 @@ def test_webhooks_that_are_refused(receivers: Receivers, client: Client) -> None
         ([], False),
     ],
 )
-def test_a_message(
+def test_messages_in_slack(
     message: object, receivers: Receivers, client: Client, *, is_valid: bool
 ) -> None:
-    """Within Slack's limits, and without markup that a name could use."""
+    """A message must be within Slack's limits, and without markup."""
     url = receivers.settings["NOTIFY_SLACK_URL"]
     if is_valid:
         assert post(client, url, {}, json.dumps(message)) == b"ok"
-        assert [(each.receiver, each.text) for each in receivers.notices] == [(SLACK, "hello")]
+        (notice,) = receivers.notices
+        assert (notice.receiver, notice.text) == (SLACK, "hello")
         return
     with pytest.raises(HttpError) as caught:
         post(client, url, {}, json.dumps(message))
@@ -120,15 +121,15 @@ def test_a_message(
     assert not receivers.notices
 
 
-def test_another_channel(receivers: Receivers, client: Client) -> None:
-    """As an address that was revoked."""
+def test_an_unknown_slack_address(receivers: Receivers, client: Client) -> None:
+    """An unknown Slack address answers as a revoked one."""
     with pytest.raises(HttpError) as caught:
         post(client, f"{receivers.url}/services/T0SANDBOX/B0SANDBOX/x", {}, json.dumps(MESSAGE))
     assert (caught.value.status, caught.value.body) == (404, b"no_service")
 
 
-def test_the_function_s_own(receivers: Receivers, client: Client) -> None:
-    """What the function sends is accepted by both."""
+def test_notices_of_the_function(receivers: Receivers, client: Client) -> None:
+    """Both receivers accept what the function sends."""
     settings = receivers.settings
     to = NoticeSettings(
         settings["NOTIFY_URL"], (settings["NOTIFY_SECRET"],), settings["NOTIFY_SLACK_URL"]

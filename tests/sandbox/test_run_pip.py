@@ -1,4 +1,4 @@
-"""What the Makefile installs by: the machine says where packages come from, and nothing else."""
+"""The Makefile's pip uses only those settings of the machine that locate packages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WHEEL = "tiny-1.0-py3-none-any.whl"
 
 
 class Machine:
-    """A virtual environment, a home, and an index on loopback that has one wheel."""
+    """A virtual environment, a home, and a local index with one wheel."""
 
     def __init__(self, folder: Path, index: str) -> None:
         self.index = index
@@ -34,7 +34,7 @@ class Machine:
         self.home = folder / "home"
         self.home.mkdir()
         venv.create(self.venv)
-        # Ours, instead of unpacking one that has to be compiled anew.
+        # A link to this environment's pip saves installing and compiling one.
         (packages,) = self.venv.glob("lib/python*/site-packages")
         (packages / "pip").symlink_to(PIP)
 
@@ -58,7 +58,7 @@ class Machine:
         )
 
     def installs(self, *pip_: str, **variables: str) -> bool:
-        """Install the wheel with this pip, tell whether it is where it belongs, and remove it."""
+        """Install the wheel with this pip, return whether it is in place, and remove it."""
         self.run(*pip_, "install", "--quiet", "--no-deps", "tiny", **variables)
         (packages,) = self.venv.glob("lib/python*/site-packages")
         installed = (packages / "tiny.py").exists()
@@ -69,7 +69,7 @@ class Machine:
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """A machine whose index runs."""
+    """A machine with a running index."""
     folder = tmp_path_factory.mktemp("machine")
     packages = folder / "index" / "tiny"
     packages.mkdir(parents=True)
@@ -91,7 +91,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
 OURS = (str(ROOT / "sandbox" / "run_pip.py"),)
@@ -109,8 +109,8 @@ DIVERTED = {
 }
 
 
-def test_what_breaks_pip_does_not_break_ours(machine: Machine) -> None:
-    """With all of them at once, in pip.conf: a single one that got through would be enough."""
+def test_harmful_settings_are_ignored(machine: Machine) -> None:
+    """Harmful settings in pip.conf break pip, but not ours."""
     machine.configure(
         f"index-url = {machine.index}",
         *(f"{name} = {DIVERTED[name].format(home=machine.home)}" for name in DIVERTED),
@@ -119,8 +119,8 @@ def test_what_breaks_pip_does_not_break_ours(machine: Machine) -> None:
     assert machine.installs(*OURS)
 
 
-def test_nor_does_the_environment(machine: Machine) -> None:
-    """Whatever else is said there, too; the index of the machine is asked, here by a variable."""
+def test_harmful_variables_are_ignored(machine: Machine) -> None:
+    """Harmful variables don't break ours, and PIP_INDEX_URL overrides pip.conf."""
     more = {"python": "/none", "constraint": "/none", "root": "/none", "log": "/none/log"}
     settings = {**DIVERTED, **more, "require-virtualenv": "true", "only-binary": ":none:"}
     machine.configure("index-url = http://127.0.0.1:9/")
@@ -149,13 +149,13 @@ KEPT = {
 def environment_for(
     environment: dict[str, str], command: str = "install", *files: Path
 ) -> dict[str, str]:
-    """What pip is given of an environment and of files."""
+    """Return the variables that pip gets from this environment and these files."""
     settings = run_pip.source_settings(iter(files), environment, command)
     return run_pip.pip_environment(settings, environment)
 
 
-def test_what_says_where_packages_come_from_is_kept() -> None:
-    """Index, mirror, proxy, certificate and patience; and no file is read beside."""
+def test_settings_that_locate_packages_are_kept() -> None:
+    """Index, proxy, certificate and timeout are kept; pip reads no file itself."""
     shell = {"PATH": "/bin", "PIP_USER": "1", "PIP_CONFIG_FILE": "/etc/mine", **KEPT}
     assert environment_for(shell) == {"PATH": "/bin", "PIP_CONFIG_FILE": os.devnull, **KEPT}
     features = {"PIP_USE_FEATURE": "fast-deps truststore", "PIP_USE_DEPRECATED": "legacy-resolver"}
@@ -166,7 +166,7 @@ def test_what_says_where_packages_come_from_is_kept() -> None:
 
 
 def test_a_later_file_and_a_command_s_own_section_win(tmp_path: Path) -> None:
-    """As in pip itself, over several lines too, and however a name is spelt."""
+    """Files and sections override as in pip, however names are spelt."""
     first, later = tmp_path / "first", tmp_path / "later"
     first.write_text("[global]\nindex_url=one\ncert=c\n[install]\nproxy=p\n[list]\ncert=other\n")
     later.write_text("[global]\n--index-url=two\nproxy=q\ntimeout=\nextra-index-url=\n  a\n  b\n")
@@ -180,7 +180,7 @@ def test_a_later_file_and_a_command_s_own_section_win(tmp_path: Path) -> None:
 
 
 def test_the_files_are_those_of_pip(tmp_path: Path) -> None:
-    """Each that pip itself would look for; none where it says so."""
+    """The files are those that pip reads, or none if PIP_CONFIG_FILE says so."""
     shell = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "xdg")}
     shell["PIP_CONFIG_FILE"] = str(tmp_path / "named")
     ours = [str(file) for file in run_pip.config_files(shell, Path(sys.prefix))]
@@ -203,7 +203,7 @@ def test_the_files_are_those_of_pip(tmp_path: Path) -> None:
 def test_a_broken_file_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In a line, with exit status 2; what takes nothing from elsewhere does not read it."""
+    """An unreadable file is an error with status 2, unless pip needs no index."""
     monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
     (tmp_path / "pip.conf").write_bytes(b"[global]\nindex-url = \xff\n")
     assert run_pip.main(["install", "x"]) == 2

@@ -1,4 +1,4 @@
-"""The sandbox as a whole: what it is given, what it tells, what it hides, and that it goes."""
+"""The sandbox as a whole: its settings, addresses, secrets, and cleanup."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from tests.support.projects import project_in
 
 
 def assert_closed(address: str) -> None:
-    """Nobody listens at the address any more."""
+    """Assert that nothing listens at the address."""
     parts = urlsplit(address)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((parts.hostname, parts.port), timeout=5)
 
 
 def test_every_address_is_of_loopback(sandbox: Sandbox) -> None:
-    """Nothing of it can be reached from another machine."""
+    """Nothing can be reached from another machine."""
     assert sandbox.double
     for address in (
         sandbox.url,
@@ -44,7 +44,7 @@ def test_every_address_is_of_loopback(sandbox: Sandbox) -> None:
 
 
 def test_variables_are_what_a_shell_needs(sandbox: Sandbox) -> None:
-    """Every address, the secrets, the settings, and credentials that AWS's own tools accept."""
+    """The variables have all addresses, secrets and settings, and AWS credentials."""
     assert sandbox.double
     deployed = sandbox.deployment.function.config.environment
     assert deployed["AUTO_APPROVAL_DURATION"] == "6"
@@ -71,7 +71,7 @@ def test_variables_are_what_a_shell_needs(sandbox: Sandbox) -> None:
 
 
 def test_settings_are_the_functions(sandbox: Sandbox) -> None:
-    """They are read from what was deployed, as the function reads them."""
+    """The settings are read from the deployment, as the function reads them."""
     settings = sandbox.settings
     assert settings.webhook_secrets == (sandbox.webhook_secret,)
     assert (
@@ -83,7 +83,7 @@ def test_settings_are_the_functions(sandbox: Sandbox) -> None:
 
 
 def test_secrets_are_in_the_secret_alone(sandbox: Sandbox) -> None:
-    """Neither the function's environment nor outputs nor the log hold them, whatever is called."""
+    """The function's environment, the outputs and the log have no secret."""
     assert send(sandbox.url, sandbox.webhook_secret, {"info": True}).http == 200
     event = request_event(JANE, ["prod-db"])
     assert send(sandbox.url, sandbox.webhook_secret, {"events": [event]}).claims
@@ -103,7 +103,7 @@ def test_secrets_are_in_the_secret_alone(sandbox: Sandbox) -> None:
 
 
 def test_secrets_are_new_each_time(tmp_path: Path) -> None:
-    """Two sandboxes share none, and both pass as Indent's."""
+    """Two sandboxes have different secrets, in Indent's format."""
     project_in(tmp_path)
     first, second = (
         Sandbox(tmp_path, live={"INCIDENTIO_API_KEY": "k1"}),
@@ -117,7 +117,7 @@ def test_secrets_are_new_each_time(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("statement", PUBLIC_STATEMENTS, ids=lambda statement: statement["Action"])
 def test_public_takes_both_statements(sandbox: Sandbox, statement: dict[str, Any]) -> None:
-    """One of the two is not enough, nor one that asks for a signature or opens other ways in."""
+    """The URL is public only with both exact statements."""
     functions, name = sandbox.aws.client("lambda"), sandbox.deployment.function.config.name
     condition = next(key for key in statement if key not in {"StatementId", "Action"})
     narrower = {"FunctionUrlAuthType": "AWS_IAM", "InvokedViaFunctionUrl": False}[condition]
@@ -147,7 +147,7 @@ def test_public_takes_both_statements(sandbox: Sandbox, statement: dict[str, Any
     ],
 )
 def test_stack_without_a_region_is_refused(tmp_path: Path, line: str, problem: str) -> None:
-    """The sentence names the key and the command, before anything is started."""
+    """The error names the key and a command, and nothing is started."""
     project_in(tmp_path)
     (tmp_path / "Pulumi.dev.yaml").write_text(f"config:\n{line}", encoding="utf-8")
     with pytest.raises(pulumi.RunError) as refused, Sandbox(tmp_path):
@@ -156,12 +156,12 @@ def test_stack_without_a_region_is_refused(tmp_path: Path, line: str, problem: s
     assert str(refused.value) == f"aws:region {problem}; {remedy}"
 
 
-# The last of this file: the sandbox of the tests above is not called after it.
+# Keep this last: no other test of this file calls the shared sandbox after it.
 def test_nothing_is_left(tmp_path: Path) -> None:
-    """Its children, threads and ports are gone with the context, be it by an error of the stack's.
+    """After the sandbox ends, or fails to start, no child, thread or port is left.
 
-    A config that the program refuses is found on entering, when double and AWS already run. The
-    bucket and the key that `make bootstrap` made are in AWS: the sandbox makes its own.
+    If the program refuses the config, the double and AWS are already running. The sandbox creates
+    the bucket and the key that `make bootstrap` would have created.
     """
     before = set(threading.enumerate())
     project_in(
@@ -193,7 +193,7 @@ def test_nothing_is_left(tmp_path: Path) -> None:
 
 
 def start_a_child(sandbox: Sandbox) -> set[int]:
-    """Make a call, for which a child is started; gives the process."""
+    """Make a call that starts a child, and return its process id."""
     before = children_of(os.getpid())
     assert send(sandbox.url, sandbox.webhook_secret, {"info": True}).http == 200
     return children_of(os.getpid()) - before

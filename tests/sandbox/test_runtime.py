@@ -1,4 +1,4 @@
-"""One child process under the real awslambdaric: what goes in, what comes out, how it ends."""
+"""A child process under the real awslambdaric: its input, output and end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Start = Callable[..., Worker]
 
 
 class Log:
-    """Keeps the lines of a function's log, which may come after its answer."""
+    """Keeps the lines of a function's log, which may arrive after its answer."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -37,7 +37,7 @@ class Log:
             self._more.notify_all()
 
     def wait_for(self, text: str) -> str:
-        """Give the first line with this text."""
+        """Return the first line with this text."""
         with self._more:
             assert self._more.wait_for(lambda: any(text in line for line in self.lines), PATIENCE)
             return next(line for line in self.lines if text in line)
@@ -45,13 +45,13 @@ class Log:
 
 @pytest.fixture
 def log() -> Log:
-    """Where the workers of a test write."""
+    """The log of the test's workers."""
     return Log()
 
 
 @pytest.fixture
 def start(tmp_path: Path, log: Log) -> Iterator[Start]:
-    """Start a worker with this source as its `app.py`; each is closed in the end."""
+    """Start a worker with this source as `app.py`; each is closed after the test."""
     with ExitStack() as stack:
 
         def started(source: str, *, config: FunctionConfig = CONFIG, **extra: str) -> Worker:
@@ -64,14 +64,14 @@ def start(tmp_path: Path, log: Log) -> Iterator[Start]:
 
 
 def invoke(worker: Worker, event: object = None) -> Any:  # noqa: ANN401 - any JSON
-    """Call the handler, which must answer, and give its answer."""
+    """Call the handler, which must answer, and return the answer."""
     result = worker.invoke(json.dumps(event).encode(), "request-1")
     assert isinstance(result, Answer), result
     return json.loads(result.payload)
 
 
 def fail(worker: Worker, event: object = None) -> Failure:
-    """Call the handler, which must not answer."""
+    """Call the handler, which must fail."""
     result = worker.invoke(json.dumps(event).encode(), "request-1")
     assert isinstance(result, Failure), result
     return result
@@ -80,7 +80,7 @@ def fail(worker: Worker, event: object = None) -> Failure:
 def test_environment_is_the_functions_and_lambdas_own(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The child sees the function's variables and Lambda's, and nothing of the caller's."""
+    """The child has the function's and Lambda's variables, not the caller's."""
     monkeypatch.setenv("SECRET_OF_THE_CALLER", "1")
     monkeypatch.setenv("PYTHONPATH", "/nowhere")
     worker = start(
@@ -89,7 +89,7 @@ def test_environment_is_the_functions_and_lambdas_own(
     seen = invoke(worker)
     stream = seen.pop("AWS_LAMBDA_LOG_STREAM_NAME")
     api = seen.pop("AWS_LAMBDA_RUNTIME_API")
-    seen.pop("LC_CTYPE", None)  # the interpreter's own
+    seen.pop("LC_CTYPE", None)  # Python sets it
     made_up = {seen.pop(f"AWS_{name}") for name in KEYS}
     assert all(made_up)
     assert len(made_up) == len(KEYS)
@@ -116,8 +116,8 @@ def test_environment_is_the_functions_and_lambdas_own(
     }
 
 
-def test_context_tells_the_call(start: Start) -> None:
-    """The handler's context has the request's id, the function's ARN and the time that is left."""
+def test_context_describes_the_call(start: Start) -> None:
+    """The context has the request id, the function's ARN and the remaining time."""
     worker = start(
         "def handle(event, context):\n"
         "    return [context.aws_request_id, context.invoked_function_arn,\n"
@@ -129,7 +129,7 @@ def test_context_tells_the_call(start: Start) -> None:
 
 
 def test_handler_comes_from_the_task_directory(start: Start, tmp_path: Path) -> None:
-    """A module of the repository cannot be imported; one of the same name in the zip is."""
+    """The child imports from the zip, never from the repository."""
     package = tmp_path / "handler"
     package.mkdir()
     (package / "__init__.py").touch()
@@ -144,7 +144,7 @@ def handle(event, context):
 
 
 def test_a_child_of_real_providers_takes_the_machines_proxy(start: Start, tmp_path: Path) -> None:
-    """Where the sandbox says so; by the function's own code, else it connects directly."""
+    """The proxy is used only if the sandbox sets the variable for it."""
     (tmp_path / "handler").symlink_to(ROOT / "handler")
     source = """
 import socket
@@ -181,7 +181,7 @@ def handle(event, context):
     ],
 )
 def test_failed_import_is_an_init_error(start: Start, source: str, error_type: str) -> None:
-    """A handler that cannot be loaded fails the call, with the runtime's name for why."""
+    """If the handler can't be loaded, the call fails with the runtime's error type."""
     failure = fail(start(source))
     assert (failure.fault, failure.error_type) == (Fault.INIT_FAILED, error_type)
 
@@ -193,15 +193,15 @@ def test_failed_import_is_an_init_error(start: Start, source: str, error_type: s
         ("import os\nos._exit(4)\n", "exit status 4"),
     ],
 )
-def test_dead_child_is_told_at_once(start: Start, log: Log, source: str, how: str) -> None:
-    """A child that ends, in its import or in a call, fails the call at once; the log says how."""
+def test_dead_child_is_noticed_at_once(start: Start, log: Log, source: str, how: str) -> None:
+    """If the child ends, the call fails at once, and the log says how it ended."""
     failure = fail(start(source))
     assert failure == Failure(Fault.DIED, "Runtime.ExitError", f"exited with {how}")
     assert log.wait_for("Runtime.ExitError").endswith(how)
 
 
-def test_answer_cut_off_by_death_is_none(start: Start) -> None:
-    """Half an answer counts as no answer: its child has died."""
+def test_partial_answer_does_not_count(start: Start) -> None:
+    """Half an answer isn't an answer."""
     source = """
 import os, socket
 address, path = os.environ["AWS_LAMBDA_RUNTIME_API"].split("/")
@@ -216,7 +216,7 @@ os._exit(5)
 
 
 def test_json_log_has_records_and_prints(start: Start, log: Log) -> None:
-    """Under JSON, records from INFO on arrive with their extra fields, prints as they are."""
+    """Records from INFO on arrive with their extra fields, and prints unchanged."""
     worker = start(
         "import logging, sys\n"
         "def handle(event, context):\n"
@@ -235,7 +235,7 @@ def test_json_log_has_records_and_prints(start: Start, log: Log) -> None:
 
 
 def test_close_kills_what_the_handler_started(start: Start) -> None:
-    """A process that the handler left behind dies with the child."""
+    """Processes that the handler started die with the child."""
     source = """
 import socket, subprocess
 def handle(event, context):
@@ -250,4 +250,4 @@ def handle(event, context):
         with connection:
             connection.settimeout(PATIENCE)
             worker.close()
-            assert connection.recv(1) == b""  # nobody holds the other end any more
+            assert connection.recv(1) == b""  # the other end is closed

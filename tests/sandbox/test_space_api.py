@@ -1,4 +1,4 @@
-"""The space's REST API: tokens, lists, changes, refusals. The SDK's tests use the rest of it."""
+"""The space's REST API: tokens, lists, changes and refusals. The SDK's tests use the rest."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ HALF = "half \ud800 pair"
 
 
 def ids(answer: tuple[int, Any], field: str = "resources") -> list[str]:
-    """The ids in a list."""
+    """Return the ids in a list."""
     assert answer[0] == 200, answer[1]
     return [item["id"] for item in answer[1][field]]
 
 
 def forge(token: str) -> str:
-    """Make the owner an administrator; the signature stays."""
+    """Make the owner an administrator without changing the signature."""
     head, middle, signature = token.split(".")
     claims = json.loads(base64.urlsafe_b64decode(middle + "=="))
     assert claims["sub"] == JANE
@@ -44,8 +44,8 @@ def forge(token: str) -> str:
     return f"{head}.{base64.urlsafe_b64encode(text).rstrip(b'=').decode()}.{signature}"
 
 
-def test_tokens_that_open_nothing(space: Space, clock: ManualClock, jane: Client) -> None:
-    """None, nonsense, a forged one, one without signature, another space's, an expired one."""
+def test_invalid_tokens(space: Space, clock: ManualClock, jane: Client) -> None:
+    """Missing, invalid, forged, unsigned, foreign and expired tokens get 401."""
     with Space("other") as other:
         strange = other.token_for(JANE)
     unsigned = jane.token.rpartition(".")[0] + "."
@@ -58,7 +58,7 @@ def test_tokens_that_open_nothing(space: Space, clock: ManualClock, jane: Client
 
 
 def test_other_spaces_and_paths_do_not_exist(jane: Client) -> None:
-    """With the gateway's body."""
+    """Other spaces and unknown paths get the gateway's 404."""
     for path in ("/v1/spaces/other/resources", "/v1/spaces/acmecorp/nothing", "/"):
         assert jane.raw("GET", path) == (404, NOT_FOUND)
 
@@ -72,7 +72,7 @@ def test_other_spaces_and_paths_do_not_exist(jane: Client) -> None:
         ({"labelSelector": "Env,Env!=Prod"}, ["test"]),
         ({"labelSelector": "!Env"}, [ADA, JANE]),
         ({"view": "people", "labelSelector": "Env=Prod"}, [ADA, JANE]),
-        # As Indent's command line finds out who it speaks for.
+        # Indent's command line finds its user this way.
         ({"labelSelector": f"indent.com/resource/email={ADA}"}, [ADA]),
     ],
 )
@@ -94,8 +94,8 @@ def test_views_and_selectors(query: Json, expected: list[str], jane: Client) -> 
         ("/webhooks?capabilities=GetDecision", 12),
     ],
 )
-def test_queries_that_are_wrong(path: str, code: int, jane: Client) -> None:
-    """An unknown value or filter is an error, never the whole list."""
+def test_wrong_queries(path: str, code: int, jane: Client) -> None:
+    """An unknown value or filter is an error; it doesn't return the whole list."""
     status, body = jane("GET", path)
     assert (status, body["code"]) == (400 if code == 3 else 501, code)
 
@@ -111,14 +111,14 @@ def test_queries_that_are_wrong(path: str, code: int, jane: Client) -> None:
     ],
 )
 def test_administrators_only(call: str, jane: Client) -> None:
-    """Nobody else changes what the space consists of."""
+    """Only administrators may change the space."""
     method, path = call.split()
     status, body = jane(method, path, {})
     assert (status, body["message"]) == (403, "Only an administrator may change this.")
 
 
 def test_a_resource_keeps_its_kind_id_and_name(jane: Client, ada: Client) -> None:
-    """Whatever an update, or the label that a client sets, says of them."""
+    """Updates and client labels can't change kind, id or name."""
     body = {"resource": {"kind": "db", "id": "a/b", "labels": {"indent.com/block": "mine"}}}
     status, resource = ada("POST", "/resources", body)
     name = resource["labels"]["indent.com/block"]
@@ -132,7 +132,7 @@ def test_a_resource_keeps_its_kind_id_and_name(jane: Client, ada: Client) -> Non
 
 @pytest.mark.parametrize("method", ["PUT", "POST"])
 def test_resources_change_in_bulk(method: str, jane: Client, ada: Client) -> None:
-    """By PUT and, from Indent's JavaScript SDK, by POST. A wrong name deletes nothing."""
+    """PUT and POST both work in bulk; one unknown name deletes nothing."""
     body = {"resources": [{**TEST, "displayName": "T"}, {"kind": "db", "id": "new"}]}
     _, answer = ada(method, "/resources:bulkUpdate", body)
     names = [item["labels"]["indent.com/block"] for item in answer["resources"]]
@@ -151,7 +151,7 @@ def test_resources_are_pulled(ada: Client, webhook: FakeWebhook) -> None:
 
 
 def test_a_webhook_made_through_the_api(jane: Client, ada: Client, webhook: FakeWebhook) -> None:
-    """It is asked once a policy names it, unless it is dry; its secret is never shown."""
+    """It is asked if a policy names it, except in dry run; its secret stays hidden."""
     labels = {"indent.com/webhook/kind:decision": "true"}
     body = {"webhook": {"url": f"{webhook.url}/hook", "secret": SECRET, "labels": labels}}
     status, hook = ada("POST", "/webhooks", body)
@@ -176,13 +176,13 @@ def test_a_webhook_made_through_the_api(jane: Client, ada: Client, webhook: Fake
         ({"url": "http://h/\u00e9"}, 400),
         ({"secret": ""}, 400),
         ({"secret": "\ud800"}, 400),
-        # What the space would not send is not dropped in silence.
+        # Fields that the space doesn't support are refused.
         ({"method": "PUT"}, 501),
         ({"headers": {"X-Key": {"value": "v"}}}, 501),
     ],
 )
 def test_webhooks_that_are_refused(fields: Json, status: int, ada: Client) -> None:
-    """What could not be called, or not as it says, is refused on creation and on update."""
+    """Webhooks that can't be called as described are refused, also on update."""
     (hook,) = ada("GET", "/webhooks")[1]["webhooks"]
     webhook = {"url": "http://127.0.0.1:9/", "secret": SECRET, **fields}
     assert ada("POST", "/webhooks", {"webhook": webhook})[0] == status
@@ -202,7 +202,7 @@ def test_webhooks_that_are_refused(fields: Json, status: int, ada: Client) -> No
     ],
 )
 def test_policies_that_are_refused(base: Json, status: int, ada: Client) -> None:
-    """What cannot be evaluated is not taken for a match, nor tested as one."""
+    """Policies that can't be evaluated are refused, also in tests."""
     assert ada("POST", "/webhookPolicies", {"policy": {"base": base}})[0] == status
     assert ada("POST", "/webhooks:testPolicy", {"policies": [{"base": base}]})[0] == status
     assert len(ada("GET", "/webhookPolicies")[1]["policies"]) == 1
@@ -228,7 +228,7 @@ def test_policies_that_are_refused(base: Json, status: int, ada: Client) -> None
     ],
 )
 def test_petitions_that_are_refused(body: object, jane: Client) -> None:
-    """With the gateway's body, and nothing left behind."""
+    """An invalid petition gets the gateway's 400, and isn't stored."""
     status, answer = jane("POST", "/petitions", body)
     assert (status, answer["code"], answer["details"]) == (400, 3, [])
     assert answer["message"]
@@ -243,7 +243,7 @@ def test_petitions_that_are_refused(body: object, jane: Client) -> None:
     ],
 )
 def test_half_a_surrogate_pair_is_refused(path: str, body: Json, ada: Client) -> None:
-    """Escaped or in bytes, anywhere in a body: nothing could show it. Whole pairs are welcome."""
+    """Half a surrogate pair is refused in any form; whole pairs are accepted."""
     escaped = json.dumps(body).encode()
     raw = json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
     for data in (escaped, raw):
@@ -262,13 +262,13 @@ def test_half_a_surrogate_pair_is_refused(path: str, body: Json, ada: Client) ->
     ],
 )
 def test_default_duration(duration: object, stored: str | None, jane: Client) -> None:
-    """As protobuf writes it, in either form, or as people do; none means as long as possible."""
+    """Both protobuf forms and human forms are accepted; an empty one means no limit."""
     assert jane.request(TEST, defaultDuration=duration).get("defaultDuration") == stored
 
 
 @pytest.mark.parametrize(("status", "code"), [(400, 3), (401, 16), (422, 3), (429, 8), (503, 14)])
 def test_faults_that_refuse(status: int, code: int, space: Space, jane: Client) -> None:
-    """An HTTP error of the gateway's own, by which no petition is made."""
+    """The fault answers with the gateway's error, and no petition is made."""
     space.fail("/v1/spaces", faults.Status(status), times=1)
     answer_status, body = jane("POST", "/petitions", {"petition": {"resources": [TEST]}})
     assert (answer_status, body["code"]) == (status, code)
@@ -276,7 +276,7 @@ def test_faults_that_refuse(status: int, code: int, space: Space, jane: Client) 
 
 
 def test_faults_that_spoil_the_answer(space: Space, jane: Client) -> None:
-    """A call that was done, whose answer breaks off: its petition is there."""
+    """The answer breaks off, but the petition was made."""
     space.fail("/v1/spaces", faults.HangUp("body"), times=1)
     with pytest.raises(Exception, match=r"IncompleteRead|reset"):
         jane("POST", "/petitions", {"petition": {"resources": [TEST]}})

@@ -1,4 +1,4 @@
-"""Which of a webhook's claims count, and that whatever a space is sent is answered."""
+"""Which claims of a webhook count, and that the space answers any input."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ GOOD = approval(PETITION.requests[0])
 
 
 def with_fields(**fields: object) -> Json:
-    """The good claim, with fields changed."""
+    """The valid claim with some fields changed."""
     return {**copy.deepcopy(GOOD), **fields}
 
 
 def with_labels(**labels: str | None) -> Json:
-    """The good claim with labels changed, or removed by None; `__` stands for `indent.com/`."""
+    """The valid claim with labels changed, or removed by None; `__` means `indent.com/`."""
     claim = copy.deepcopy(GOOD)
     for name, value in labels.items():
         label = name.replace("__", "indent.com/")
@@ -46,7 +46,7 @@ def with_labels(**labels: str | None) -> Json:
 
 
 def dated(label: str, value: str) -> Json:
-    """The good claim, with a label about time."""
+    """The valid claim with a label about time."""
     claim = copy.deepcopy(GOOD)
     claim["meta"]["labels"][f"indent.com/time/{label}"] = value
     return claim
@@ -90,7 +90,7 @@ DECOYS: dict[str, object] = {
 
 @pytest.mark.parametrize("decoy", DECOYS.values(), ids=DECOYS)
 def test_claims_that_do_not_count(decoy: object) -> None:
-    """The good one with one thing changed; it counts itself."""
+    """A valid claim with any one thing changed doesn't count."""
     assert claim_from_webhook(PETITION, GOOD, [BOT], NOON).kind == "access/approve"
     with pytest.raises(InvalidClaimError):
         claim_from_webhook(PETITION, decoy, [BOT], NOON)
@@ -106,7 +106,7 @@ VALUES = st.sampled_from([*PEOPLE, PROD, TEST, BOT, "access/deny", "prod", JANE,
 
 @st.composite
 def almost_good(draw: st.DrawFn) -> object:
-    """The claim that grants, with up to three things in it changed."""
+    """The claim that grants, with up to three changes."""
     claim = copy.deepcopy(GOOD)
     claim["meta"]["labels"].update(draw(rarely(LABELS, st.just({}))))
     for path in draw(st.lists(st.sampled_from(PATHS), max_size=3)):
@@ -115,14 +115,14 @@ def almost_good(draw: st.DrawFn) -> object:
         for step in way:
             place = place[step] if isinstance(place, dict) and step in place else {}
         if isinstance(place, dict):
-            place[last] = draw(VALUES)
+            place[last] = copy.deepcopy(draw(VALUES))
     return draw(rarely(JSON, st.just(claim)))
 
 
 @STEADY
 @given(claim=almost_good())
 def test_a_webhook_s_claim_counts_whole_or_not_at_all(claim: Any) -> None:  # noqa: ANN401 - anything
-    """One that counts names this petition, its petitioner, its resource and an end, by the bot."""
+    """A claim counts only if bot, petition, person, resource and end fit."""
     try:
         counted = claim_from_webhook(PETITION, claim, [BOT], NOON)
     except InvalidClaimError:
@@ -185,7 +185,7 @@ BODIES = st.one_of(
 @STEADY
 @given(call=BODIES, admin=st.booleans(), granted=st.booleans())
 def test_every_call_is_answered(call: tuple[str, str, Any], admin: bool, granted: bool) -> None:  # noqa: FBT001 - drawn
-    """Whatever a body holds, the answer is good or a refusal in the gateway's form."""
+    """Any body gets a valid answer, or a refusal in the gateway's form."""
     method, path, body = call
     with Space(now=lambda: NOON) as space:
         for resource in (PROD, TEST):
@@ -201,6 +201,6 @@ def test_every_call_is_answered(call: tuple[str, str, Any], admin: bool, granted
         assert answer.status in {200, 400, 403, 404, 409, 501}
         assert json.loads(answer.body_bytes())
         if not admin and answer.status == 200:
-            # Her own petition, one more or the old one taken back: nothing is granted by her.
+            # Jane may only create or cancel petitions: she grants nothing.
             assert path.startswith("/petitions")
             assert sum(petition.phase == "granted" for petition in space.petitions.all()) == granted

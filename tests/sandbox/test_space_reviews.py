@@ -1,4 +1,4 @@
-"""What people may do to petitions through the space's API."""
+"""What people may do with petitions through the space's API."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_who_may_do_what(
     jane: Client,
     ada: Client,
 ) -> None:
-    """Administrators review; a petitioner may only cancel; nobody else may do anything."""
+    """Administrators review, petitioners may only cancel, and others may do nothing."""
     name = jane.request(TEST)["name"]
     if phase == "granted":
         ada.review(name, "access/approve")
@@ -56,7 +56,7 @@ def test_who_may_do_what(
 
 
 def test_the_actor_is_the_token_s_owner(jane: Client, ada: Client) -> None:
-    """Nobody makes a claim in another's name, be it the bot's."""
+    """Nobody can make a claim in another's name, not even the bot's."""
     name = jane.request(TEST)["name"]
     bot = {"kind": "indent.v1.Bot", "id": "test-bot", "email": "bot@indent.com"}
     for path, extra in (
@@ -75,7 +75,7 @@ def test_the_actor_is_the_token_s_owner(jane: Client, ada: Client) -> None:
 def test_nobody_approves_their_own(
     others: list[Json], resources: list[Json], space: Space, ada: Client
 ) -> None:
-    """An administrator neither, nor for others in it; another one may."""
+    """Administrators can't approve petitions that include their own access."""
     name = ada.request(TEST, petitioners=[{"email": ADA}, *others])["name"]
     status, body = ada.review(name, "access/approve", resources=resources)
     assert (status, body["message"]) == (403, "You cannot approve your own petition.")
@@ -87,7 +87,7 @@ def test_nobody_approves_their_own(
 
 @pytest.mark.usefixtures("omar")
 def test_requesting_for_others(jane: Client, ada: Client) -> None:
-    """Administrators only, and for somebody whom the space knows."""
+    """Only administrators may, and only for people whom the space knows."""
     for petitioners in ([{"email": OMAR}], [{"email": JANE}, {"kind": "user", "id": OMAR}]):
         body = {"petition": {"resources": [TEST], "petitioners": petitioners}}
         assert jane("POST", "/petitions", body)[0] == 403
@@ -118,7 +118,7 @@ def test_how_long_a_human_s_approval_lasts(
     ada: Client,
     clock: ManualClock,
 ) -> None:
-    """What the claim says, else what was requested, else until revoked."""
+    """The claim's time counts, else the requested one, else there is no end."""
     name = jane.request(TEST, defaultDuration=requested)["name"]
     assert ada.review(name, "access/approve", meta={"labels": labels})[0] == 200
     clock.time = (until or NOON + 500 * HOUR) - HOUR / 3600
@@ -140,7 +140,7 @@ def test_how_long_a_human_s_approval_lasts(
     ],
 )
 def test_claims_that_are_refused(claim: Json, jane: Client, ada: Client) -> None:
-    """A claim for other people or resources, or for no sensible time, is its maker's error."""
+    """A claim for other people or resources, or with an invalid time, is an error."""
     name = jane.request(TEST)["name"]
     status, body = ada.review(name, "access/approve", **claim)
     assert (status, body["code"]) == (400, 3)
@@ -149,7 +149,7 @@ def test_claims_that_are_refused(claim: Json, jane: Client, ada: Client) -> None
 
 @pytest.mark.parametrize("resources", [[], [TEST], [JANE_USER, TEST], [{"email": JANE}, TEST]])
 def test_forms_of_a_claim(resources: list[Json], jane: Client, ada: Client) -> None:
-    """Clients name the petitioner and the resources, or the resources, or nothing."""
+    """A claim may name petitioner and resources, only resources, or nothing."""
     name = jane.request(TEST)["name"]
     status, claim = ada.review(name, "access/approve", resources=resources)
     assert (status, [item["id"] for item in claim["resources"]]) == (200, [JANE, "test"])
@@ -157,7 +157,7 @@ def test_forms_of_a_claim(resources: list[Json], jane: Client, ada: Client) -> N
 
 @pytest.mark.usefixtures("omar")
 def test_a_partial_approval_can_be_withdrawn(jane: Client, ada: Client) -> None:
-    """As long as it has led to nothing."""
+    """A claim can be deleted until the petition is granted."""
     name = ada.request(TEST, petitioners=[{"email": JANE}, {"email": OMAR}])["name"]
     claim = ada.review(name, "access/approve", resources=[{"email": JANE}])[1]["meta"]["name"]
     assert ada("DELETE", f"/claims/{claim}")[0] == 200
@@ -170,7 +170,7 @@ def test_a_partial_approval_can_be_withdrawn(jane: Client, ada: Client) -> None:
 
 
 def test_changing_and_deleting(jane: Client, omar: Client, ada: Client) -> None:
-    """A petition's own people may, as long as it is open; a grant has to be revoked first."""
+    """Petitioners may change an open petition; a granted one must be revoked first."""
     name = jane.request(TEST)["name"]
     path = f"/petitions/{name}"
     better = {"petition": {"reason": "INC-7", "petitioners": [{"email": OMAR}]}}
@@ -187,7 +187,7 @@ def test_changing_and_deleting(jane: Client, omar: Client, ada: Client) -> None:
 
 
 def test_petitions_are_closed_by_an_update(jane: Client, omar: Client, ada: Client) -> None:
-    """As Indent's command line closes them: what is closed cannot be approved any more."""
+    """An update can close a petition, which then can't be approved."""
     for client in (jane, ada):
         petition = jane.request(TEST)
         path = f"/petitions/{petition['name']}"
@@ -200,8 +200,8 @@ def test_petitions_are_closed_by_an_update(jane: Client, omar: Client, ada: Clie
 
 
 @pytest.mark.parametrize("phase", ["granted", "revoked", "deleted", "x"])
-def test_phases_that_no_update_sets(phase: str, jane: Client, ada: Client) -> None:
-    """Nobody gets in, or out, by writing a phase; a granted petition is not closed either."""
+def test_updates_cannot_set_other_phases(phase: str, jane: Client, ada: Client) -> None:
+    """An update can't grant, revoke or delete; a granted petition can't be closed."""
     name = jane.request(TEST)["name"]
     update = {"petition": {"state": {"status": {"phase": phase}}}}
     for client in (jane, ada):
@@ -214,7 +214,7 @@ def test_phases_that_no_update_sets(phase: str, jane: Client, ada: Client) -> No
 
 
 def test_a_petition_s_own_labels_do_not_date_its_claims(jane: Client, ada: Client) -> None:
-    """What a petitioner's labels say of time is on the request, and on no claim or grant."""
+    """Time labels of a petition stay off its claims and grants."""
     labels = {INDEFINITE: "true", EXPIRES: "2030-01-01T00:00:00Z"}
     name = jane.request(TEST, meta={"labels": labels}, defaultDuration="3600s")["name"]
     claim = ada.review(name, "access/approve")[1]

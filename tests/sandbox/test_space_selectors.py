@@ -29,12 +29,12 @@ def among(key: str, *values: str) -> Requirement:
     ],
 )
 def test_selectors(text: str, selector: tuple[Requirement, ...]) -> None:
-    """Equality, sets and presence, with blanks wherever Kubernetes lets them be."""
+    """Equality, sets and presence, with spaces wherever Kubernetes allows them."""
     assert parse(text) == selector
 
 
 def test_selectors_that_are_refused() -> None:
-    """The message names the part; one that is too long is not repeated."""
+    """The error names the wrong part, unless it is too long."""
     wrong = "=|=b|a=b=c|a b|a in|a in (b|a in b)|a in ((b))|a=(b)|a in (b c)|,|a,|!|!!a|!a=b|a=b;c"
     for text in wrong.split("|"):
         with pytest.raises(SelectorError, match="isn't a requirement"):

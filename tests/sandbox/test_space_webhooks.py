@@ -1,4 +1,4 @@
-"""What the space asks its webhooks, and which of their claims count."""
+"""What the space asks its webhooks, and how their claims count."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_an_approval_grants_for_its_duration(
     webhook: FakeWebhook,
     clock: ManualClock,
 ) -> None:
-    """At its expiry the access is revoked, looked at or not, and the petition closes."""
+    """At its expiry access is revoked and the petition closes, even if nobody reads it."""
     webhook.claims = approve_all
     petition = jane.request(PROD)
     name = petition["name"]
@@ -58,7 +58,7 @@ def test_an_approval_grants_for_its_duration(
 
 
 def test_labels_are_the_space_s_own(space: Space, jane: Client, webhook: FakeWebhook) -> None:
-    """What a client says of a resource, but its kind and id, reaches neither webhook nor policy."""
+    """Of a client's resource only kind and id count; its labels are ignored."""
     webhook.claims = approve_all
     labels = {"Env": "Prod", "risk": "none"}
     for resources in ([TEST], [ACTION], [PROD, TEST]):
@@ -77,7 +77,7 @@ def test_labels_are_the_space_s_own(space: Space, jane: Client, webhook: FakeWeb
 
 @pytest.mark.usefixtures("jane")
 def test_one_event_for_each_petitioner(ada: Client, webhook: FakeWebhook) -> None:
-    """In one call, under labels that only the space sets, and the requested duration."""
+    """One call has an event per petitioner, with the space's labels and the duration."""
     petition = ada.request(
         PROD,
         petitioners=[{"email": JANE}, {"email": ADA}, {"email": JANE.upper()}],
@@ -97,7 +97,7 @@ def test_one_event_for_each_petitioner(ada: Client, webhook: FakeWebhook) -> Non
 
 @pytest.mark.usefixtures("jane", "omar")
 def test_every_petitioner_needs_a_claim(ada: Client, webhook: FakeWebhook) -> None:
-    """One claim for two petitioners grants nothing; a human's for the other completes it."""
+    """One claim for two petitioners grants nothing until a human adds the other."""
     webhook.claims = lambda events: [approval(events[0]), approval(events[0])]
     petition = ada.request(PROD, petitioners=[{"email": JANE}, {"email": OMAR}])
     assert phase_of(petition) == "open"
@@ -107,7 +107,7 @@ def test_every_petitioner_needs_a_claim(ada: Client, webhook: FakeWebhook) -> No
 
 
 def test_a_denial_wins(jane: Client, webhook: FakeWebhook) -> None:
-    """Over an approval of the same webhook."""
+    """A denial wins over an approval of the same webhook."""
     webhook.claims = lambda events: [
         approval(events[0]),
         {**approval(events[0]), "event": "access/deny"},
@@ -117,10 +117,10 @@ def test_a_denial_wins(jane: Client, webhook: FakeWebhook) -> None:
     assert jane.events(name) == ["access/request", "access/deny"]
 
 
-def test_a_claim_that_does_not_count_is_noted(
+def test_an_ignored_claim_is_noted(
     space: Space, jane: Client, ada: Client, webhook: FakeWebhook
 ) -> None:
-    """With the reason, and without the claim; it spoils no good one beside it."""
+    """A note gives the reason; valid claims beside it still count."""
     webhook.claims = lambda events: [{**approval(events[0]), "actor": {**BOT, "id": "other"}}]
     name = jane.request(PROD)["name"]
     assert jane.events(name) == ["access/request"]
@@ -135,7 +135,7 @@ def test_a_claim_that_does_not_count_is_noted(
 def test_a_webhook_speaks_for_its_own_bots_only(
     space: Space, jane: Client, clock: ManualClock, webhook: FakeWebhook
 ) -> None:
-    """The bot of one webhook is no reviewer when another names it."""
+    """A webhook can't approve in the name of another webhook's bot."""
     with FakeWebhook(clock) as other:
         other.bots = [
             {"kind": "user", "id": JANE},
@@ -171,7 +171,7 @@ NO_ANSWERS: dict[str, Fault] = {
 def test_no_usable_answer_grants_nothing(
     fault: Fault, space: Space, jane: Client, webhook: FakeWebhook
 ) -> None:
-    """Whatever a webhook says instead of claims, the petition stays open for a human."""
+    """After any unusable answer the petition stays open for a human."""
     webhook.claims = approve_all
     webhook.fail("/hook", fault)
     name = jane.request(PROD)["name"]
@@ -182,7 +182,7 @@ def test_no_usable_answer_grants_nothing(
 
 @pytest.mark.parametrize("fault", [faults.Status(503), faults.HangUp()], ids=["5xx", "hang-up"])
 def test_retries(fault: Fault, jane: Client, webhook: FakeWebhook) -> None:
-    """Connection errors and 5xx are tried again, signed anew, three times in all."""
+    """Connection errors and 5xx are retried with a new signature, three tries in all."""
     webhook.claims = approve_all
     webhook.fail("/hook", fault, times=2)
     assert phase_of(jane.request(PROD)) == "granted"
@@ -195,7 +195,7 @@ def test_retries(fault: Fault, jane: Client, webhook: FakeWebhook) -> None:
 def test_a_bot_that_could_not_be_pulled_is_pulled_later(
     space: Space, jane: Client, clock: ManualClock
 ) -> None:
-    """A webhook that was down at the start is asked for its bot before its first decision."""
+    """If a webhook was down at first, its bot is read before a decision."""
     with FakeWebhook(clock) as late:
         late.claims = approve_all
         late.fail("/hook", faults.Status(503))
@@ -210,7 +210,7 @@ def test_a_bot_that_could_not_be_pulled_is_pulled_later(
     ids=["silent", "headers that trickle", "a body that trickles"],
 )
 def test_a_slow_webhook_is_given_up(fault: Fault, clock: ManualClock, webhook: FakeWebhook) -> None:
-    """The time for an answer is for the whole of it, however steadily its bytes come."""
+    """The timeout limits the whole answer, even if bytes keep arriving."""
     with Space(now=clock, webhook_timeout=0.1, webhook_pauses=()) as space:
         space.add_resource("okta.v1.Group", "prod")
         space.add_policy(space.add_webhook(f"{webhook.url}/hook", SECRET))
@@ -222,7 +222,7 @@ def test_a_slow_webhook_is_given_up(fault: Fault, clock: ManualClock, webhook: F
 
 
 def test_a_human_may_be_faster(jane: Client, webhook: FakeWebhook) -> None:
-    """Without `waitForReviewable` nobody waits; a claim that comes too late does nothing."""
+    """If a human has decided before the webhook answers, its claim has no effect."""
     slow = faults.Slow()
     webhook.claims = approve_all
     webhook.fail("/hook", slow)
@@ -239,8 +239,8 @@ def test_a_human_may_be_faster(jane: Client, webhook: FakeWebhook) -> None:
     assert jane("GET", f"/petitions/{deleted['name']}")[0] == 404
 
 
-def test_closing_ends_all_that_waits(clock: ManualClock) -> None:
-    """A space closes at once, with a webhook that hangs and a caller that waits for it."""
+def test_closing_ends_waiting_calls(clock: ManualClock) -> None:
+    """A space closes at once, even while a webhook hangs and a caller waits."""
     with FakeWebhook(clock) as hanging, Space(now=clock, webhook_timeout=60) as space:
         space.add_resource("okta.v1.Group", "prod")
         space.add_policy(space.add_webhook(f"{hanging.url}/hook", SECRET))
@@ -266,7 +266,7 @@ def test_closing_ends_all_that_waits(clock: ManualClock) -> None:
 def test_a_defect_leaves_no_petition_waiting(
     jane: Client, space: Space, webhook: FakeWebhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever fails while the webhooks are asked, humans can decide, and can read that it did."""
+    """If asking fails for any reason, humans can decide, and a note says so."""
     webhook.claims = approve_all
 
     def fails(*_: object) -> list[Any]:
@@ -283,7 +283,7 @@ def test_a_defect_leaves_no_petition_waiting(
 def test_waiting_for_the_webhooks_ends(
     jane: Client, webhook: FakeWebhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A petition is given as it is, if the webhooks take longer than anybody waits."""
+    """If webhooks take too long, the petition is returned as it is."""
     monkeypatch.setattr(petition_store, "_MAX_WAIT", 0)
     webhook.fail("/hook", faults.Hang())
     assert phase_of(jane.request(PROD)) == "open"

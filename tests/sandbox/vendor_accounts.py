@@ -1,4 +1,4 @@
-"""What the tests of the vendors' doubles share: people, and one plain GET."""
+"""Helpers for the tests of doubles: people, and plain GET requests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PEOPLE = {"Ana Lima": ANA, "Bo Berg": BO, "Cy Cole": CY}
 
 
 def authorization(double: Double) -> str:
-    """Give the header that opens a double."""
+    """The header that a double accepts."""
     match double:
         case IncidentIO():
             return f"Bearer {double.api_key}"
@@ -41,9 +41,9 @@ def authorization(double: Double) -> str:
 def request(
     double: Double, path: str, authorization: str | None, **query: object
 ) -> tuple[int, Any, HTTPMessage]:
-    """Send one GET on a connection of its own; give status, JSON and headers; no body is None.
+    """Send one GET on its own connection, and return status, JSON (or None) and headers.
 
-    A list in the query is a repeated parameter whose name ends with brackets.
+    A list in the query becomes a repeated parameter whose name ends with brackets.
     """
     pairs = {
         f"{name}[]" if isinstance(value, list) else name: value for name, value in query.items()
@@ -63,12 +63,12 @@ def get(double: Double, path: str, **query: object) -> tuple[int, Any, HTTPMessa
 
 
 def read(double: Double, path: str, **query: object) -> Any:  # noqa: ANN401 - any JSON
-    """Give the body of an answer that is right."""
+    """Send one GET that must succeed, and return its body."""
     status, body, _ = get(double, path, **query)
     assert status == 200, body
     return body
 
 
 def iso(moment: datetime) -> str:
-    """Write the moment as a query has it."""
+    """Write a moment as a query needs it."""
     return moment.isoformat().replace("+00:00", "Z")

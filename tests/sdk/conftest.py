@@ -1,4 +1,4 @@
-"""The packages to test, a server and a clock that a test scripts, and a client of that server."""
+"""The packages under test, a scripted server and clock, and a client of that server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from scripted_api import ScriptedApi, ScriptedClock, petition, token_of  # noqa:
 
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep this machine's settings out of the tests."""
+    """Hide this machine's settings from the tests."""
     for name in ("INDENT_SPACE", "INDENT_API_TOKEN", "INDENT_API_URL"):
         monkeypatch.delenv(name, raising=False)
 
@@ -35,13 +35,13 @@ def api() -> Iterator[ScriptedApi]:
 
 @pytest.fixture
 def clock() -> ScriptedClock:
-    """A clock that moves only when somebody sleeps."""
+    """A clock that only sleeping moves."""
     return ScriptedClock()
 
 
 @pytest.fixture
 def indent(api: ScriptedApi, clock: ScriptedClock) -> Iterator[IndentAPI]:
-    """A client of that server, by that clock."""
+    """A client of that server, with that clock."""
     token = token_of("jane@example.com")
     with IndentAPI("acmecorp", token, base_url=api.url, clock=clock) as client:
         yield client
@@ -49,7 +49,7 @@ def indent(api: ScriptedApi, clock: ScriptedClock) -> Iterator[IndentAPI]:
 
 @pytest.fixture
 def environment(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings as the guide sets them, and an API that grants."""
+    """The guide's settings, and an API that grants."""
     monkeypatch.setenv("INDENT_API_URL", api.url)
     monkeypatch.setenv("INDENT_SPACE", "acmecorp")
     monkeypatch.setenv("INDENT_API_TOKEN", token_of("jane@example.com"))

@@ -1,4 +1,4 @@
-"""An API whose responses a test scripts, and that records its requests; a clock; sample data."""
+"""An API with scripted responses that records requests; a clock; sample data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ReceivedRequest(NamedTuple):
 
 
 class Response(NamedTuple):
-    """One response. `status` 0 hangs up without one; `before` is called before it is sent."""
+    """A response. `status` 0 hangs up instead; `before` is called before it is sent."""
 
     body: object = None
     status: int = 200
@@ -39,15 +39,15 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = False
 
     def server_bind(self) -> None:
-        """Bind without looking the machine's name up, which can take seconds."""
+        """Bind without a reverse look-up of the host name, which can take seconds."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = "127.0.0.1", self.socket.getsockname()[1]
 
 
 class ScriptedApi:
-    """A server on loopback from `with` to the end of it; each request takes the next response.
+    """A local server for as long as the context lasts; each request gets the next response.
 
-    The last one is repeated for all further requests.
+    The last response is repeated for all further requests.
     """
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class ScriptedApi:
         self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
 
     def respond_with(self, *responses: Response | object) -> None:
-        """Script the next responses; anything but a `Response` is the body of a successful one."""
+        """Script the next responses; anything but a `Response` is a successful one's body."""
         self.responses = [r if isinstance(r, Response) else Response(r) for r in responses]
 
     def targets(self) -> list[str]:
@@ -86,7 +86,7 @@ class ScriptedApi:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             timeout = 5
-            wbufsize = -1  # head and body in one packet, or the client waits for the second
+            wbufsize = -1  # head and body in one packet, so the client doesn't wait
 
             def setup(self) -> None:
                 api.connections += 1
@@ -122,13 +122,13 @@ class ScriptedApi:
             do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815 - http.server's
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's
-                """Say nothing."""
+                """Print nothing."""
 
         return Handler
 
 
 class ScriptedClock:
-    """A clock that moves only when somebody sleeps, and remembers how long."""
+    """A clock that only sleeping moves, and that records each sleep."""
 
     def __init__(self, now: float = 1_705_314_600.0) -> None:
         self.now = now
@@ -139,23 +139,23 @@ class ScriptedClock:
         return self.now
 
     def monotonic(self) -> float:
-        """The same, for it never goes back."""
+        """The same as `time`."""
         return self.now
 
     def sleep(self, seconds: float, /) -> None:
-        """Move on at once."""
+        """Move the clock."""
         self.sleeps.append(seconds)
         self.now += seconds
 
 
 def token_of(email: str) -> str:
-    """A user's token: a JWT that nobody signed."""
+    """A user's token: an unsigned JWT."""
     claims = base64.urlsafe_b64encode(json.dumps({"sub": email}).encode()).decode().rstrip("=")
     return f"eyJhbGciOiJub25lIn0.{claims}.sig"
 
 
 def petition(phase: str, *events: str, name: str = "aec1b116") -> dict[str, Any]:
-    """A petition in that phase, after those events."""
+    """A petition in this phase, with these events."""
     return {
         "name": name,
         "spaceName": "acmecorp",

@@ -1,4 +1,4 @@
-"""Both packages against the sandbox's space: real HTTP, nothing scripted."""
+"""Both packages against the sandbox's space, over real HTTP."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ JANE, ADA = "jane@example.com", "ada@example.com"
 
 @pytest.fixture
 def space() -> Iterator[Space]:
-    """A space with two resources, and nobody who decides but people."""
+    """A space with two resources, where only people decide."""
     with Space("acmecorp") as space:
         space.add_resource("okta.v1.Group", "prod", "Production", {"Env": "Prod"})
         space.add_resource("okta.v1.Group", "test", "Testing", {"Env": "Test"})
@@ -30,7 +30,7 @@ def space() -> Iterator[Space]:
 
 @pytest.fixture
 def jane(space: Space, monkeypatch: pytest.MonkeyPatch) -> Iterator[IndentAPI]:
-    """The client of somebody who requests; her settings are the environment's."""
+    """A requester's client; her settings come from the environment."""
     monkeypatch.setenv("INDENT_API_URL", space.url)
     monkeypatch.setenv("INDENT_SPACE", "acmecorp")
     monkeypatch.setenv("INDENT_API_TOKEN", space.token_for(JANE))
@@ -67,14 +67,14 @@ def test_request_as_in_the_guide(jane: IndentAPI) -> None:
 
 
 def test_pages(jane: IndentAPI) -> None:
-    """A list is the same, however small its pages are."""
+    """A list is the same with any page size."""
     whole = jane.resource.list()
     assert len(whole) > 2
     assert jane.resource.list(page_size=1) == whole
 
 
 def test_a_person_decides(jane: IndentAPI, ada: IndentAPI) -> None:
-    """Approved, then revoked: every step is seen by who waits."""
+    """A waiting client sees the approval, then the revocation."""
     name = jane.petition.create(reason="to debug", resources=_production(jane))["name"]
     ada.petition.approve(name, reason="go ahead", duration=1)
     assert phase(jane.petition.wait_for(name)) == "granted"
@@ -87,8 +87,8 @@ def test_a_person_decides(jane: IndentAPI, ada: IndentAPI) -> None:
         asyncio.run(approval.resume(name, quiet=True))
 
 
-def test_nobody_approves_himself(jane: IndentAPI) -> None:
-    """The space refuses it, in an exception of its own class."""
+def test_nobody_approves_their_own_request(jane: IndentAPI) -> None:
+    """The space refuses it, with an exception class of its own."""
     name = jane.petition.create(reason="to debug", resources=_production(jane))["name"]
     with pytest.raises(indentapi.PermissionDeniedError) as caught:
         jane.petition.approve(name)
@@ -96,7 +96,7 @@ def test_nobody_approves_himself(jane: IndentAPI) -> None:
 
 
 def test_a_wrong_token(space: Space) -> None:
-    """A token that the space did not issue is an authentication error."""
+    """A token that the space didn't issue raises an authentication error."""
     with (
         IndentAPI("acmecorp", "wrong", base_url=space.url) as stranger,
         pytest.raises(indentapi.AuthenticationError),
@@ -106,7 +106,7 @@ def test_a_wrong_token(space: Space) -> None:
 
 @pytest.mark.usefixtures("jane")
 def test_approval_is_granted_by_a_person(ada: IndentAPI) -> None:
-    """`await approval` comes back as soon as somebody has approved."""
+    """`await approval` returns once somebody has approved."""
 
     def decide(progress: Progress) -> None:
         if progress.kind == "requested":
@@ -123,7 +123,7 @@ def test_approval_is_granted_by_a_person(ada: IndentAPI) -> None:
 
 @pytest.mark.usefixtures("jane")
 def test_approval_is_denied_by_a_person(ada: IndentAPI) -> None:
-    """A denial, which the space shows as closed, is ApprovalDenied."""
+    """A denial, which the space shows as closed, raises ApprovalDenied."""
 
     def decide(progress: Progress) -> None:
         if progress.kind == "requested":
@@ -139,7 +139,7 @@ def test_approval_is_denied_by_a_person(ada: IndentAPI) -> None:
 
 
 def test_timeout_then_resume(jane: IndentAPI, ada: IndentAPI) -> None:
-    """Who did not wait long enough can come back."""
+    """After a timeout, the script can resume waiting."""
     with pytest.raises(ApprovalTimeout) as caught:
         asyncio.run(
             approval({"reason": "to debug", "resources": _production(jane)}, timeout=0, quiet=True)
@@ -151,7 +151,7 @@ def test_timeout_then_resume(jane: IndentAPI, ada: IndentAPI) -> None:
 
 
 def test_resources(ada: IndentAPI) -> None:
-    """Made, found by name and by label, changed one by one and in bulk, deleted."""
+    """Resources can be made, found, changed, changed in bulk, and deleted."""
     created = ada.resource.create({**STAGING, "labels": {"Env": "Stage"}})
     name = created["labels"][NAME]
     assert ada.resource.get(name) == created
@@ -167,7 +167,7 @@ def test_resources(ada: IndentAPI) -> None:
 
 
 def test_petitions_and_claims(ada: IndentAPI, jane: IndentAPI) -> None:
-    """Made, changed, reviewed; the claim is found from the petition and from the space."""
+    """Petitions can be made, changed and reviewed; claims are found both ways."""
     resources = ada.resource.list(view="requestable")
     name = jane.petition.create(reason="to debug", resources=resources)["name"]
     changed = ada.petition.update(name, {"name": name, "spaceName": "acmecorp", "reason": "INC-7"})
@@ -188,7 +188,7 @@ def test_petitions_and_claims(ada: IndentAPI, jane: IndentAPI) -> None:
 
 
 def test_webhooks_and_policies(ada: IndentAPI) -> None:
-    """Made, changed and deleted; their secrets never come back."""
+    """They can be made, changed and deleted, and never return their secrets."""
     hook = ada.webhook.create({"url": "http://127.0.0.1:9/", "secret": "wks0secret"})
     assert ada.webhook.update(hook["name"], {"dryRun": True})["dryRun"] is True
     assert ada.webhook.get(hook["name"]) == ada.webhook.list()[0]
@@ -206,7 +206,7 @@ def test_webhooks_and_policies(ada: IndentAPI) -> None:
 
 
 def test_spaces_and_blocks(ada: IndentAPI) -> None:
-    """The token's space, and the block with the configuration that petitions name."""
+    """The token's space, and the block with a petition's configuration, can be read."""
     assert ada.space.list() == [ada.space.get("acmecorp")]
     assert ada.space.list(parent="other") == []
     selector = "indent.com/app=access-manager,indent.com/kind=indent.blocks.provider.v1.App"
@@ -216,15 +216,15 @@ def test_spaces_and_blocks(ada: IndentAPI) -> None:
 
 
 @pytest.mark.parametrize("name", ["no-such-petition", "a/../b", "?x=1#y"])
-def test_what_is_not_there(ada: IndentAPI, name: str) -> None:
-    """A name that the space does not have is not found, whatever is in it."""
+def test_unknown_names(ada: IndentAPI, name: str) -> None:
+    """An unknown name raises NotFoundError."""
     with pytest.raises(indentapi.NotFoundError) as caught:
         ada.petition.get(name)
     assert caught.value.code == 5
 
 
 def test_making_it_twice_is_a_conflict(ada: IndentAPI) -> None:
-    """A resource of that kind and id is there already."""
+    """A second resource of the same kind and id is a conflict."""
     ada.resource.create(STAGING)
     with pytest.raises(indentapi.ConflictError) as caught:
         ada.resource.create(STAGING)
@@ -232,7 +232,7 @@ def test_making_it_twice_is_a_conflict(ada: IndentAPI) -> None:
 
 
 def test_threads_share_a_client(ada: IndentAPI) -> None:
-    """Eight threads at once get their own answers item."""
+    """Eight threads with one client each get their own answers."""
     created = ada.resource.bulk_update([{**STAGING, "id": str(number)} for number in range(64)])
     names = [item["labels"][NAME] for item in created]
     with ThreadPoolExecutor(8) as threads:

@@ -1,4 +1,4 @@
-"""Asking for approval, and waiting for it."""
+"""Requesting approval, and waiting for it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ REFERENCE = "#acmecorp/aec1b116"
 
 
 class AsyncScriptedClock:
-    """A clock that moves when somebody sleeps, and tells a listener."""
+    """A clock that sleeping moves, and that calls a listener."""
 
     def __init__(self) -> None:
         self.elapsed = 0.0
@@ -51,7 +51,7 @@ class AsyncScriptedClock:
         return self.elapsed
 
     async def sleep(self, seconds: float) -> None:
-        """Let them pass at once."""
+        """Move the clock."""
         assert seconds > 0
         self.elapsed += seconds
         self.on_sleep()
@@ -59,7 +59,7 @@ class AsyncScriptedClock:
 
 @pytest.fixture
 def passing() -> AsyncScriptedClock:
-    """Time that passes at once."""
+    """A clock whose time passes at once."""
     return AsyncScriptedClock()
 
 
@@ -76,7 +76,7 @@ def _granted_after(seconds: float, api: ScriptedApi, clock: AsyncScriptedClock) 
 def test_lines_as_in_the_guide(
     api: ScriptedApi, passing: AsyncScriptedClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The reference, a line at 2, 4 and 8 seconds, and the end."""
+    """The output is a reference, lines at 2, 4 and 8 seconds, and the result."""
     _granted_after(8.5, api, passing)
     assert asyncio.run(Approval(passing)(REQUEST)) == GRANTED
     assert capsys.readouterr().out == (
@@ -89,7 +89,7 @@ def test_lines_as_in_the_guide(
 
 
 def test_lines_go_on_doubling(api: ScriptedApi, passing: AsyncScriptedClock) -> None:
-    """Without a timeout the lines come ever more rarely, each at its second."""
+    """Without a timeout the interval between lines keeps doubling."""
     _granted_after(40, api, passing)
     lines: list[tuple[int, float]] = []
 
@@ -103,7 +103,7 @@ def test_lines_go_on_doubling(api: ScriptedApi, passing: AsyncScriptedClock) -> 
 
 
 def test_plain_characters(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the encoding lacks the symbols, the lines are still there."""
+    """If the encoding lacks the symbols, ASCII replaces them."""
     out = io.TextIOWrapper(io.BytesIO(), encoding="latin-1", newline="\n")
     monkeypatch.setattr(sys, "stdout", out)
     api.respond_with(OPEN, OPEN, GRANTED)
@@ -114,7 +114,7 @@ def test_plain_characters(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_all_characters_in_memory(api: ScriptedApi) -> None:
-    """An output without an encoding lacks no symbol."""
+    """An output without an encoding gets the symbols."""
     api.respond_with(GRANTED)
     with contextlib.redirect_stdout(io.StringIO()) as out:
         approval_sync(REQUEST)
@@ -122,28 +122,28 @@ def test_all_characters_in_memory(api: ScriptedApi) -> None:
 
 
 def test_no_output_at_all(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process without a standard output is granted all the same."""
+    """Without a standard output, approval works all the same."""
     monkeypatch.setattr(sys, "stdout", None)
     api.respond_with(GRANTED)
     assert approval_sync(REQUEST) == GRANTED
 
 
-def test_an_instant_approval_needs_no_look(api: ScriptedApi) -> None:
-    """What is granted in the answer to the request returns with it."""
+def test_an_instant_approval_needs_one_request(api: ScriptedApi) -> None:
+    """An approval in the first answer needs no further request."""
     api.respond_with(GRANTED)
     approval_sync(REQUEST, quiet=True)
     assert api.targets() == ["POST /spaces/acmecorp/petitions"]
 
 
-def test_looks_often_at_first(api: ScriptedApi, passing: AsyncScriptedClock) -> None:
-    """An approval after a moment is seen a moment later."""
+def test_early_approvals_are_noticed_at_once(api: ScriptedApi, passing: AsyncScriptedClock) -> None:
+    """An early approval is noticed at once."""
     _granted_after(0.1, api, passing)
     asyncio.run(Approval(passing)(REQUEST, quiet=True))
     assert passing.elapsed < 0.2
 
 
-def test_looks_rarely_later(api: ScriptedApi, passing: AsyncScriptedClock) -> None:
-    """A long wait does not flood the API."""
+def test_long_waits_send_few_requests(api: ScriptedApi, passing: AsyncScriptedClock) -> None:
+    """A long wait sends few requests."""
     _granted_after(600, api, passing)
     asyncio.run(Approval(passing)(REQUEST, quiet=True, timeout=None))
     assert len(api.requests) < 330
@@ -165,7 +165,7 @@ def test_looks_rarely_later(api: ScriptedApi, passing: AsyncScriptedClock) -> No
 def test_not_granted(
     end: str, events: list[str], raises: type[ApprovalError], api: ScriptedApi
 ) -> None:
-    """Closed is told apart by its history; the exception knows the petition and its page."""
+    """The history of a closed petition decides the exception, which has petition and address."""
     api.respond_with(OPEN, petition(end, *events))
     with pytest.raises(ApprovalError) as caught:
         approval_sync(REQUEST, quiet=True)
@@ -179,7 +179,7 @@ def test_not_granted(
 
 
 def test_timeout_and_resume(api: ScriptedApi, passing: AsyncScriptedClock) -> None:
-    """After ten seconds it raises, and the petition's name is enough to go on."""
+    """After ten seconds it raises, and the petition's name suffices to resume."""
     api.respond_with(OPEN)
     kinds: list[str] = []
     ask = Approval(passing)
@@ -195,8 +195,8 @@ def test_timeout_and_resume(api: ScriptedApi, passing: AsyncScriptedClock) -> No
     assert set(api.targets()) == {"GET /spaces/acmecorp/petitions/aec1b116"}
 
 
-def test_no_patience_is_one_look(api: ScriptedApi, passing: AsyncScriptedClock) -> None:
-    """A timeout of zero asks, and does not wait."""
+def test_timeout_of_zero(api: ScriptedApi, passing: AsyncScriptedClock) -> None:
+    """A timeout of zero requests once, and doesn't wait."""
     api.respond_with(OPEN)
     with pytest.raises(ApprovalTimeout):
         asyncio.run(Approval(passing)(REQUEST, timeout=0, quiet=True))
@@ -204,7 +204,7 @@ def test_no_patience_is_one_look(api: ScriptedApi, passing: AsyncScriptedClock) 
 
 
 def test_what_is_sent(api: ScriptedApi) -> None:
-    """Petitioners, duration, space and token go where they belong."""
+    """Petitioners, duration, space and token are in the request."""
     api.respond_with(GRANTED)
     mary: Any = {"kind": "user", "email": "mary@example.com"}
     approval_sync(
@@ -221,7 +221,7 @@ def test_what_is_sent(api: ScriptedApi) -> None:
 
 
 def test_petitioners_in_the_request(api: ScriptedApi) -> None:
-    """They may stand in the request, too."""
+    """Petitioners may be part of the request."""
     api.respond_with(GRANTED)
     mary: Any = {"kind": "user", "email": "mary@example.com"}
     approval_sync({**REQUEST, "petitioners": [mary]}, quiet=True)
@@ -229,15 +229,15 @@ def test_petitioners_in_the_request(api: ScriptedApi) -> None:
 
 
 def test_a_misspelt_request_is_an_error(api: ScriptedApi) -> None:
-    """A key that nobody reads is not ignored."""
+    """An unknown key is an error."""
     wrong: Any = {**REQUEST, "petitioner": []}
     with pytest.raises(TypeError, match="petitioner"):
         approval_sync(wrong)
     assert not api.requests
 
 
-def test_an_error_while_waiting_says_how_to_go_on(api: ScriptedApi) -> None:
-    """When the API stops answering, the petition is not lost."""
+def test_an_error_while_waiting_explains_how_to_resume(api: ScriptedApi) -> None:
+    """If the API fails while waiting, a note says how to resume."""
     api.respond_with(OPEN, Response({"message": "not any more"}, 403))
     with pytest.raises(IndentError, match="not any more") as caught:
         approval_sync(REQUEST, quiet=True)
@@ -246,13 +246,13 @@ def test_an_error_while_waiting_says_how_to_go_on(api: ScriptedApi) -> None:
 
 
 def test_a_blip_while_waiting_is_survived(api: ScriptedApi) -> None:
-    """One broken answer does not end the waiting."""
+    """One failed request doesn't end the wait."""
     api.respond_with(OPEN, HANG_UP, GRANTED)
     assert approval_sync(REQUEST, quiet=True) == GRANTED
 
 
 def test_the_loop_is_never_blocked(api: ScriptedApi) -> None:
-    """While the API takes its time, the event loop runs: only the loop lets the answer go."""
+    """The event loop keeps running while the API answers."""
     release, arrived = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -272,7 +272,7 @@ def test_the_loop_is_never_blocked(api: ScriptedApi) -> None:
 
 @pytest.mark.parametrize("times", [1, 3])
 def test_cancelling_leaves_nothing_running(times: int, api: ScriptedApi) -> None:
-    """Cancelled amid a request, however often, the task ends when that has, and sends no more."""
+    """A cancelled task ends after its current request, and sends no other."""
     release, arrived = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -294,12 +294,12 @@ def test_cancelling_leaves_nothing_running(times: int, api: ScriptedApi) -> None
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(cancel())
-    # The 503 would have been tried again.
+    # Without the cancellation, the 503 would have been retried.
     assert len(api.requests) == 2
 
 
 def test_sync_where_a_loop_runs(api: ScriptedApi) -> None:
-    """As in a notebook's cell: it waits in a thread, and returns or raises as ever."""
+    """In a notebook's cell it waits in a thread, and returns or raises as usual."""
     api.respond_with(OPEN, GRANTED, petition("closed", "access/deny"))
 
     async def cell() -> object:
@@ -311,14 +311,14 @@ def test_sync_where_a_loop_runs(api: ScriptedApi) -> None:
 
 
 def test_sync_resume(api: ScriptedApi) -> None:
-    """Code without a loop goes on waiting, too."""
+    """Code without an event loop can resume as well."""
     api.respond_with(OPEN, GRANTED)
     assert approval_sync.resume("aec1b116", quiet=True) == GRANTED
     assert set(api.targets()) == {"GET /spaces/acmecorp/petitions/aec1b116"}
 
 
 def test_another_api(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`base_url=` replaces INDENT_API_URL, for a request and for going on with it."""
+    """`base_url=` replaces INDENT_API_URL, for requesting and resuming."""
     monkeypatch.setenv("INDENT_API_URL", "https://nobody.invalid")
     api.respond_with(GRANTED)
     assert approval_sync(REQUEST, base_url=api.url, quiet=True) == GRANTED
@@ -361,7 +361,7 @@ ONE = {"reason": "debug", "resources": [RESET]}
     ],
 )
 def test_wrong_arguments(request_: Any, options: Any, message: str, api: ScriptedApi) -> None:  # noqa: ANN401 - wrong on purpose
-    """Whatever is wrong is one sentence, and nothing is requested."""
+    """Each mistake is one sentence, and nothing is requested."""
     with pytest.raises((TypeError, ValueError), match=message) as caught:
         approval_sync(request_, **options)
     assert "\n" not in str(caught.value)
@@ -373,7 +373,7 @@ def test_wrong_arguments(request_: Any, options: Any, message: str, api: Scripte
     [({"name": "x"}, {}), ("", {}), (None, {}), ("x", {"timeout": "30"}), ("x", {"duration": 1})],
 )
 def test_wrong_arguments_of_resume(name: Any, options: Any, api: ScriptedApi) -> None:  # noqa: ANN401 - wrong on purpose
-    """A petition in place of its name, or no name, is refused at once."""
+    """A petition instead of its name, or no name, is an error."""
     with pytest.raises(
         (TypeError, ValueError), match=r"a name|a valid name|timeout must|unknown option 'duration'"
     ):
@@ -381,8 +381,8 @@ def test_wrong_arguments_of_resume(name: Any, options: Any, api: ScriptedApi) ->
     assert not api.requests
 
 
-def test_an_answer_that_is_no_petition(api: ScriptedApi) -> None:
-    """It is an error of its own, never a KeyError."""
+def test_an_answer_without_a_petition(api: ScriptedApi) -> None:
+    """It raises UnexpectedAnswerError, never KeyError."""
     api.respond_with({"state": {"status": {"phase": "granted"}}})
     with pytest.raises(UnexpectedAnswerError, match="isn't a petition"):
         approval_sync(REQUEST, quiet=True)
@@ -431,7 +431,7 @@ JANE = {"displayName": "Jane Lind", "email": "jane@example.com"}
 def test_who_and_why(
     end: str, history: list[Any], by: str, why: str, message: str, api: ScriptedApi
 ) -> None:
-    """A decision against the request says whose it is and why, as far as its history does."""
+    """The exception says who decided and why, if the history does."""
     ended = petition(end)
     ended["state"]["eventHistory"] = history
     api.respond_with(OPEN, ended)
@@ -451,8 +451,8 @@ HOW_TO_GO_ON = (
 )
 
 
-def test_a_timeout_says_how_to_go_on(api: ScriptedApi) -> None:
-    """How to wait longer, that the request stays open, where it is, and how to withdraw it."""
+def test_a_timeout_explains_how_to_resume(api: ScriptedApi) -> None:
+    """The error says how to wait longer, resume, open or withdraw the request."""
     api.respond_with(OPEN)
     with pytest.raises(ApprovalTimeout, match=r"after 0 s.*stays open.*timeout=SECONDS") as caught:
         approval_sync(REQUEST, timeout=0, quiet=True)
@@ -461,7 +461,7 @@ def test_a_timeout_says_how_to_go_on(api: ScriptedApi) -> None:
 
 
 def test_a_sandbox_is_shown_on_its_page(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The address that is told leads somewhere."""
+    """With SANDBOX_PAGE, the address is that of the sandbox's page."""
     monkeypatch.setenv("SANDBOX_PAGE", "http://127.0.0.1:8080")
     api.respond_with(OPEN)
     with pytest.raises(ApprovalTimeout) as caught:
@@ -471,7 +471,7 @@ def test_a_sandbox_is_shown_on_its_page(api: ScriptedApi, monkeypatch: pytest.Mo
 
 
 def test_sync_errors_begin_at_the_call(api: ScriptedApi) -> None:
-    """The traceback is of the caller and this package's edge, not of the loop and its threads."""
+    """The traceback has only the caller and this package, no loop or threads."""
     api.respond_with(OPEN)
     with pytest.raises(ApprovalTimeout) as caught:
         approval_sync(REQUEST, timeout=0, quiet=True)
@@ -481,8 +481,8 @@ def test_sync_errors_begin_at_the_call(api: ScriptedApi) -> None:
     assert caught.value.__suppress_context__
 
 
-def test_a_cancellation_says_how_to_go_on(api: ScriptedApi) -> None:
-    """Between two looks it ends at once; its note says what becomes of the request."""
+def test_a_cancellation_explains_how_to_resume(api: ScriptedApi) -> None:
+    """While it sleeps, a task is cancelled at once; a note says how to resume."""
     sleeping = asyncio.Event()
 
     class Sleeper(AsyncScriptedClock):
@@ -508,7 +508,7 @@ def test_a_cancellation_says_how_to_go_on(api: ScriptedApi) -> None:
 
 @pytest.fixture
 def _interruptible() -> Iterator[None]:
-    """Let SIGINT interrupt, as in a terminal: a shell starts its background jobs without that."""
+    """Let SIGINT interrupt, which shells disable for background jobs."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -517,7 +517,7 @@ def _interruptible() -> Iterator[None]:
 @pytest.mark.usefixtures("_interruptible")
 @pytest.mark.parametrize("in_a_cell", [False, True])
 def test_ctrl_c(in_a_cell: bool, api: ScriptedApi) -> None:  # noqa: FBT001 - a parameter of the test
-    """One KeyboardInterrupt that says what becomes of the request, and nothing left running."""
+    """Ctrl-C raises one KeyboardInterrupt that says how to resume, and leaves nothing running."""
 
     def interrupt() -> None:
         if len(api.requests) == 2:

@@ -13,7 +13,7 @@ from scripted_api import ScriptedApi, token_of
 
 
 def test_environment_is_the_default(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    """INDENT_SPACE, INDENT_API_TOKEN and INDENT_API_URL are what no argument replaces."""
+    """Without arguments, INDENT_SPACE, INDENT_API_TOKEN and INDENT_API_URL count."""
     monkeypatch.setenv("INDENT_SPACE", "acmecorp")
     monkeypatch.setenv("INDENT_API_TOKEN", "tok-1\n")
     monkeypatch.setenv("INDENT_API_URL", api.url + "/")
@@ -25,7 +25,7 @@ def test_environment_is_the_default(api: ScriptedApi, monkeypatch: pytest.Monkey
 
 
 def test_arguments_win(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is passed replaces the environment."""
+    """Arguments override the environment."""
     monkeypatch.setenv("INDENT_SPACE", "other")
     monkeypatch.setenv("INDENT_API_TOKEN", "other")
     monkeypatch.setenv("INDENT_API_URL", "https://other.example")
@@ -44,14 +44,14 @@ def test_arguments_win(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> Non
     ],
 )
 def test_missing_is_named(space: str | None, token: str | None, variable: str) -> None:
-    """Without a space or a token, the error names the variable and where to get one."""
+    """The error names the missing variable, and where to get its value."""
     with pytest.raises(ConfigurationError, match=f"{variable}.*settings"):
         IndentAPI(space, token)
 
 
 @pytest.mark.parametrize("token", ["two words", "two\nlines", "é"])
 def test_a_broken_token_is_not_quoted(token: str) -> None:
-    """A token that cannot be a header is refused, and stays out of the message."""
+    """A token that can't be a header is refused, and isn't in the message."""
     with pytest.raises(ConfigurationError) as caught:
         IndentAPI("acmecorp", token)
     assert token not in str(caught.value)
@@ -73,7 +73,7 @@ def test_a_broken_token_is_not_quoted(token: str) -> None:
     ],
 )
 def test_only_safe_urls(url: str) -> None:
-    """The token is sent over https only, or over http to this machine."""
+    """Only https addresses, or http to this machine, are accepted."""
     with pytest.raises(ConfigurationError, match="INDENT_API_URL"):
         IndentAPI("acmecorp", "t", base_url=url)
 
@@ -93,7 +93,7 @@ def test_only_safe_urls(url: str) -> None:
     ],
 )
 def test_wrong_arguments(wrong: dict[str, Any], message: str) -> None:
-    """Each is one sentence, in which no token is quoted."""
+    """Each mistake is one sentence without a token."""
     arguments = {"space_name": "acmecorp", "api_token": "t", **wrong}
     with pytest.raises((TypeError, ValueError), match=message) as caught:
         IndentAPI(**arguments)
@@ -101,7 +101,7 @@ def test_wrong_arguments(wrong: dict[str, Any], message: str) -> None:
 
 
 def test_a_closed_client_refuses(api: ScriptedApi) -> None:
-    """After its `with`, a client says so: no call, and no second `with`."""
+    """After its `with`, a client refuses calls and a second `with`."""
     with IndentAPI("acmecorp", "t", base_url=api.url) as indent:
         pages = indent.resource.iter()
     with pytest.raises(RuntimeError, match="is closed"):
@@ -117,7 +117,7 @@ def test_a_closed_client_refuses(api: ScriptedApi) -> None:
     "url", ["http://localhost:1/v1", "http://127.9.9.9", "http://[::1]:80/v1", "https://x.example"]
 )
 def test_safe_urls(url: str) -> None:
-    """Any https address will do, and any loopback one."""
+    """Any https address and any loopback address is accepted."""
     with IndentAPI("acmecorp", "t", base_url=url) as indent:
         assert url in repr(indent)
 
@@ -142,5 +142,5 @@ def _jwt(claims: object) -> str:
     ],
 )
 def test_owner_of_a_token(token: str, email: str | None) -> None:
-    """A user's token names its owner; any other is not an error."""
+    """A user's token names its owner; any other token is valid without one."""
     assert token_owner(token) == email

@@ -1,4 +1,4 @@
-"""The client reads durations as the webhook does: what one refuses, the other refuses."""
+"""The SDK and the webhook read durations the same way."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CENTURY = timedelta(days=366 * 100)
 
 
 def alike(text: str) -> None:
-    """Both read it as the same, to the second, or neither does."""
+    """Assert that both read the same duration, or both refuse."""
     read = parse_duration(text)
     if read is None or not timedelta(seconds=1) <= read <= CENTURY:
         with pytest.raises(ValueError, match="isn't a valid duration"):
@@ -32,7 +32,7 @@ def alike(text: str) -> None:
     [*(text for text, _ in (*ACCEPTED_BY_GO, *TYPED)), *REFUSED, *WISHES, "0", "-0s", "600ms"],
 )
 def test_known_texts(text: str) -> None:
-    """Go's forms, what people type, and what may be a slip."""
+    """Go's forms, human forms, and likely mistakes."""
     alike(text)
 
 
@@ -48,5 +48,5 @@ PARTS = st.tuples(st.sampled_from(["", "0", "1", "90", "0.5", "1.", ".25"]), st.
     ).map("".join)
 )
 def test_any_text(text: str) -> None:
-    """Nothing is read by one alone."""
+    """No text is accepted by only one of them."""
     alike(text)

@@ -1,4 +1,4 @@
-"""The exceptions, and the one that each error response becomes."""
+"""The exceptions, and which error response raises which."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RESPONSES: dict[str, dict[str, Any]] = json.loads(
 
 @pytest.mark.parametrize("case", RESPONSES.values(), ids=RESPONSES)
 def test_recorded_error(case: dict[str, Any], api: ScriptedApi, indent: IndentAPI) -> None:
-    """Every status has its class; the body's words, code and details come through."""
+    """Each status has its class; message, code and details are kept."""
     api.respond_with(Response(case["body"], case["status"], {"Location": "/v1/elsewhere"}))
     with pytest.raises(IndentError) as caught:
         indent.petition.claims("aec1").create({"event": "access/approve"})
@@ -37,7 +37,7 @@ def test_recorded_error(case: dict[str, Any], api: ScriptedApi, indent: IndentAP
 
 
 def test_details_come_through(api: ScriptedApi, indent: IndentAPI) -> None:
-    """The details of the body are the exception's."""
+    """The exception has the details of the body."""
     details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "ROLE"}]
     api.respond_with(Response({"code": 7, "message": "no", "details": details}, 403))
     with pytest.raises(indentapi.PermissionDeniedError) as caught:
@@ -46,8 +46,8 @@ def test_details_come_through(api: ScriptedApi, indent: IndentAPI) -> None:
 
 
 @pytest.mark.parametrize("body", ["<html>", "[]", "7", '"text"'])
-def test_answer_that_is_no_object(body: str, api: ScriptedApi, indent: IndentAPI) -> None:
-    """A good status with something else in it is an error, not a result."""
+def test_answer_without_an_object(body: str, api: ScriptedApi, indent: IndentAPI) -> None:
+    """A successful status with another body than an object is an error."""
     api.respond_with(Response(body))
     with pytest.raises(indentapi.UnexpectedAnswerError):
         indent.petition.get("aec1")
@@ -60,13 +60,13 @@ def test_answer_that_is_no_object(body: str, api: ScriptedApi, indent: IndentAPI
         indentapi.PetitionTimeoutError("x", {"name": "n", "spaceName": "s"}),
     ],
 )
-def test_errors_travel(error: IndentError) -> None:
-    """An exception crosses a process boundary whole."""
+def test_errors_can_be_pickled(error: IndentError) -> None:
+    """Exceptions can be pickled."""
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - what was pickled right here
     assert (type(copy), vars(copy), str(copy)) == (type(error), vars(error), str(error))
 
 
-def test_one_tree() -> None:
+def test_one_base_class() -> None:
     """Every exception of the package is an IndentError."""
     classes = [getattr(indentapi, name) for name in indentapi.__all__ if name.endswith("Error")]
     assert all(issubclass(c, IndentError) for c in classes)
@@ -84,8 +84,8 @@ def test_one_tree() -> None:
         (500, "/spaces/acmecorp/petitions", ""),
     ],
 )
-def test_what_to_set(status: int, path: str, hint: str) -> None:
-    """An error that a setting may have caused names the variable, after the API's own words."""
+def test_hints_name_settings(status: int, path: str, hint: str) -> None:
+    """If a setting may be the cause, the error names its variable after the API's message."""
     body = json.dumps({"code": 5, "message": "Not Found."})
     error = error_from_response(body, method="POST", path=path, status=status)
     assert error.message == "Not Found."

@@ -1,4 +1,4 @@
-"""`approval({...})` without `await`: nothing looks approved, and the mistake is not missed."""
+"""`approval({...})` without `await` warns, and never looks approved."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ WARNING = "NOTHING WAS REQUESTED AND NOBODY HAS APPROVED"
 def test_it_warns_each_time(
     call: Callable[[], object], warning_text: str, api: ScriptedApi
 ) -> None:
-    """Dropped, it warns of the line that called it, twice for two calls; nothing was sent."""
+    """Each call without `await` warns with its line, and sends nothing."""
     with pytest.warns(ApprovalNotAwaited) as caught:
         [call() for _ in range(2)].clear()
     assert [warning.filename for warning in caught] == [__file__] * 2
@@ -43,7 +43,7 @@ def test_it_warns_each_time(
 
 
 def test_it_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    """Where a program logs, the mistake is an entry of the highest level, with its place."""
+    """The mistake is logged as CRITICAL, with its place."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         approval(REQUEST)  # type: ignore[unused-coroutine] # the mistake
@@ -69,13 +69,13 @@ def test_it_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     ],
 )
 def test_nothing_looks_approved(use: Callable[[Any], object]) -> None:
-    """Whatever code makes of it in place of the petition raises."""
+    """Using the coroutine like a petition raises an error."""
     with pytest.warns(ApprovalNotAwaited), pytest.raises((TypeError, AttributeError)):
         use(approval(REQUEST))
 
 
-def test_a_condition_says_what_to_write() -> None:
-    """`if approval({...}):` names the remedy."""
+def test_a_condition_names_the_correct_form() -> None:
+    """The error of `if approval({...}):` names the correct form."""
     with (
         pytest.warns(ApprovalNotAwaited),
         pytest.raises(TypeError, match=r"write `await approval\(\{\.\.\.\}\)`"),
@@ -84,7 +84,7 @@ def test_a_condition_says_what_to_write() -> None:
 
 
 def test_awaited_it_is_silent(api: ScriptedApi) -> None:
-    """By `await`, as a task, among others, or run by asyncio."""
+    """Any way of awaiting it is without a warning."""
 
     async def in_all_ways() -> None:
         await approval(REQUEST, quiet=True)
@@ -98,7 +98,7 @@ def test_awaited_it_is_silent(api: ScriptedApi) -> None:
 
 
 def test_it_is_a_coroutine() -> None:
-    """Everything that takes a coroutine takes it; given up on purpose, it is silent."""
+    """It is accepted as a coroutine, and closing it is without a warning."""
     pending = approval(REQUEST)
     assert asyncio.iscoroutine(pending)
     assert inspect.isawaitable(pending)
@@ -108,7 +108,7 @@ def test_it_is_a_coroutine() -> None:
 
 
 def test_it_is_awaited_once() -> None:
-    """A second `await` is an error, as for every coroutine, and no second request."""
+    """A second `await` is an error, and sends no second request."""
 
     async def twice() -> None:
         pending = approval(REQUEST, quiet=True)
@@ -119,14 +119,14 @@ def test_it_is_awaited_once() -> None:
     asyncio.run(twice())
 
 
-def test_what_is_thrown_into_it() -> None:
-    """It comes out again, as of every coroutine, and it is not taken for forgotten."""
+def test_thrown_exceptions_are_raised() -> None:
+    """A thrown exception is raised again, without a warning."""
     with pytest.raises(ValueError, match="x"):
         approval(REQUEST).throw(ValueError("x"))
 
 
 def test_a_wrong_request_raises_without_await(api: ScriptedApi) -> None:
-    """Mistakes in the arguments are raised by the call itself."""
+    """Wrong arguments raise at the call."""
     untyped: Any = approval
     with pytest.raises(TypeError, match="has no 'resources'"):
         untyped({"reason": "to reset it"})
@@ -135,7 +135,7 @@ def test_a_wrong_request_raises_without_await(api: ScriptedApi) -> None:
 
 @pytest.mark.parametrize("flags", [[], ["-W", "error"]])
 def test_a_script_shows_it(flags: list[str], tmp_path: Path) -> None:
-    """On the standard error output of a plain script, with the line, also as an error."""
+    """A plain script prints the warning with the line, even with `-W error`."""
     script = tmp_path / "script.py"
     script.write_text(
         "from approvals import approval\n"
@@ -157,5 +157,5 @@ def test_a_script_shows_it(flags: list[str], tmp_path: Path) -> None:
 
 
 def test_an_unfinished_object_is_silent() -> None:
-    """What was never made has nothing to warn of."""
+    """An object without a finished constructor doesn't warn."""
     PendingApproval.__new__(PendingApproval).__del__()

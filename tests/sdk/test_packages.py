@@ -1,4 +1,4 @@
-"""The packages as such: their versions, what they depend on, that they are typed."""
+"""The packages' versions, dependencies and types."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _project(name: str) -> dict[str, Any]:
 
 
 def test_one_version() -> None:
-    """Both packages carry the same version, and approvals asks for exactly that."""
+    """Both packages have the same version, and approvals requires exactly that."""
     assert indentapi.__version__ == approvals.__version__
     assert _project("approvals")["dependencies"] == [f"indentapi=={indentapi.__version__}"]
     (only,) = _project("indentapi")["dependencies"]
@@ -33,11 +33,11 @@ def test_one_version() -> None:
 
 @pytest.mark.parametrize(
     ("package", "others"),
-    # urllib3 is requests' own dependency, whose exceptions requests hands through.
+    # urllib3 is a dependency of requests, which raises its exceptions.
     [("indentapi", {"requests", "urllib3"}), ("approvals", {"indentapi"})],
 )
 def test_imports(package: str, others: set[str]) -> None:
-    """A package imports the standard library, itself and what it depends on."""
+    """A package imports only the standard library, itself and its dependencies."""
     files = [*(SDK / package / "src" / package).glob("*.py")]
     assert files
     for file in files:
@@ -49,8 +49,8 @@ def test_imports(package: str, others: set[str]) -> None:
 
 
 @pytest.mark.parametrize("package", ["indentapi", "approvals"])
-def test_attributes_say_their_type(package: str) -> None:
-    """What type checkers would have to infer, they may infer differently (`--verifytypes`)."""
+def test_attributes_are_annotated(package: str) -> None:
+    """Attributes are annotated, since type checkers infer differently (`--verifytypes`)."""
     bare = [
         f"{file.name}:{node.lineno}: self.{target.attr}"
         for file in (SDK / package / "src" / package).glob("*.py")

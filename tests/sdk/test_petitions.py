@@ -1,4 +1,4 @@
-"""Petitions: created, waited for and reviewed."""
+"""Petitions: creating, waiting and reviewing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONFIG = {"indent.com/app/config/id": "space:acmecorp"}
 
 
 def test_create_as_in_the_guide(api: ScriptedApi, indent: IndentAPI) -> None:
-    """A reason and resources make a petition of the token's owner; a plain dict comes back."""
+    """A reason and resources make a petition of the token's owner, returned as a dict."""
     api.respond_with(petition("open"))
     pet = indent.petition.create(reason="to debug production", resources=[PROD])
     assert f"{pet['spaceName']}/{pet['name']}" == "acmecorp/aec1b116"
@@ -33,21 +33,21 @@ def test_create_as_in_the_guide(api: ScriptedApi, indent: IndentAPI) -> None:
 
 
 def test_create_for_somebody_else(api: ScriptedApi, indent: IndentAPI) -> None:
-    """Petitioners that are given are the ones."""
+    """Given petitioners replace the token's owner."""
     mary: Any = {"kind": "user", "email": "mary@example.com"}
     indent.petition.create(reason="debug", resources=[PROD], petitioners=[mary])
     assert api.requests[0].body["petition"]["petitioners"] == [mary]
 
 
 def test_create_with_a_token_that_names_nobody(api: ScriptedApi) -> None:
-    """A service's token is no error; the API knows whose it is."""
+    """With a service's token, the API sets the petitioner."""
     with IndentAPI("acmecorp", "opaque", base_url=api.url) as indent:
         indent.petition.create(reason="debug", resources=[PROD])
     assert "petitioners" not in api.requests[0].body["petition"]
 
 
 def test_labels_are_merged(api: ScriptedApi, indent: IndentAPI) -> None:
-    """The caller's labels are kept beside ours, and win over them."""
+    """The caller's labels are added to ours, and override them."""
     indent.petition.create(reason="debug", resources=[PROD], labels={"ticket": "A-1"})
     indent.petition.create(
         reason="debug", resources=[PROD], labels={"indent.com/app/config/id": "mine"}
@@ -65,7 +65,7 @@ def test_labels_are_merged(api: ScriptedApi, indent: IndentAPI) -> None:
     ],
 )
 def test_duration(duration: timedelta | float | str, api: ScriptedApi, indent: IndentAPI) -> None:
-    """However it is given, it goes as protobuf's text and as Go's in the label."""
+    """Any form of a duration is sent in protobuf's form, and in Go's form in the label."""
     indent.petition.create(reason="debug", resources=[PROD], default_duration=duration)
     petition = api.requests[0].body["petition"]
     assert petition["defaultDuration"] == "5400s"
@@ -80,7 +80,7 @@ def test_duration(duration: timedelta | float | str, api: ScriptedApi, indent: I
     ],
 )
 def test_no_duration(duration: float | str, api: ScriptedApi, indent: IndentAPI) -> None:
-    """What is no duration is refused before anything is requested."""
+    """An invalid duration is refused before anything is requested."""
     with pytest.raises(ValueError, match="isn't a valid duration"):
         indent.petition.create(reason="debug", resources=[PROD], default_duration=duration)
     assert not api.requests
@@ -90,12 +90,12 @@ def test_no_duration(duration: float | str, api: ScriptedApi, indent: IndentAPI)
     ("seconds", "text"), [(1, "1s"), (60, "1m0s"), (3600, "1h0m0s"), (360_061, "100h1m1s")]
 )
 def test_go_durations(seconds: int, text: str) -> None:
-    """Labels are written as Go writes them."""
+    """Durations in labels have Go's form."""
     assert format_go(seconds) == text
 
 
-def test_nothing_is_not_requested(api: ScriptedApi, indent: IndentAPI) -> None:
-    """A search that found nothing does not become a petition."""
+def test_an_empty_list_is_not_requested(api: ScriptedApi, indent: IndentAPI) -> None:
+    """An empty list of resources is an error."""
     with pytest.raises(ValueError, match="resources is empty"):
         indent.petition.create(reason="debug", resources=[])
     assert not api.requests
@@ -135,7 +135,7 @@ RESOURCE: Any = {"kind": "action", "id": "x"}
     ],
 )
 def test_wrong_arguments(wrong: Any, message: str, api: ScriptedApi, indent: IndentAPI) -> None:  # noqa: ANN401 - wrong on purpose
-    """Whatever is wrong with a request is one sentence, and nothing is requested."""
+    """Each mistake is one sentence, and nothing is requested."""
     arguments = {"reason": "debug", "resources": [RESOURCE], **wrong}
     with pytest.raises((TypeError, ValueError), match=message) as caught:
         indent.petition.create(**arguments)
@@ -143,15 +143,15 @@ def test_wrong_arguments(wrong: Any, message: str, api: ScriptedApi, indent: Ind
     assert not api.requests
 
 
-def test_what_the_api_gave_can_be_requested(api: ScriptedApi, indent: IndentAPI) -> None:
-    """A resource with fields that this version does not know is passed on as it came."""
+def test_unknown_fields_are_kept(api: ScriptedApi, indent: IndentAPI) -> None:
+    """A resource's unknown fields are sent unchanged."""
     newer: Any = {**PROD, "risk": {"level": 3}, "labels": {"Env": "Prod"}, "altIds": ["a"]}
     indent.petition.create(reason="debug", resources=iter([newer]))
     assert api.requests[0].body["petition"]["resources"] == [newer]
 
 
-def test_where_people_see_it(indent: IndentAPI, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On Indent's site; for a sandbox on its page; never on that page for another API."""
+def test_address_of_a_petition(indent: IndentAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The address is on Indent's site, or on the sandbox's page for its API."""
     pet: Any = petition("open")
     assert indent.petition.url(pet) == "https://indent.com/access/acmecorp/aec1b116"
     monkeypatch.setenv("SANDBOX_PAGE", "http://127.0.0.1:8080/")
@@ -162,7 +162,7 @@ def test_where_people_see_it(indent: IndentAPI, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_wait_for_reviewable(api: ScriptedApi, indent: IndentAPI) -> None:
-    """The option goes beside the petition."""
+    """The option is sent beside the petition."""
     indent.petition.create(reason="debug", resources=[PROD], wait_for_reviewable=True)
     assert api.requests[0].body["waitForReviewable"] is True
 
@@ -171,14 +171,14 @@ def test_wait_for_reviewable(api: ScriptedApi, indent: IndentAPI) -> None:
 def test_wait_for_a_decision(
     end: str, api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock
 ) -> None:
-    """Any decision ends the waiting, and the petition comes back."""
+    """Any decision ends the wait, and returns the petition."""
     api.respond_with(petition("draft"), petition("open"), petition(end))
     assert phase_of(indent.petition.wait_for("aec1b116")) == end
     assert clock.sleeps == pytest.approx([0.005, 0.0065])
 
 
-def test_wait_for_is_over(api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock) -> None:
-    """An undecided petition raises at the timeout, not before or after, and comes with it."""
+def test_wait_timeout(api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock) -> None:
+    """At the timeout an undecided petition raises, with the petition."""
     api.respond_with(petition("open"))
     with pytest.raises(
         PetitionTimeoutError, match=r"undecided after 10 s\..*decides at https.*timeout=SECONDS"
@@ -190,28 +190,28 @@ def test_wait_for_is_over(api: ScriptedApi, indent: IndentAPI, clock: ScriptedCl
 
 
 def test_wait_for_ever(api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock) -> None:
-    """Without a timeout it waits as long as it takes."""
+    """Without a timeout it waits without limit."""
     api.respond_with(*[petition("open")] * 60, petition("granted"))
     indent.petition.wait_for("aec1b116", timeout=None)
     assert sum(clock.sleeps) > 60
 
 
 def test_a_petition_that_is_gone(api: ScriptedApi, indent: IndentAPI) -> None:
-    """Waiting for what the API does not know is its error."""
+    """Waiting for an unknown petition raises the API's error."""
     api.respond_with(Response({"code": 5, "message": "no such petition"}, 404))
     with pytest.raises(IndentError, match="no such petition"):
         indent.petition.wait_for("x")
 
 
-def test_an_unknown_phase_is_no_decision() -> None:
-    """What the API has not promised is taken for undecided, never for granted."""
+def test_an_unknown_phase_is_undecided() -> None:
+    """An unknown phase counts as undecided, never as granted."""
     strange: Any = petition("on-fire")
     bare: Any = {"name": "n", "spaceName": "s"}
     assert [phase_of(strange), phase_of(bare)] == ["open", "open"]
 
 
 def test_approve(api: ScriptedApi, indent: IndentAPI) -> None:
-    """An approval names the petitioner first, then everything that was requested."""
+    """An approval has the petitioner first, then all requested resources."""
     api.respond_with(petition("open"), {"event": "access/approve"})
     claims = indent.petition.approve("aec1b116", reason="ok", duration="3h")
     assert claims == [{"event": "access/approve"}]
@@ -231,7 +231,7 @@ def test_approve(api: ScriptedApi, indent: IndentAPI) -> None:
 
 @pytest.mark.parametrize("verb", ["deny", "revoke"])
 def test_deny_and_revoke(verb: str, api: ScriptedApi, indent: IndentAPI) -> None:
-    """They carry no time."""
+    """They have no time."""
     api.respond_with(petition("open"), {"event": f"access/{verb}"})
     getattr(indent.petition, verb)("aec1b116")
     claim = api.requests[1].body["claim"]
@@ -240,7 +240,7 @@ def test_deny_and_revoke(verb: str, api: ScriptedApi, indent: IndentAPI) -> None
 
 
 def test_every_petitioner_gets_a_claim(api: ScriptedApi, indent: IndentAPI) -> None:
-    """A petition of two people takes two approvals."""
+    """A petition of two people gets two approvals."""
     two = petition("open")
     two["petitioners"].append({"kind": "user", "email": "mary@example.com"})
     api.respond_with(two, {"event": "access/approve"})
@@ -250,7 +250,7 @@ def test_every_petitioner_gets_a_claim(api: ScriptedApi, indent: IndentAPI) -> N
 
 
 def test_a_petition_of_nobody_can_be_denied(api: ScriptedApi, indent: IndentAPI) -> None:
-    """Where the API names no petitioner, the claim is about the resources."""
+    """Without a petitioner, the claim has only the resources."""
     nobody = {**petition("open"), "petitioners": []}
     api.respond_with(nobody, {"event": "access/deny"})
     indent.petition.deny("aec1b116")

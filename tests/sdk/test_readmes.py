@@ -1,4 +1,4 @@
-"""What the packages' READMEs show is what the packages do."""
+"""The examples in the packages' READMEs work."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GROUP = {"kind": "okta.v1.Group", "id": "00g1", "displayName": "Production"}
 
 
 def blocks(name: str, language: str) -> list[str]:
-    """The code blocks of a README in that language."""
+    """The code blocks of a README in this language."""
     text = (SDK / name / "README.md").read_text(encoding="utf-8")
     return [code for written_in, code in BLOCK.findall(text) if written_in == language]
 
@@ -30,7 +30,7 @@ def run(code: str) -> None:
 
 
 def test_requesting(api: ScriptedApi, capsys: pytest.CaptureFixture[str]) -> None:
-    """The client's example asks for what is called Production, and prints where to follow it."""
+    """The client's example requests Production, and prints the petition's address."""
     other = {**GROUP, "id": "00g2", "displayName": "Staging"}
     api.respond_with({"resources": [GROUP, other]}, petition("open"), petition("granted"))
     (script,) = blocks("indentapi", "python")
@@ -41,7 +41,7 @@ def test_requesting(api: ScriptedApi, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_approval(api: ScriptedApi, capsys: pytest.CaptureFixture[str]) -> None:
-    """The first example prints what stands below it, but the waiting and the petition's name."""
+    """The first example prints the shown output, except for the wait and the petition's name."""
     api.respond_with(petition("granted"))
     script, *_ = blocks("approvals", "python")
     run(script)
@@ -52,7 +52,7 @@ def test_approval(api: ScriptedApi, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_async_example(api: ScriptedApi, capsys: pytest.CaptureFixture[str]) -> None:
-    """The async example runs as it stands."""
+    """The async example runs unchanged."""
     api.respond_with(petition("granted"))
     (script,) = [code for code in blocks("approvals", "python") if "asyncio.run" in code]
     run(script)
@@ -60,7 +60,7 @@ def test_async_example(api: ScriptedApi, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_waiting_longer(api: ScriptedApi, capsys: pytest.CaptureFixture[str]) -> None:
-    """The example that goes on after a timeout does."""
+    """The example that resumes after a timeout runs."""
     (script,) = [code for code in blocks("approvals", "python") if "late" in code]
     api.respond_with(*[petition("open")] * 3, petition("granted"))
     head = "from approvals import ApprovalTimeout, approval_sync\n"
@@ -72,7 +72,7 @@ def test_waiting_longer(api: ScriptedApi, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_guarded_function(api: ScriptedApi) -> None:
-    """The decorated example asks for what its argument names."""
+    """The decorated example requests what its argument names."""
     api.respond_with(petition("granted"))
     (script,) = [code for code in blocks("approvals", "python") if "@requires" in code]
     run(f"{script}\nreset_password(7)")
@@ -81,7 +81,7 @@ def test_guarded_function(api: ScriptedApi) -> None:
 
 @pytest.mark.parametrize("package", [indentapi, approvals])
 def test_names(package: object) -> None:
-    """Every exception that a README names is one of the package."""
+    """Every exception that a README names exists."""
     name = str(getattr(package, "__name__", ""))
     text = (SDK / name / "README.md").read_text(encoding="utf-8")
     names = set(re.findall(r"`(Approval\w+|\w+Error)`", text))

@@ -1,4 +1,4 @@
-"""Functions that run only when their call has been approved."""
+"""Functions that run only once their call is approved."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def test_sync_function(api: ScriptedApi) -> None:
 
 
 def test_async_function(api: ScriptedApi) -> None:
-    """The same for a coroutine function, which stays one."""
+    """A coroutine function runs after the approval, and stays one."""
     assert inspect.iscoroutinefunction(reset_later)
     assert asyncio.run(reset_later(7, count=2)) == "7 reset 2"
     assert api.requests[0].body["petition"]["resources"][0]["labels"] == {"n": "2"}
 
 
 def test_each_call_asks(api: ScriptedApi) -> None:
-    """An approval is for one call."""
+    """Each call needs its own approval."""
     reset(1)
     reset(2)
     assert [request.body["petition"]["resources"][0]["id"] for request in api.requests] == [
@@ -53,7 +53,7 @@ def test_each_call_asks(api: ScriptedApi) -> None:
 
 
 def test_denied_does_not_run(api: ScriptedApi) -> None:
-    """Without approval, the function is not entered."""
+    """Without approval the function doesn't run."""
     calls = []
 
     @requires_approval(reason="no", resources=RESOURCES, quiet=True)
@@ -67,14 +67,14 @@ def test_denied_does_not_run(api: ScriptedApi) -> None:
 
 
 def test_arguments_are_text_and_never_templates(api: ScriptedApi) -> None:
-    """A brace in an argument is a brace."""
+    """Braces in an argument aren't replaced."""
     untrusted: Any = "{count.__class__}"
     reset(untrusted)
     assert api.requests[0].body["petition"]["resources"][0]["id"] == "reset:{count.__class__}"
 
 
 def test_wrong_arguments_ask_nobody(api: ScriptedApi) -> None:
-    """A call that could not be made is not requested."""
+    """A call with wrong arguments requests nothing."""
     wrong: Any = reset
     with pytest.raises(TypeError):
         wrong()
@@ -83,7 +83,7 @@ def test_wrong_arguments_ask_nobody(api: ScriptedApi) -> None:
 
 @pytest.mark.parametrize("text", ["reset {user}", "reset {}", "reset {0}", "{user.id}"])
 def test_unknown_names_are_found_early(text: str) -> None:
-    """A text that names no parameter is an error where it is written."""
+    """A text that names no parameter is an error at the decorator."""
     resource: Any = {"kind": "action", "id": text}
     plain: Any = {"kind": "action", "id": "reset"}
     for reason, resources in ((text, [plain]), ("ok", [resource])):
@@ -91,7 +91,7 @@ def test_unknown_names_are_found_early(text: str) -> None:
 
             @requires_approval(reason=reason, resources=resources)
             def reset_wrongly(user_id: int) -> None:
-                """Never decorated."""
+                """A function that can't be decorated."""
 
 
 @pytest.mark.parametrize(
@@ -105,14 +105,14 @@ def test_unknown_names_are_found_early(text: str) -> None:
     ],
 )
 def test_wrong_arguments_are_found_early(wrong: Any, message: str) -> None:  # noqa: ANN401 - wrong on purpose
-    """They are an error where the function is decorated, before it is ever called."""
+    """Wrong arguments are an error at the decorator."""
     arguments = {"reason": "ok", "resources": [{"kind": "action", "id": "x"}], **wrong}
     with pytest.raises((TypeError, ValueError), match=message):
         requires_approval(**arguments)
 
 
 def test_sync_function_where_a_loop_runs(api: ScriptedApi) -> None:
-    """As in a notebook's cell: it waits in a thread, and runs where it was called."""
+    """In a notebook's cell it waits in a thread, and runs in the caller's."""
     threads: list[threading.Thread] = []
 
     @requires_approval(reason="reset {user_id}", resources=RESOURCES, quiet=True)
@@ -140,7 +140,7 @@ def test_another_api(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
     assert guarded() == "ran"
 
 
-def test_it_still_is_the_function() -> None:
-    """Its name, signature and docstring stay."""
+def test_metadata_is_kept() -> None:
+    """It keeps its name, signature and docstring."""
     assert reset.__doc__ == "Reset it."
     assert [*inspect.signature(reset).parameters] == ["user_id", "count"]

@@ -1,4 +1,4 @@
-"""Every collection's verbs and filters, as requests."""
+"""The requests that each collection's verbs and filters send."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ TABLE: list[tuple[Call, str, Any]] = [
 
 @pytest.mark.parametrize(("call", "target", "body"), TABLE, ids=[row[1] for row in TABLE])
 def test_verb(call: Call, target: str, body: object, api: ScriptedApi, indent: IndentAPI) -> None:
-    """Each verb is the method, path and body of the API's table."""
+    """Each verb sends the method, path and body of the API's table."""
     call(indent)
     (request,) = api.requests
     assert f"{request.method} {request.path}" == target
@@ -92,7 +92,7 @@ def test_no_verb_that_the_api_lacks(
 
 
 def test_filters_are_camel_case(api: ScriptedApi, indent: IndentAPI) -> None:
-    """Filters travel under the API's names; what is None does not."""
+    """Filters are sent with the API's names, except those that are None."""
     indent.petition.list(
         label_selector="Env in (a,b)", among=["p", "q"], full=True, ascending=None, page_size=50
     )
@@ -105,7 +105,7 @@ def test_filters_are_camel_case(api: ScriptedApi, indent: IndentAPI) -> None:
 
 
 def test_a_misspelt_filter_is_an_error(api: ScriptedApi, indent: IndentAPI) -> None:
-    """A filter that the API would ignore does not list everything in silence."""
+    """An unknown filter is an error, since the API would list everything."""
     untyped: Any = indent
     with pytest.raises(TypeError, match=r"'lable_selector'; did you mean 'label_selector'\?"):
         untyped.resource.list(lable_selector="Env=Prod")
@@ -135,13 +135,13 @@ FILTERS: list[tuple[str, Call, Json]] = [
     ("call", "query"), [row[1:] for row in FILTERS], ids=[r[0] for r in FILTERS]
 )
 def test_filters(call: Call, query: Json, api: ScriptedApi, indent: IndentAPI) -> None:
-    """Each collection has the filters that its list request has in Indent's API."""
+    """Each collection has the filters of Indent's API."""
     call(indent)
     assert api.requests[0].query == query
 
 
 def test_lists_follow_pages(api: ScriptedApi, indent: IndentAPI) -> None:
-    """A list is every page; the filters go with each."""
+    """A list has all pages; each request has the filters."""
     api.respond_with(
         {"resources": [{"id": "1"}], "nextPageToken": "t/1="},
         {"nextPageToken": "t2"},
@@ -153,7 +153,7 @@ def test_lists_follow_pages(api: ScriptedApi, indent: IndentAPI) -> None:
 
 
 def test_iter_is_lazy(api: ScriptedApi, indent: IndentAPI) -> None:
-    """The second page is asked for when the first is used up."""
+    """The second page is requested once the first is used up."""
     api.respond_with(
         {"claims": [{"event": "a"}], "nextPageToken": "t"}, {"claims": [{"event": "b"}]}
     )
@@ -165,7 +165,7 @@ def test_iter_is_lazy(api: ScriptedApi, indent: IndentAPI) -> None:
 
 
 def test_a_repeated_page_token_raises(api: ScriptedApi, indent: IndentAPI) -> None:
-    """Pages in a circle end in an error, also when the circle is wider than one."""
+    """Cyclic page tokens are an error, whatever the length of the cycle."""
     api.respond_with(*({"blocks": [], "nextPageToken": t} for t in ("a", "b", "a", "")))
     with pytest.raises(UnexpectedAnswerError, match="token"):
         indent.block.list()
@@ -173,8 +173,8 @@ def test_a_repeated_page_token_raises(api: ScriptedApi, indent: IndentAPI) -> No
 
 
 @pytest.mark.parametrize("name", ["", ".", ".."])
-def test_names_that_are_none(name: str, api: ScriptedApi, indent: IndentAPI) -> None:
-    """A name that would address the collection, or what is above it, is refused."""
+def test_names_that_change_the_path(name: str, api: ScriptedApi, indent: IndentAPI) -> None:
+    """A name that would address the collection or its parent is refused."""
     with pytest.raises(ValueError, match="isn't a valid name"):
         indent.petition.delete(name)
     with pytest.raises(ValueError, match="isn't a valid name"):
@@ -201,7 +201,7 @@ def test_names_that_are_none(name: str, api: ScriptedApi, indent: IndentAPI) -> 
     ],
 )
 def test_wrong_arguments(call: Any, message: str, api: ScriptedApi, indent: IndentAPI) -> None:  # noqa: ANN401 - wrong on purpose
-    """A wrong argument is one sentence, and nothing is sent."""
+    """Each mistake is one sentence, and nothing is sent."""
     with pytest.raises((TypeError, ValueError), match=message) as caught:
         call(indent)
     assert "\n" not in str(caught.value)
@@ -209,13 +209,13 @@ def test_wrong_arguments(call: Any, message: str, api: ScriptedApi, indent: Inde
 
 
 def test_names_are_quoted(api: ScriptedApi, indent: IndentAPI) -> None:
-    """No character of a name changes the path."""
+    """No character in a name changes the path."""
     indent.resource.get("a/../b?c#d%2e é")
     assert api.requests[0].path == f"{S}/resources/a%2F..%2Fb%3Fc%23d%252e%20%C3%A9"
 
 
 def test_a_failed_pull_raises(api: ScriptedApi, indent: IndentAPI) -> None:
-    """A webhook's failure inside a good answer is an error with its code."""
+    """A webhook's failure in a successful answer raises an error with its code."""
     api.respond_with({"resources": [], "status": {"code": 14, "message": "webhook is down"}})
     with pytest.raises(IndentError, match="webhook is down") as caught:
         indent.resource.pull_update(["indent.v1.Bot"])

@@ -1,4 +1,4 @@
-"""Requests over HTTP: what is retried, what a lost connection raises, and who gets the token."""
+"""HTTP requests: retries, lost connections, and where the token goes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _create(indent: IndentAPI) -> object:
 def test_reading_is_repeated(
     answer: Response, api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock
 ) -> None:
-    """A GET survives two failures, with growing pauses."""
+    """A GET is retried twice, with growing pauses."""
     api.respond_with(answer, answer, petition("open"))
     assert indent.petition.get("aec1")["name"] == "aec1b116"
     assert len(api.requests) == 3
@@ -32,7 +32,7 @@ def test_reading_is_repeated(
 
 
 def test_reading_is_given_up(api: ScriptedApi, indent: IndentAPI) -> None:
-    """After two repetitions the last failure is raised."""
+    """After two retries the last failure is raised."""
     api.respond_with(Response({"message": "down"}, 503))
     with pytest.raises(IndentError, match="down"):
         indent.petition.get("aec1")
@@ -41,7 +41,7 @@ def test_reading_is_given_up(api: ScriptedApi, indent: IndentAPI) -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422])
 def test_refusals_are_final(status: int, api: ScriptedApi, indent: IndentAPI) -> None:
-    """What the caller did wrong is not tried again."""
+    """Client errors aren't retried."""
     api.respond_with(Response({}, status))
     with pytest.raises(IndentError):
         indent.petition.get("aec1")
@@ -52,7 +52,7 @@ def test_refusals_are_final(status: int, api: ScriptedApi, indent: IndentAPI) ->
 def test_a_retry_never_makes_two_petitions(
     answer: Response, api: ScriptedApi, indent: IndentAPI
 ) -> None:
-    """A create that may have taken effect is not sent again."""
+    """A create that may have succeeded isn't retried."""
     api.respond_with(answer, petition("open"))
     with pytest.raises(IndentError):
         _create(indent)
@@ -62,7 +62,7 @@ def test_a_retry_never_makes_two_petitions(
 def test_a_create_is_repeated_when_refused_for_its_rate(
     api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock
 ) -> None:
-    """A 429 says that nothing was done."""
+    """After a 429 a create is retried, since nothing was done."""
     api.respond_with(Response({}, 429, {"Retry-After": "3"}), petition("open"))
     assert _create(indent)
     assert len(api.requests) == 2
@@ -70,7 +70,7 @@ def test_a_create_is_repeated_when_refused_for_its_rate(
 
 
 class _ServerComesUp(ScriptedClock):
-    """The first sleep is when somebody begins to listen, and to hang up on everybody."""
+    """The first sleep starts a server that accepts connections and never answers."""
 
     def __init__(self, port: int) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class _ServerComesUp(ScriptedClock):
 
 
 def test_a_create_is_repeated_until_it_reaches_the_server() -> None:
-    """A refused connection is tried again; the silence of a reached server is not."""
+    """A refused connection is retried; an unanswered request isn't."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     clock = _ServerComesUp(port)
@@ -110,7 +110,7 @@ def test_a_create_is_repeated_until_it_reaches_the_server() -> None:
 def test_retry_after_is_honoured(
     header: str, waits: float, api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock
 ) -> None:
-    """The API's own pause, in seconds or as a date, is the one that is made."""
+    """The pause is that of Retry-After, in seconds or as a date."""
     api.respond_with(Response({}, 503, {"Retry-After": header}), petition("open"))
     indent.petition.get("aec1")
     assert clock.sleeps == [waits]
@@ -120,7 +120,7 @@ def test_retry_after_is_honoured(
 def test_a_long_retry_after_is_the_callers_to_wait(
     header: str, api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock
 ) -> None:
-    """More than 60 s is not sleeps; the exception says how long it would be."""
+    """A pause over 60 s raises an exception with its length."""
     api.respond_with(Response({}, 429, {"Retry-After": header}))
     with pytest.raises(IndentError) as caught:
         indent.petition.get("aec1")
@@ -134,14 +134,14 @@ def test_a_long_retry_after_is_the_callers_to_wait(
 def test_a_senseless_retry_after_is_ignored(
     header: str, api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock
 ) -> None:
-    """What is no pause leaves the usual one."""
+    """An invalid Retry-After leaves the usual pause."""
     api.respond_with(Response({}, 503, {"Retry-After": header}), petition("open"))
     indent.petition.get("aec1")
     assert 0.375 <= clock.sleeps[0] <= 0.5
 
 
 def test_within_bounds_all_tries(api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock) -> None:
-    """With `within`, no pause goes beyond the time that is left."""
+    """With `within`, no pause exceeds the remaining time."""
     api.respond_with(Response({}, 503, {"Retry-After": "5"}))
     with pytest.raises(IndentError):
         indent.petition.get("aec1", within=7)
@@ -150,7 +150,7 @@ def test_within_bounds_all_tries(api: ScriptedApi, indent: IndentAPI, clock: Scr
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 def test_writing_is_repeated_only_when_nothing_was_done(method: str) -> None:
-    """The rule, for every method that changes something."""
+    """Writing methods are retried only after a 429 or a refused connection."""
     statuses = (None, 408, 429, 500, 503)
     retried = [s for s in statuses if is_retryable(method, Failure(IndentError("x", status=s)))]
     assert retried == [429]
@@ -158,12 +158,12 @@ def test_writing_is_repeated_only_when_nothing_was_done(method: str) -> None:
 
 
 def test_pauses_stop_growing() -> None:
-    """No pause of our own is longer than eight seconds."""
+    """Without Retry-After, no pause exceeds eight seconds."""
     assert 6 <= retry_delay(50, Failure(IndentError("x", status=503))) <= 8
 
 
 def test_a_refused_connection(clock: ScriptedClock) -> None:
-    """It names the address and the variable, and no object of the library; 0 retries is one try."""
+    """The error names address and variable, not the library's objects; 0 retries is one try."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
     with (
@@ -180,7 +180,7 @@ def test_a_refused_connection(clock: ScriptedClock) -> None:
 
 
 def test_silence_is_a_timeout() -> None:
-    """An API that accepts and says nothing is a timeout, of the standard kind too."""
+    """An API that doesn't answer raises a TimeoutError."""
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,
         IndentAPI(
@@ -197,14 +197,14 @@ def test_silence_is_a_timeout() -> None:
 
 
 def test_hang_up_is_a_connection_error(api: ScriptedApi, indent: IndentAPI) -> None:
-    """A connection that breaks before the answer is a connection error."""
+    """A connection that breaks before the answer raises a connection error."""
     api.respond_with(HANG_UP)
     with pytest.raises(IndentConnectionError):
         indent.petition.delete("aec1")
 
 
 def test_the_token_is_never_shown(api: ScriptedApi) -> None:
-    """Neither `repr` nor an error, its cause and details included, shows the token."""
+    """The token isn't in any `repr`, error, cause or detail."""
     api.respond_with(
         Response({"message": "bad tok-secret", "details": [{"saw": "tok-secret"}]}, 401)
     )
@@ -217,8 +217,8 @@ def test_the_token_is_never_shown(api: ScriptedApi) -> None:
     assert caught.value.__context__ is None
 
 
-def test_a_broken_connection_holds_no_token(api: ScriptedApi) -> None:
-    """The library's own exception, which holds the request and its headers, stays behind."""
+def test_a_broken_connection_reveals_no_token(api: ScriptedApi) -> None:
+    """The library's exception, which has the token's header, isn't chained."""
     api.respond_with(HANG_UP)
     with IndentAPI("acmecorp", "tok-secret", base_url=api.url, max_retries=0) as indent:
         with pytest.raises(IndentError) as caught:
@@ -228,7 +228,7 @@ def test_a_broken_connection_holds_no_token(api: ScriptedApi) -> None:
 
 
 def test_netrc_does_not_replace_the_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A password that is kept for the API's host is not sent in the token's place."""
+    """A password in netrc for the API's host doesn't replace the token."""
     netrc = tmp_path / "netrc"
     netrc.write_text("machine api.example login jane password secret\n", encoding="utf-8")
     monkeypatch.setenv("NETRC", str(netrc))
@@ -241,7 +241,7 @@ def test_netrc_does_not_replace_the_token(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_proxies_do_not_get_local_calls(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing in the environment sends a local call, and its token, elsewhere."""
+    """Local calls ignore the environment's proxies."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
@@ -252,14 +252,14 @@ def test_proxies_do_not_get_local_calls(api: ScriptedApi, monkeypatch: pytest.Mo
 
 
 def test_an_empty_answer_is_fine(api: ScriptedApi, indent: IndentAPI) -> None:
-    """A delete may be answered without a body."""
+    """An answer without a body is accepted."""
     api.respond_with(Response(None, 204))
     indent.petition.delete("p")
     assert api.targets() == ["DELETE /spaces/acmecorp/petitions/p"]
 
 
 def test_connections_are_kept(api: ScriptedApi, indent: IndentAPI) -> None:
-    """Calls one after the other share a connection."""
+    """Consecutive calls share a connection."""
     for _ in range(5):
         indent.resource.list()
     assert api.connections == 1

@@ -1,6 +1,6 @@
-"""The public API as users write it: checked by mypy, never run.
+"""The public API as users write it, checked by mypy and never run.
 
-Each `type: ignore` is a mistake that the types must find; mypy reports a needless one.
+Each `type: ignore` marks a mistake that mypy must find; mypy reports an unused one.
 """
 
 from __future__ import annotations
@@ -65,18 +65,18 @@ def delete(user: str) -> int:
 
 @requires_approval(reason="to delete {user}", resources=[{"kind": "action", "id": "rm:{user}"}])
 async def delete_later(user: str) -> int:
-    """A guarded coroutine function, too."""
+    """A guarded coroutine function keeps its signature as well."""
     return len(user)
 
 
 async def guarded() -> None:
-    """What comes back is what the functions give."""
+    """Guarded functions return what the functions return."""
     assert_type(delete("jane"), int)
     assert_type(await delete_later("jane"), int)
 
 
 def mistakes(indent: IndentAPI) -> None:
-    """What the types must find."""
+    """Mistakes that the types must find."""
     indent.petition.create(reason="no resources")  # type: ignore[call-arg] # they are required
     indent.petition.create(reason="x", resources=[{"kin": "action"}])  # type: ignore[typeddict-unknown-key] # no such key
     indent.space.create({"name": "x"})  # type: ignore[attr-defined] # spaces are not made here

@@ -50,7 +50,7 @@ def make_certificate(
 
 @contextmanager
 def serve_tls(certificate: Path, *answers: Answer) -> Iterator[Scripted]:
-    """A scripted server that shows this certificate."""
+    """A scripted server with this certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     with Scripted(*answers, tls=context) as server:

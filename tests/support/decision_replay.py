@@ -1,4 +1,4 @@
-"""Every decision that a test sees made, made again from its log record alone."""
+"""Repeats every decision of a test from its log record alone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from handler.rules.model import Policy
 from policy import case_runner
 
 Record = Mapping[str, Any]
-# What a decision does not follow from.
+# Fields that a decision doesn't depend on.
 _OUTSIDE = (
     *("timestamp", "level", "message", "provider_failures", "failing"),
     *("version", "milliseconds", "omitted"),
@@ -32,10 +32,10 @@ _OUTSIDE_TRACE = ("providers", "wanted")
 
 @contextmanager
 def all_decisions_replayed(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Watch what the handler logs, and what a test module decides by itself; in the end, replay.
+    """Record what the handler logs and what a test module decides, and replay it afterwards.
 
     Raises:
-        AssertionError: the record and the policy give another decision.
+        AssertionError: the record and the policy lead to another decision.
     """
     logged: list[tuple[Policy, Record]] = []
 
@@ -86,7 +86,7 @@ def _records(
 ) -> list[dict[str, Any]]:
     return [
         decision_record(
-            each,
+            decision,
             snapshot=snapshot,
             providers=(),
             policy=policy,
@@ -95,12 +95,12 @@ def _records(
             number=number,
             of=len(decisions),
         )
-        for number, each in enumerate(decisions)
+        for number, decision in enumerate(decisions)
     ]
 
 
 def replay_all(records: Iterable[Record], policy: Policy) -> None:
-    """Decide again all decisions among these records; records of anything else are passed over."""
+    """Repeat all decisions among these records, and ignore other records."""
     decisions = [record for record in records if record.get("message", "decision") == "decision"]
     for result in replay(json.loads(json.dumps(decisions)), policy):
         if result.new_record is None:

@@ -1,4 +1,4 @@
-"""The documents, by section: their text, and the commands in them."""
+"""The documents' sections, with their text and commands."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Section(NamedTuple):
 
     Attributes:
         part: the heading of level 2 that it is under, or its own.
-        text: all of it, up to the next heading.
-        blocks: its commands, a shell script each.
+        text: its text, up to the next heading.
+        blocks: its blocks of commands, as shell scripts.
     """
 
     part: str
@@ -30,7 +30,7 @@ class Section(NamedTuple):
 
 
 def read_sections(document: Path) -> Mapping[str, Section]:
-    """Read the sections of a document, by their headings."""
+    """Read the sections of a document, by heading."""
     text = document.read_text(encoding="utf-8")
     headings = list(_HEADING.finditer(text))
     ends = [*(heading.start() for heading in headings[1:]), len(text)]
@@ -46,5 +46,5 @@ def read_sections(document: Path) -> Mapping[str, Section]:
 
 
 def slug(heading: str) -> str:
-    """Give what GitHub makes of a heading in a link."""
+    """Make a heading's link as GitHub does."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")

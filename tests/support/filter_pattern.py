@@ -1,9 +1,9 @@
 """CloudWatch Logs' filter patterns for JSON lines, as far as the program uses them.
 
-By "Filter pattern syntax for metric filters", in the CloudWatch Logs user guide: selectors of
-fields by name, `=` with text or a number, `>=` and the like with a number, `IS TRUE`, `IS FALSE`,
-`&&` before `||`, parentheses. Anything else is an error here, not a line that does not match.
-Moto keeps filters, and evaluates none.
+Supported parts of "Filter pattern syntax for metric filters" in the CloudWatch Logs user guide:
+selectors of fields by name, `=` with text or a number, `>=` and the like with a number, `IS TRUE`,
+`IS FALSE`, `&&` before `||`, parentheses. Anything else raises an error. Moto stores filters
+without evaluating them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 Line = Mapping[str, Any]
 Condition = Callable[[Line], bool]
-MOST_CHARACTERS = 1024  # which a pattern may have
+MOST_CHARACTERS = 1024  # which patterns may contain
 
 _TOKEN = re.compile(
     r"""\s*(?:
@@ -38,18 +38,18 @@ _ORDER: Mapping[str, Callable[[float, float], bool]] = {
 
 
 class UnsupportedPatternError(ValueError):
-    """A pattern that is none, or that says more than is understood here."""
+    """A pattern that is invalid, or not supported here."""
 
 
 def matches(pattern: str, line: str) -> bool:
-    """Tell whether a line of the log counts. One that is no JSON object never does."""
+    """Whether a line of the log matches. A line that isn't a JSON object never does."""
     condition = _Reader(pattern).read_pattern()
     record = _object(line)
     return record is not None and condition(record)
 
 
 def value_in(selector: str, line: str) -> float | None:
-    """Give what a metric takes from a line: a constant, or the number in a field."""
+    """The value that a metric takes from a line: a constant, or the number in a field."""
     if not selector.startswith("$"):
         return float(selector)
     return _number(_field(selector, _object(line) or {}))

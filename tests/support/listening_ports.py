@@ -10,11 +10,11 @@ _LISTENS = "0A"
 
 
 def ports(process: int | str = "self") -> dict[int, str]:
-    """Give the TCP ports of a process, each with the address it listens on, in hexadecimal."""
+    """Return the TCP ports of a process, each with its address in hexadecimal."""
     folder = Path("/proc") / str(process)
     sockets = set()
     for file in (folder / "fd").iterdir():
-        with suppress(OSError):  # it was closed meanwhile
+        with suppress(OSError):  # it was closed
             sockets.add(os.readlink(file))  # noqa: PTH115 - a socket's is no path
     addresses = {}
     for name in ("tcp", "tcp6"):

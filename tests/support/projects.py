@@ -1,4 +1,4 @@
-"""A project's folder of a test's own, so that no test meets what a developer runs."""
+"""A project's folder for each test, so that tests never use a developer's."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from sandbox.local_aws.program import PROJECT, ROOT
 def project_in(
     folder: Path, *, region: str = "us-west-2", encrypted: Sequence[str] = (), **settings: str
 ) -> Path:
-    """Put the project's files there, with a dev stack of these settings; the program stays ours.
+    """Write the project's files and a dev stack with these settings; the program stays ours.
 
-    The keys in `encrypted` have a value that is encrypted.
+    The settings in `encrypted` get an encrypted value.
     """
     shutil.copy(ROOT / "Pulumi.yaml", folder)
     lines = [f"  {PROJECT}:{key}: {json.dumps(value)}\n" for key, value in settings.items()]
@@ -27,14 +27,14 @@ def project_in(
 
 
 def project_with_code_in(folder: Path, **settings: str) -> Path:
-    """The same with a copy of the code: `python -m sandbox` in it is a sandbox of its own."""
+    """Write a project with a copy of the code, so that `python -m sandbox` there is independent."""
     for room in ("handler", "auditlog", "policy", "infra", "cli", "sandbox", "sdk", "examples"):
         shutil.copytree(ROOT / room, folder / room)
     return project_in(folder, **settings)
 
 
 def broken_home_in(folder: Path) -> Path:
-    """Make a home whose AWS files cannot be read."""
+    """Make a home folder with unreadable AWS files."""
     aws = folder / "home" / ".aws"
     aws.mkdir(parents=True)
     for name in ("config", "credentials"):
