@@ -84,8 +84,12 @@ class Browser:
         Raises:
             WebDriverError: there is none in time.
         """
+        return Element(self, xpath, self.find_id(xpath))
+
+    def find_id(self, xpath: str) -> str:
+        """Find the first element, as `find` does, and give the driver's id of it."""
         element = self("POST", "/element", using="xpath", value=xpath)
-        return Element(self, element[_ELEMENT])
+        return str(element[_ELEMENT])
 
     def script(self, body: str, *arguments: object) -> Any:  # noqa: ANN401 - whatever the script gives
         """Run the body of a function in the page."""
@@ -130,29 +134,40 @@ class Browser:
 
 
 class Element:
-    """An element of the page."""
+    """An element of the page. If the page has drawn it anew meanwhile, it is found again."""
 
-    def __init__(self, browser: Browser, id_: str) -> None:
+    def __init__(self, browser: Browser, xpath: str, id_: str) -> None:
         self._browser = browser
-        self._path = f"/element/{id_}"
+        self._xpath = xpath
+        self._id = id_
 
     def click(self) -> None:
         """Click it."""
-        self._browser("POST", f"{self._path}/click")
+        self._send("POST", "click")
 
     def type(self, text: str) -> None:
         """Type into it."""
-        self._browser("POST", f"{self._path}/value", text=text)
+        self._send("POST", "value", text=text)
 
     @property
     def text(self) -> str:
         """The text that a person reads."""
-        return str(self._browser("GET", f"{self._path}/text"))
+        return str(self._send("GET", "text"))
 
     @property
     def label(self) -> str:
         """The name that a screen reader announces."""
-        return str(self._browser("GET", f"{self._path}/computedlabel"))
+        return str(self._send("GET", "computedlabel"))
+
+    def _send(self, method: str, command: str, **body: object) -> Any:  # noqa: ANN401 - as `Browser`
+        for _ in range(_TRIES):
+            try:
+                return self._browser(method, f"/element/{self._id}/{command}", **body)
+            except WebDriverError as error:
+                if not str(error).startswith("stale element reference"):
+                    raise
+                self._id = self._browser.find_id(self._xpath)
+        raise WebDriverError(f"the page keeps drawing {self._xpath} anew")
 
 
 def missing_browser() -> str:
