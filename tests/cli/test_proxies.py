@@ -133,7 +133,7 @@ def test_a_proxy_that_hangs() -> None:
             r"^the proxy 127\.0\.0\.1:\d+ \(ALL_PROXY\) doesn't answer in time; check ALL_PROXY$"
         )
         with pytest.raises(HttpError, match=message):
-            ask({"ALL_PROXY": proxy.url}, seconds=0.3)
+            ask({"ALL_PROXY": proxy.url}, seconds=1.5)
 
 
 def test_a_proxy_whose_name_is_not_resolved_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +150,7 @@ def test_a_proxy_whose_name_is_not_resolved_in_time(monkeypatch: pytest.MonkeyPa
         with pytest.raises(
             HttpError, match=r"^the proxy p\.test:80 \(ALL_PROXY\) doesn't answer in"
         ):
-            ask({"ALL_PROXY": "p.test"}, seconds=0.3)
+            ask({"ALL_PROXY": "p.test"}, seconds=1.5)
         assert not ended.is_set()
     finally:
         given_up.set()

@@ -40,8 +40,8 @@ FAILURES: Mapping[str, tuple[Answer, str]] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def _hedged_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let another attempt start soon, where one may."""
     monkeypatch.setattr(hedging, "_CONNECTION_DELAY", 0.05)
     monkeypatch.setattr(hedging, "_RESPONSE_DELAY", 0.05)
@@ -77,6 +77,7 @@ def test_it_is_not_sent_again(
     assert set_clock.waits == []
 
 
+@pytest.mark.usefixtures("_hedged_soon")
 @pytest.mark.parametrize("answer", [write_and_hang(), drip(head(), b"1")], ids=["slow", "drips"])
 def test_a_slow_answer(
     answer: Answer, client: Client, serve: Serve, real_deadline: InSeconds
@@ -84,10 +85,11 @@ def test_a_slow_answer(
     """It ends at the deadline, without a second request beside the first."""
     server = serve(answer)
     with pytest.raises(HttpError, match=IN_TIME):
-        send(client, server.url, real_deadline(0.4))
+        send(client, server.url, real_deadline(1))
     assert len(server.requests) == 1
 
 
+@pytest.mark.usefixtures("_hedged_soon")
 def test_a_connection_that_does_not_open(
     deaf_port: int,
     client: Client,

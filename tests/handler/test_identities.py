@@ -358,16 +358,18 @@ def test_asking_about_people_is_asking_about_everybody(
         double.upgrade_schedule("Nights")
     double.put_on_shift("Nights", ANA)
     double.put_on_shift("Nights", double.add_person("J. Doe", JDOE))
-    for named in ("any", ["Payments"], ["Nights"], [nights.id]):
-        for end in (False, True):
-            more: dict[str, object] = {"end_with_shift": {}} if end else {}
-            policy = place.policy(place.of(**people), named, **more)
-            for resource in (RESOURCE, VAULT):
-                who = (ANA, BO, CY, GHOST, JDOE)
-                whole = _decide_from_everything(place, policy, who, resource)
-                for email, expected in zip(who, whole, strict=True):
-                    (decision,) = place.decide(policy, email, resource=resource).decisions
-                    assert _result(decision) == _result(expected), (named, email)
+    for number, (named, end) in enumerate(
+        product(("any", ["Payments"], ["Nights"], [nights.id]), (False, True))
+    ):
+        more: dict[str, object] = {"end_with_shift": {}} if end else {}
+        policy = place.policy(place.of(**people), named, **more)
+        # Each resource with each name, and with each end: not all three together, which takes long.
+        resource = (RESOURCE, VAULT)[(number + number // 2) % 2]
+        who = (ANA, BO, CY, GHOST, JDOE)
+        whole = _decide_from_everything(place, policy, who, resource)
+        for email, expected in zip(who, whole, strict=True):
+            (decision,) = place.decide(policy, email, resource=resource).decisions
+            assert _result(decision) == _result(expected), (named, email)
 
 
 def _decide_from_everything(
