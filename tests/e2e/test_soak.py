@@ -29,7 +29,8 @@ def test_a_short_soak() -> None:
         assert soak.count_wrong_answers() == 0
         during = soak.quiet()
         assert during.sandbox.threads > before.sandbox.threads
-        assert len(during.children) - len(before.children) == 4
+        # One for each thread, or fewer if a slow machine didn't keep all of them busy at once.
+        assert 0 < len(during.children) - len(before.children) <= 4
     after = sample()
     assert after.sandbox.threads <= before.sandbox.threads
     assert after.children.keys() == before.children.keys()
