@@ -285,7 +285,7 @@ def test_omissions_are_reported() -> None:
 
 
 def test_a_request_without_an_email_or_a_resource() -> None:
-    """It has a tree, too."""
+    """It also has a tree."""
     record = log_record(request_for()._replace(requester=DATABASE))
     output = "- left to humans: somebody without an e-mail requests nothing"
     assert next(lines(tree(record))) == output

@@ -114,7 +114,7 @@ class Webhook:
 
 @pytest.fixture
 def double() -> Iterator[IncidentIO]:
-    """Jane leads Rita's incident, Omar is on shift, Dan leads an incident that he declared."""
+    """Jane leads Rita's incident, Omar is on shift, Dan leads an incident of their own."""
     with IncidentIO(API_KEY) as double:
         for email in (JANE, OMAR, DAN, RITA, "nora@example.com"):
             double.add_person(email.partition("@")[0].title(), email)

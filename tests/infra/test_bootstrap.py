@@ -482,7 +482,7 @@ def test_invalid_region(project: BootstrapProject, region: str) -> None:
 
 
 def test_region_of_the_environment_is_used(project: BootstrapProject) -> None:
-    """AWS's own provider uses it, too."""
+    """The AWS provider uses it as well."""
     project.write_settings(region="")
     project.monkeypatch.setenv("AWS_REGION", "us-west-2")
     assert project.run() == 0

@@ -85,7 +85,7 @@ def test_good_policy_has_no_faults(tmp_path: Path) -> None:
         ("an end that nobody read", {f", until: {END}": ""}, NO),
         ("a shift without an end", {END: "never"}, YES.format("1h")),
         ("a level that does not count", {"DBA": "DBA, level: 2"}, NO),
-        ("an incident that he declared himself", {ON_SHIFT: OWN}, NO),
+        ("an incident that they declared", {ON_SHIFT: OWN}, NO),
         ("a provider that fails", {ON_SHIFT: "[{failure: {provider: incidentio}}]"}, NO),
         (
             "another action",
