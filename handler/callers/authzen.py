@@ -22,6 +22,7 @@ from handler.callers.base import (
     HttpCall,
     Refusal,
     Services,
+    check_requests,
     check_size,
     left_to_humans,
     plain_text,
@@ -112,7 +113,7 @@ class AuthZen:
         self._is_batch = True
         requests = [self._read_item(number, item, values) for number, item in enumerate(items)]
         # A default is small in the body, but every item inherits it.
-        _check_size(requests)
+        check_requests(requests)
         return [_identify(request, policy) for request in requests]
 
     def _read_item(self, number: int, item: object, defaults: _Json) -> Request:
@@ -226,7 +227,7 @@ def read_request(values: _Json, policy: Policy) -> Request:
         Refusal: there are too many labels, or the texts are too long.
     """
     request = _read_texts(values)
-    _check_size([request])
+    check_requests([request])
     return _identify(request, policy)
 
 
@@ -251,12 +252,6 @@ def _read_texts(values: _Json) -> Request:
         unreadable_duration=unreadable,
         action=action["name"],
     )
-
-
-def _check_size(requests: Sequence[Request]) -> None:
-    entities = [entity for one in requests for entity in (one.requester, *one.resources)]
-    labels = (entity.labels for entity in entities)
-    check_size(len(requests), entities, labels, (request.action for request in requests))
 
 
 def _identify(request: Request, policy: Policy) -> Request:

@@ -268,6 +268,13 @@ def check_size(
     raise Refusal(413, f"the call {problem} are decided at once")
 
 
+def check_requests(requests: Sequence[Request]) -> None:
+    """Refuse requests for one resource each that are too large, as `check_size` does."""
+    entities = [entity for one in requests for entity in (one.requester, *one.resources)]
+    labels = (entity.labels for entity in entities)
+    check_size(len(requests), entities, labels, (request.action for request in requests))
+
+
 def response(http: int, body: Mapping[str, Any]) -> dict[str, Any]:
     """Make a JSON answer in the form that a function URL or an HTTP API returns."""
     headers = {"Content-Type": "application/json"}

@@ -26,7 +26,7 @@ from handler.callers.base import (
     NotFound,
     Refusal,
     Services,
-    check_size,
+    check_requests,
     left_to_humans,
     plain_text,
     read_json,
@@ -294,8 +294,7 @@ def read_step(event: JsonObject) -> tuple[Request, str]:
         task = get_object(get_object(payload, "taskView"), "task")
         id_ = get_str(task, "id")
         request = _read_task(task, payload)
-        (resource,) = request.resources or (Resource(),)
-        check_size(1, (request.requester, resource), (resource.labels,))
+        check_requests([request])
     except ShapeError as error:
         return left_to_humans(f"it cannot be read: {error}"), id_
     except Refusal as refusal:

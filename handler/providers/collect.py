@@ -150,7 +150,7 @@ class DutyCollector:
         return max(1, min(FOLLOW_UPS_AT_ONCE, MOST_AT_ONCE - self._runner.running()))
 
     def read_ends(self, evidence: Iterable[Duty]) -> bool:
-        """Read when the shifts end on which approvals are based; False if no answer came.
+        """Read when the shifts end on which approvals are based; False if nothing was asked.
 
         Only the record needs to know, so no failure is noted. All that is asked is what the first
         query leaves open as soon as ends matter, for these shifts alone.

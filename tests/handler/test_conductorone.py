@@ -43,7 +43,7 @@ VECTOR = json.loads(Path(__file__).with_name("conductorone.json").read_text(enco
 UNAUTHENTICATED = {"message": "The call is not authenticated."}
 HUMANS = "Left to humans: "
 TOO_LONG = (
-    "the call names and labels its resources in 50082 characters: at most 50000 are decided at once"
+    "the call names and labels its resources in 50088 characters: at most 50000 are decided at once"
 )
 NOBODY = "the requester has no shift or incident role that the policy accepts"
 
