@@ -224,6 +224,13 @@ def test_known_as_includes_every_name(email: str, known: set[str]) -> None:
     assert policy.known_as(email) == known
 
 
+def test_a_name_belongs_to_its_system() -> None:
+    """An unknown name, or another system's, is the empty address: it never is `None`."""
+    policy = Policy((), identities={"authzen": {"jane": "jane@x.example"}})
+    names = [("authzen", "jane"), ("authzen", "Jane"), ("pagerduty", "jane")]
+    assert [policy.email_of(*name) for name in names] == ["jane@x.example", "", ""]
+
+
 def test_a_rule_that_denies_approves_nothing() -> None:
     """A deny rule approves nothing."""
     request, rule = Request(Resource(), (Resource("k", "x"),)), Rule("r", Selector())
