@@ -94,12 +94,12 @@ def decide(request: Request, snapshot: ProviderSnapshot, policy: Policy, now: da
     decision = Decision(request, now=now)
     if objection := _objection(request, policy) or _unreadable(request):
         return decision._replace(reason=objection)
-    facts = facts_of(request, snapshot, policy, now)
+    folded = policy.fold_resources(request)
+    facts = _judge_shown_emails(facts_of(request, snapshot, policy, now), folded, policy)
     decision = decision._replace(duties=facts.duties)
     requested, limits = _requested(request, facts.requested, now)
     if requested is not None and requested < _SECOND:
         return _too_short(decision, limits[:-1], limits[-1])
-    folded = policy.fold_resources(request)
     if denying := _denying_rules(policy, folded, facts):
         results = tuple(
             RuleResult(rule.name, "denies")
@@ -108,8 +108,6 @@ def decide(request: Request, snapshot: ProviderSnapshot, policy: Policy, now: da
             for rule in policy.rules
         )
         return decision._replace(reason=f'denied by rule "{denying[0].name}"', rule_results=results)
-    facts = _judge_shown_emails(facts, folded, policy)
-    decision = decision._replace(duties=facts.duties)
     results, grants = _evaluate_rules(request, policy.rules, facts)
     needs_end = any(why == UNREAD_END for result in results for _, why in result.duties)
     decision = decision._replace(rule_results=results, could_change=needs_end)

@@ -204,6 +204,44 @@ def test_an_expired_request() -> None:
     decision = decide(over, ProviderSnapshot((LEAD,)), ANY, NOW)
     assert decision.limits == (decision.reason,)
     assert decision.reason == "the request asks for access until 2026-03-02T12:00:59.000Z"
+    both = over._replace(requested_duration=3 * HOUR)
+    decision = decide(both, ProviderSnapshot((LEAD,)), ANY, NOW)
+    assert decision.limits == ("the request asks for 3 hours", decision.reason)
+
+
+def test_duties_of_a_request_that_is_denied_or_over() -> None:
+    """They are listed as for others, without the address that the provider shows."""
+    mapped = LEAD._replace(user="U1", shown="old@example.com")
+    deny = Rule("d", Selector(), Requester(emails=(JANE,)), deny=True)
+    deny_shown = deny._replace(when=Requester(emails=("old@example.com",)))
+    identities = {"incident.io": {"U1": JANE}}
+    over = ASKED._replace(requested_expiry=NOW)
+    for request, rules, denied in (
+        (over, ANY.rules, False),
+        (ASKED, (deny, *ANY.rules), True),
+        (ASKED, (deny_shown, *ANY.rules), True),
+    ):
+        policy = Policy(rules, identities=identities)
+        decision = decide(request, ProviderSnapshot((mapped,)), policy, NOW)
+        assert not decision.approved
+        assert decision.duties == (mapped._replace(shown="", denied=denied),)
+
+
+@pytest.mark.parametrize(
+    ("provider", "user", "email"),
+    [
+        ("incident.io", "U1", JANE),
+        ("incident.io", "U2", JANE),
+        ("PagerDuty", "U1", JANE),
+        ("incident.io", "U1", "joan@example.com"),
+    ],
+)
+def test_a_duty_has_its_user_where_it_counts_by_id(provider: str, user: str, email: str) -> None:
+    """Only a user whom the policy maps to the holder is part of the evidence."""
+    policy = ANY._replace(identities={provider: {user: email}})
+    decision = decide(ASKED, ProviderSnapshot((LEAD._replace(user="U1"),)), policy, NOW)
+    counts_by_id = (provider, user, email) == ("incident.io", "U1", JANE)
+    assert decision.evidence == (LEAD._replace(user="U1" if counts_by_id else ""),)
 
 
 def test_a_rule_without_a_condition_approves_nobody() -> None:
