@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,3 +114,18 @@ def test_only_the_entry_reads_clock_and_environment() -> None:
         if file.name != "app.py":
             assert "datetime.now" not in file.read_text(encoding="utf-8"), file
             assert not {"os", "time"} & set(_imports(file)), file
+
+
+def test_property_tests_have_no_deadline() -> None:
+    """Each has the settings `STEADY`, without which Hypothesis fails a test that runs slowly."""
+    others = [
+        f"{file.relative_to(ROOT)}:{node.lineno}"
+        for file in _files("tests")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef)
+        and re.search(
+            r"(?m)^given\(", decorators := "\n".join(map(ast.unparse, node.decorator_list))
+        )
+        and "STEADY" not in decorators
+    ]
+    assert others == []

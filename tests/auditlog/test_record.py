@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from auditlog import explain
@@ -30,6 +30,7 @@ from tests.auditlog.decision_records import (
     log_record,
     request_for,
 )
+from tests.handler.strategies import STEADY
 
 LINE = {"timestamp": "2026-03-04T12:00:01.000Z", "level": "INFO"}
 
@@ -259,7 +260,7 @@ def test_no_field_of_a_record_crashes_a_command() -> None:
 EDITS = [(number, place) for number, each in enumerate(RECORDS) for place in places(each)]
 
 
-@settings(deadline=None)
+@STEADY
 @given(
     edit=st.sampled_from(EDITS),
     value=st.sampled_from((*ODD_VALUES, ...))
@@ -290,7 +291,7 @@ def test_one_record_never_changes_the_report_of_others(
             assert (again[other].problem, again[other].differences) == ("", ())
 
 
-@settings(deadline=None)
+@STEADY
 @given(st.integers(0, 10_000), st.binary(max_size=4))
 def test_bytes_changed_anywhere(at: int, put: bytes) -> None:
     """However a line is damaged, the rest of the log is read."""

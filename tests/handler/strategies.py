@@ -6,16 +6,22 @@ import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from handler.callers import indent
 from handler.durations import format_instant
 
-# The same examples in every run, so that a failure can be reproduced anywhere. EXAMPLES=5000 tries
-# more; a few must do where tests run a thousand times.
+# For every property test: the same examples in every run, so that a failure can be reproduced
+# anywhere, however slow the machine is. EXAMPLES=5000 tries more; a few must do where tests run
+# thousands of times.
 EXAMPLES = int(os.environ.get("EXAMPLES", "100"))
-STEADY = settings(derandomize=True, deadline=None, max_examples=EXAMPLES)
+STEADY = settings(
+    derandomize=True,
+    deadline=None,
+    max_examples=EXAMPLES,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 TIMESTAMP = "2026-03-04T12:00:00Z"

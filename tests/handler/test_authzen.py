@@ -33,6 +33,7 @@ from handler.rules.evaluate import Decision
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
 from tests.handler.conftest import API_KEY
+from tests.handler.strategies import STEADY
 
 TOKEN, PREVIOUS = "current-token-" * 3, "previous-token-" * 3
 JANE, JOAN = "jane@example.com", "joan@example.com"
@@ -1001,6 +1002,7 @@ QUESTIONS = st.fixed_dictionaries(
 )
 
 
+@STEADY
 @given(body=QUESTIONS | JSON, path=st.sampled_from([EVALUATION, EVALUATIONS]))
 def test_no_body_raises_or_approves_joan(shared: Pdp, body: object, path: str) -> None:
     """No body causes a 5xx, or approves a person without a duty."""
@@ -1011,6 +1013,7 @@ def test_no_body_raises_or_approves_joan(shared: Pdp, body: object, path: str) -
     assert answer.get("decision") is not True
 
 
+@STEADY
 @given(
     headers=st.dictionaries(
         st.sampled_from(["authorization", "content-type", "x-request-id"]), st.text() | st.none()

@@ -31,6 +31,7 @@ from sandbox.vendors.incidentio import Category, IncidentIO, Mode
 from sandbox.vendors.server import Exchange
 from tests.handler.conftest import ANA, API_KEY, BO, CY, EVERYTHING, NOW, SetClock
 from tests.handler.edited_answers import Edited, drop, put
+from tests.handler.strategies import STEADY
 
 Find = Callable[..., ProviderSnapshot]
 HOUR, TICK = timedelta(hours=1), timedelta(microseconds=1)
@@ -712,6 +713,7 @@ _HELD = st.tuples(st.sampled_from(["lead", "reporter"]), st.sampled_from(["a", "
 _CLASS = st.sampled_from(["Minor", "Major"])
 
 
+@STEADY
 @given(
     st.lists(
         st.builds(

@@ -31,6 +31,7 @@ from handler.rules.evaluate import Decision
 from handler.setting_parsers import notice_key
 from handler.settings import NoticeSettings
 from tests.handler.conftest import NOW
+from tests.handler.strategies import STEADY
 from tests.support.filter_pattern import matches
 
 SECRET = "whsec_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA="
@@ -97,6 +98,7 @@ def test_a_published_signature() -> None:
     }
 
 
+@STEADY
 @given(body=st.text(), secrets=st.lists(st.binary(min_size=24, max_size=64), max_size=2))
 def test_its_own_library_verifies(body: str, secrets: list[bytes]) -> None:
     """Standard Webhooks' library verifies notices with each of the secrets."""

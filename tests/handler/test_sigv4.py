@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handler.aws_secret import Credentials, sign
+from tests.handler.strategies import STEADY
 
 # The example key of AWS's documentation, which its test suite signs with.
 EXAMPLE = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
@@ -132,7 +133,7 @@ def test_published_vector(
     )
 
 
-@settings(derandomize=True, max_examples=200, deadline=None)
+@settings(STEADY, max_examples=200)
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "DELETE"]),
     headers=HEADERS,

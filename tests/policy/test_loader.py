@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.rules.codec import read_policy
@@ -19,6 +19,7 @@ from handler.rules.conditions import (
 )
 from handler.rules.model import Policy, Rule, Selector, ShiftEnd
 from policy.loader import load
+from tests.handler.strategies import STEADY
 from tests.policy.texts import ON_CALL, POLICY, SELECTOR, changed, with_condition
 
 TIER = '{labels: {Tier: "0"}}'
@@ -49,8 +50,6 @@ OPEN = (
     "name schedules, roles or resources in it to narrow it"
 )
 EITHER = f"{{any: [{ON_CALL}, {{incident_role: {{roles: any}}}}]}}"
-# The same examples in every run, so that a failure can be reproduced anywhere.
-STEADY = settings(derandomize=True, deadline=None, max_examples=100)
 WHOLE = """\
 rules:
   - name: DBAs reach production databases
