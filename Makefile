@@ -116,7 +116,7 @@ format: .venv/dev.stamp ## Format the code
 settings: .venv/dev.stamp ## Write the settings into Pulumi.yaml and docs/settings.md
 	@$(BIN)/python -m infra.settings_reference
 
-mutate: .venv/dev.stamp ## Check that tests notice changed code (FILES=...; hours)
+mutate: .venv/dev.stamp ## Check that tests notice changed code (FILES=...; an hour)
 	@$(if $(strip $(value FILES)),printf '%s' $(call quote,FILES) | xargs) $(BIN)/python -m tests.mutate
 
 certify: .venv/dev.stamp ## Run AuthZEN's certification scenario against the sandbox
