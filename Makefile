@@ -42,6 +42,7 @@ up: .venv/run.stamp $(BIN)/oncall ## Run all of it here (LIVE=1, POLICY=FILE, EN
 	  $(if $(value ENDPOINT),--endpoint=$(call quote,ENDPOINT))
 
 demo: .venv/run.stamp $(BIN)/oncall ## Run all of it once, send sample requests, show the decisions
+	@$(if $(value LIVE)$(value POLICY),echo 'LIVE and POLICY are for `make up` only' >&2; exit 1)
 	@$(BIN)/python -m sandbox demo --stack=$(call quote,STACK) \
 	  $(if $(value ENDPOINT),--endpoint=$(call quote,ENDPOINT))
 
