@@ -164,7 +164,7 @@ clean: ## Remove everything that make created
 	@echo "Setting up .venv: Pulumi, its AWS SDK and the local AWS (about a minute, 450 MB) ..."
 	@$(call quote,PYTHON) -m venv .venv || { \
 	  echo "Cannot create a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
-	@$(PIP) install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.txt
+	@$(PIP) install --quiet --require-hashes --no-deps -r requirements.txt
 	@touch $@
 
 # -P: no modules from the folder where it is called.
@@ -175,5 +175,5 @@ $(BIN)/oncall: .venv/run.stamp Makefile
 
 .venv/dev.stamp: .venv/run.stamp requirements-dev.txt | $(BIN)/oncall
 	@echo "Adding what tests and checks need (a few seconds) ..."
-	@$(PIP) install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
+	@$(PIP) install --quiet --require-hashes --no-deps -r requirements-dev.txt
 	@touch $@
