@@ -42,6 +42,7 @@ up: .venv/run.stamp $(BIN)/oncall ## Run all of it here (LIVE=1, POLICY=FILE, EN
 	  $(if $(value ENDPOINT),--endpoint=$(call quote,ENDPOINT))
 
 demo: .venv/run.stamp $(BIN)/oncall ## Run all of it once, send sample requests, show the decisions
+	@$(if $(value LIVE)$(value POLICY),echo 'LIVE and POLICY are for `make up` only' >&2; exit 1)
 	@$(BIN)/python -m sandbox demo --stack=$(call quote,STACK) \
 	  $(if $(value ENDPOINT),--endpoint=$(call quote,ENDPOINT))
 
@@ -163,7 +164,7 @@ clean: ## Remove everything that make created
 	@echo "Setting up .venv: Pulumi, its AWS SDK and the local AWS (about a minute, 450 MB) ..."
 	@$(call quote,PYTHON) -m venv .venv || { \
 	  echo "Cannot create a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
-	@$(PIP) install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.txt
+	@$(PIP) install --quiet --require-hashes --no-deps -r requirements.txt
 	@touch $@
 
 # -P: no modules from the folder where it is called.
@@ -174,5 +175,5 @@ $(BIN)/oncall: .venv/run.stamp Makefile
 
 .venv/dev.stamp: .venv/run.stamp requirements-dev.txt | $(BIN)/oncall
 	@echo "Adding what tests and checks need (a few seconds) ..."
-	@$(PIP) install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
+	@$(PIP) install --quiet --require-hashes --no-deps -r requirements-dev.txt
 	@touch $@

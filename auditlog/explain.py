@@ -101,7 +101,7 @@ def _objections(record: Record) -> Iterator[str]:
     """Say why rules do not match, the most helpful reason first."""
     names, of_duties, others = _duty_names(record), [], []
     for rule in record["trace"]["rules"]:
-        if rule["verdict"] != NO:
+        if rule["verdict"] != "no":
             continue
         duties = rule.get("duties", ())
         why_not = f"{rule_title(rule['rule'])}: {rule['why']}" if rule.get("why") else ""

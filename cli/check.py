@@ -114,7 +114,7 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
         commands,
         "check",
         run,
-        summary="check what is deployed, by signed calls to it",
+        summary="call what is deployed as its callers do",
         description="Call the deployed webhook as each caller does, and say what the answers mean.",
         epilog=EPILOG,
     )

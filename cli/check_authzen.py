@@ -16,6 +16,7 @@ from cli.diagnosis import (
     ApprovalClaim,
     Step,
     check_decision,
+    explain_command,
     is_of_api,
     log_remedy,
     refused,
@@ -34,8 +35,8 @@ from handler.settings import AUTHZEN_TOKEN
 
 NAME, SECRET = "AuthZEN", AUTHZEN_TOKEN
 DISCOVERY, AUTHENTICATION, DECISION = "metadata", "token", "evaluation"
-# It becomes part of a command that people paste.
-# Lambda's id of a call, or API Gateway's, which is in base64; a shell leaves them alone in quotes.
+# A decision's id begins with a call's id of Lambda, or of API Gateway, which is in base64. It
+# becomes part of a command that people paste: a shell leaves these characters alone in quotes.
 _ID = re.compile(r"[A-Za-z0-9+/=_-]{0,100}")
 
 
@@ -186,8 +187,9 @@ def _check_decision(
         if until is None:
             left = request._replace(resources=(resource,))
             step = check_decision(DECISION, None, left, target, now, evaluation.reason)
-            remedy = step.remedy or log_remedy(target, evaluation.decision_id)
-            return step._replace(remedy=remedy), None
+            log = log_remedy(target, evaluation.decision_id)
+            remedy = f"`{explain_command(left, target)}` explains why; or {log}"
+            return step._replace(remedy=step.remedy or remedy), None
         if shortest is None or until < shortest.until:
             lasts = format_go(evaluation.duration)
             shortest = ApprovalClaim(why_approved(evaluation.reason), lasts, until)

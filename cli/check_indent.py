@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import uuid
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -18,6 +17,7 @@ from cli.diagnosis import (
     check_bots,
     check_decision,
     check_info,
+    explain_command,
     log_remedy,
     refused,
     unreachable,
@@ -83,7 +83,7 @@ def _decision(
         return Step(GET_DECISION, PROBLEM, f"the claim is wrong: {error}", log), None
     step = check_decision(GET_DECISION, approval, request, target, context.clock.now())
     if step.level == NO and not step.remedy:
-        why = f"`{_explain_command(request, target)}` explains why"
+        why = f"`{explain_command(request, target)}` explains why"
         hint = "it names a provider that failed or refused its key"
         step = step._replace(remedy=f"{why}; or {log}: {hint}")
     return step, approval
@@ -101,13 +101,3 @@ def _call(
     if answer.http == HTTPStatus.OK:
         return answer
     return refused(name, answer, target, context.clock.now())
-
-
-def _explain_command(request: AccessRequest, target: Target) -> str:
-    """Give the command that decides the same request here, and explains the decision."""
-    words = ["oncall", "explain", "--as", request.email]
-    for kind, id_ in request.resources:
-        words += ["--resource", f"{kind}:{id_}"]
-    for name, value in request.labels.items():
-        words += ["--label", f"{name}={value}"]
-    return shlex.join([*words, *(["--stack", target.stack] if target.stack else [])])

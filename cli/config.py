@@ -36,11 +36,12 @@ from policy.remedies import UNREAD, ConfigError, in_stack, report
 from policy.setting_hints import check_typed_text
 
 PROJECT_FILE = "Pulumi.yaml"
-# No command signs or checks a call: whatever the webhook's secret is, it is not needed.
-# For secrets that nobody needs here: two settings must not have the same one.
+# For secrets that these commands don't need, since they neither sign nor check a call. The two
+# differ because two settings must not have the same secret.
 _STAND_IN_SECRET, _STAND_IN_KEY = "-" * SHORTEST_SECRET, "-"
 _OF_PROVIDERS = frozenset(row.name for provider in PROVIDERS for row in provider.settings)
 _REMEDY = "export it, or run `. .sandbox/env` while `make up` runs"
+_REMEDY_OF_STACK = "export it, for example with `export {0}=$(pulumi config get {0} --stack {1})`"
 
 
 class CommandConfig(NamedTuple):
@@ -112,6 +113,8 @@ def load_config(
                 and not (ours or environment.get(problem.key))
             ):
                 return in_stack(problem, options.stack)
+            if options.stack and problem.key in PROVIDER_KEYS and not problem.fixes:
+                return _REMEDY_OF_STACK.format(problem.key, options.stack)
             return _in_environment(problem)
 
         raise ReportError(report(subject, error, remedy)) from None
@@ -176,7 +179,7 @@ def stack_settings(folder: Path, stack: str) -> dict[str, str]:
     file = folder / f"Pulumi.{stack}.yaml"
     if not file.is_file():
         names = stack_names(folder)
-        known = f"the stacks here are {', '.join(names)}" if names else "run `make bootstrap` first"
+        known = f"existing stacks: {', '.join(names)}" if names else "run `make bootstrap` first"
         near = nearest_of(stack, names)
         remedy = f"did you mean {near}?" if near else known
         raise CommandError(f"--stack is {stack!r}, but there is no {file.name}; {remedy}")

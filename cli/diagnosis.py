@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -380,3 +381,13 @@ def check_decision(
             text = f"{left}: with {DRY_RUN}, every request is"
             return Step(call, NO, text, _unset(DRY_RUN, target))
     return Step(call, NO, f"{left}: {why}" if why else left)
+
+
+def explain_command(request: AccessRequest, target: Target) -> str:
+    """Give the command that decides the same request here, and explains the decision."""
+    words = ["oncall", "explain", "--as", request.email]
+    for kind, id_ in request.resources:
+        words += ["--resource", f"{kind}:{id_}"]
+    for name, value in request.labels.items():
+        words += ["--label", f"{name}={value}"]
+    return shlex.join([*words, *(["--stack", target.stack] if target.stack else [])])

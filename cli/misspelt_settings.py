@@ -9,8 +9,8 @@ from handler.settings import PROVIDER_KEYS
 from infra.config_key_check import SYNONYMS, nearest_setting
 from infra.settings import KEYS
 
-# Variables that begin so are ours, and those of providers may be.
-_OWN_PREFIX = "AUTO_APPROVAL_"
+# Variables that begin so are ours, and these others may be.
+_OWN_PREFIX, _NEARLY_OWN_PREFIX = "AUTO_APPROVAL_", "AUTO_"
 _PROVIDER_PREFIXES = tuple(f"{key.partition('_')[0]}_" for key in PROVIDER_KEYS)
 _CLOSE = 0.9
 
@@ -18,7 +18,8 @@ _CLOSE = 0.9
 def misspelt_variables(environment: Mapping[str, str], *, with_policy: bool) -> list[str]:
     """Name variables that nothing reads, and what was probably meant.
 
-    A provider's variable may be for another program, so it must be close to a missing setting.
+    One that doesn't begin as ours do may be for another program, so it must be close to a missing
+    setting.
 
     Args:
         environment: the process's.
@@ -26,13 +27,14 @@ def misspelt_variables(environment: Mapping[str, str], *, with_policy: bool) -> 
     """
     warnings = []
     for name in sorted(environment):
-        if name in KEYS or not name.startswith((_OWN_PREFIX, *_PROVIDER_PREFIXES)):
+        if name in KEYS or not name.startswith((_NEARLY_OWN_PREFIX, *_PROVIDER_PREFIXES)):
             continue
         meant = nearest_setting(name)
-        if name.startswith(_OWN_PREFIX):
-            if with_policy:
-                warnings.append(_misspelt(name, "the environment", meant))
-        elif not environment.get(meant) and (name in SYNONYMS or _is_close(name, meant)):
+        if not with_policy and (name.startswith(_OWN_PREFIX) or meant.startswith(_OWN_PREFIX)):
+            continue
+        is_missing = not environment.get(meant)
+        is_close = is_missing and (name in SYNONYMS or _is_close(name, meant))
+        if is_close or name.startswith(_OWN_PREFIX):
             warnings.append(_misspelt(name, "the environment", meant))
     return warnings
 

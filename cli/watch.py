@@ -67,7 +67,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
     """Ask again about each approval, and list those whose duty has ended."""
     sources = [args.file, args.log_group]
     if sources.count(None) != 1 and not (args.stack and sources.count(None)):
-        raise CommandError("give FILE or --log-group NAME, or --stack NAME without both")
+        raise CommandError("give FILE or --log-group NAME (not both), or --stack NAME")
     config = load_config(args, context)
     log = log_of(args, context)
     approvals = running_approvals(log.decisions, context.clock.now())

@@ -31,7 +31,8 @@ from handler.rules.evaluate import (
 from handler.rules.model import Policy
 
 # CloudWatch Logs cuts an event at 262,144 bytes, 26 of which are its own, and what is left isn't
-# JSON. One person may have thousands of duties, and a policy hundreds of rules.
+# JSON. One person may have thousands of duties, and a policy hundreds of rules. Nothing measures a
+# line against this: the bounds below keep to it, which a test shows.
 MOST_LINE_BYTES = 256_000
 # For each of the three parts of a line. Every text whose length others choose is charged, as JSON
 # escapes it; the rest is some 2,000 bytes.

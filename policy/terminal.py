@@ -127,5 +127,7 @@ class Parser(argparse.ArgumentParser):
         return super().parse_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
-        """Print the error, and exit."""
-        super().error(safe(message))
+        """Print the usage and the error, and exit."""
+        self.print_usage(sys.stderr)
+        text = safe(f"{self.prog}: error: {message}")
+        self.exit(2, f"{wrapped(text, columns_of(sys.stderr))}\n")

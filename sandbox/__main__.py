@@ -27,7 +27,17 @@ from handler.durations import in_words
 from handler.providers.registry import PROVIDERS
 from handler.settings import BESIDE_POLICY, POLICY
 from infra.settings import ENDPOINT, FUNCTION_URL, HTTP_API
-from policy.terminal import Parser, counted, json_text, safe, safe_lines, say, show_anything
+from policy.terminal import (
+    Parser,
+    columns_of,
+    counted,
+    json_text,
+    safe,
+    safe_lines,
+    say,
+    show_anything,
+    wrapped,
+)
 from sandbox import env_file
 from sandbox.callers import SENDERS
 from sandbox.callers.base import (
@@ -74,16 +84,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = options.run(options)
     except (UsageError, UnknownToSandboxError, RefusedByAwsError) as error:
-        say(f"error: {error}", sys.stderr)
+        _say_error(safe(f"error: {error}"))
         return 2
     except pulumi.RunError as error:
         # A line for each value that is wrong.
-        refused = safe_lines(f"error: {error}")
-        print(refused, file=sys.stderr)
+        _say_error(safe_lines(f"error: {error}"))
         return 2
     except KeyboardInterrupt:
         return 128 + signal.SIGINT  # as shells report a command that Ctrl-C ended
     return status
+
+
+def _say_error(text: str) -> None:
+    """Print the safe lines of an error, wrapped to the terminal."""
+    width = columns_of(sys.stderr)
+    for line in text.split("\n"):
+        print(wrapped(line, width, indent=2 if line.startswith("- ") else 0), file=sys.stderr)
 
 
 def _up(options: argparse.Namespace) -> int:
@@ -132,7 +148,7 @@ def _live_settings() -> dict[str, str]:
         keys = " or ".join(provider.key for provider in PROVIDERS)
         raise UsageError(
             f"LIVE=1 asks the real providers and needs a key: set {keys}, "
-            f"for example with `export {PROVIDERS[0].key}=...`"
+            f"for example with `read -rs {PROVIDERS[0].key} && export {PROVIDERS[0].key}`"
         )
     return settings
 

@@ -109,7 +109,7 @@ def main(arguments: Sequence[str]) -> int:
         except (Error, UnicodeDecodeError) as error:
             print(f"error: pip's configuration cannot be read: {error}", file=sys.stderr)
             return 2
-    command = [sys.executable, "-I", "-m", "pip", *arguments]
+    command = [sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", *arguments]
     return subprocess.run(
         command, env=pip_environment(settings, os.environ), check=False
     ).returncode

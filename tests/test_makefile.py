@@ -136,6 +136,16 @@ def test_a_policy_s_name_is_one_argument(bare: Path, value: str) -> None:
 
 
 @pytest.mark.parametrize("value", HOSTILE)
+@pytest.mark.parametrize("name", ["LIVE", "POLICY"])
+def test_the_demo_refuses_what_it_would_ignore(bare: Path, name: str, value: str) -> None:
+    """Otherwise its "all answers match the settings" would be read as about the policy named."""
+    ready = ("-o", ".venv/run.stamp", "-o", ".venv/bin/oncall")
+    process = make(bare, *ready, "demo", f"{name}={value}")
+    assert (process.returncode, process.stdout) == (2, "")
+    assert "LIVE and POLICY are for `make up` only\n" in process.stderr
+
+
+@pytest.mark.parametrize("value", HOSTILE)
 @pytest.mark.parametrize("target", ["up", "demo"])
 def test_an_endpoint_is_one_argument(bare: Path, target: str, value: str) -> None:
     """Any value of ENDPOINT reaches the command unchanged; an empty one is left out."""

@@ -60,12 +60,13 @@ def test_a_person_on_duty(deployed: Stack, sandbox: Sandbox) -> None:
 
 
 def test_a_person_off_duty(deployed: Stack) -> None:
-    """Without an approval the status is 1, and the remedy names the log."""
+    """Without an approval the status is 1, and the remedy explains it or names the log."""
     answer = deployed.check(*AUTHZEN, "--as", NORA, "--resource", ASKED)
     assert answer.status == 1
     no, remedy = answer.lines[-2:]
     left = f"a request by {NORA} for {ASKED} would be left to humans: "
     assert no.startswith(f"no       evaluation: {left}")
+    assert f"`oncall explain --as {NORA} --resource {ASKED} --stack dev` explains why" in remedy
     assert "aws logs tail" in remedy
 
 

@@ -171,7 +171,10 @@ def test_all_problems_are_reported_together(project: Path) -> None:
         "AUTO_APPROVAL_SCHEDULES": (
             "run `pulumi config set AUTO_APPROVAL_SCHEDULES DBA --stack prod`"
         ),
-        "INCIDENTIO_API_KEY": "export it, or run `. .sandbox/env` while `make up` runs",
+        "INCIDENTIO_API_KEY": (
+            "export it, for example with "
+            "`export INCIDENTIO_API_KEY=$(pulumi config get INCIDENTIO_API_KEY --stack prod)`"
+        ),
         "PAGERDUTY_BASE_URL": "run `export PAGERDUTY_BASE_URL=http://x`",
     }
     with pytest.raises(ReportError) as of_environment:
@@ -242,9 +245,7 @@ def test_files_that_cannot_be_read(project: Path, name: str, text: str, message:
 
 def test_missing_stacks(project: Path, tmp_path: Path) -> None:
     """The error lists the existing stacks, or how to create one."""
-    with pytest.raises(
-        CommandError, match=r"there is no Pulumi\.dev\.yaml; the stacks here are prod"
-    ):
+    with pytest.raises(CommandError, match=r"there is no Pulumi\.dev\.yaml; existing stacks: prod"):
         read(project, "dev")
     (project / "Pulumi.prod.yaml").unlink()
     with pytest.raises(CommandError, match="run `make bootstrap` first"):
@@ -266,6 +267,7 @@ def test_a_folder_instead_of_a_file(project: Path) -> None:
     ("name", "meant"),
     [
         ("AUTO_APPROVAL_DURATON", "; did you mean AUTO_APPROVAL_DURATION?"),
+        ("AUTO_APROVAL_DURATION", "; did you mean AUTO_APPROVAL_DURATION?"),
         ("AUTO_APPROVAL_ROLES", "; did you mean AUTO_APPROVAL_INCIDENTIO_ROLES?"),
         ("AUTO_APPROVAL_XYZZY_PLUGH", ""),
         ("INCIDENTIO_APPROVE_PARTICIPANT", "; did you mean INCIDENTIO_APPROVE_PARTICIPANTS?"),
@@ -291,7 +293,9 @@ def test_a_misspelt_variable_is_named_first(oncall: Command) -> None:
     assert error.startswith("oncall: INCIDENTIO_API_KEY or PAGERDUTY_KEY or OPSGENIE_KEY or ")
 
 
-@pytest.mark.parametrize("name", ["PAGERDUTY_URL", "INDENT_API_TOKEN", "OPSGENIE_TEAM", "PATH"])
+@pytest.mark.parametrize(
+    "name", ["PAGERDUTY_URL", "INDENT_API_TOKEN", "OPSGENIE_TEAM", "AUTO_UPDATE", "PATH"]
+)
 def test_other_programs_variables(oncall: Command, name: str) -> None:
     """Variables of other programs cause no warning."""
     oncall.environment |= {"PAGERDUTY_BASE_URL": "https://api.eu.pagerduty.com", name: "x"}
@@ -303,7 +307,7 @@ def test_a_misspelt_key_of_a_stack(project: Path, oncall: Command) -> None:
     file = project / "Pulumi.prod.yaml"
     file.write_text(f"{STACK}  oncall-approvals:AUTO_APPROVAL_DURATON: 1\n", encoding="utf-8")
     oncall.folder = project
-    oncall.environment["AUTO_APPROVAL_DRYRUN"] = "true"
+    oncall.environment |= {"AUTO_APPROVAL_DRYRUN": "true", "AUTO_APROVAL_DRY_RUN": "true"}
     assert oncall("who", DATABASE, "--stack", "prod").err == (
         "oncall: warning: AUTO_APPROVAL_DURATON in Pulumi.prod.yaml is not a setting and has no "
         "effect; did you mean AUTO_APPROVAL_DURATION?\n"

@@ -558,7 +558,7 @@ def test_one_log(more: tuple[str, ...], organisation: Organisation, oncall: Comm
     del organisation
     answer = oncall("watch", *more)
     assert (answer.status, answer.out) == (2, "")
-    assert answer.err == "oncall: give FILE or --log-group NAME, or --stack NAME without both\n"
+    assert answer.err == "oncall: give FILE or --log-group NAME (not both), or --stack NAME\n"
 
 
 def test_a_policy_that_accepts_more(everywhere: Organisation, oncall: Command) -> None:

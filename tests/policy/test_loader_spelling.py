@@ -20,7 +20,6 @@ OF_YAML = "remove it, and quote with \" or '"
 LEFT, RIGHT = "U+201C LEFT DOUBLE QUOTATION MARK", "U+201D RIGHT DOUBLE QUOTATION MARK"
 ANEW = "has a letter and its accent as two characters: retype it as one (NFC)"
 UNSEEN = "which is invisible: remove it"
-NO_EMAIL = "contains text that isn't an e-mail: must be one whole address"
 
 
 @pytest.mark.parametrize("row", refused("spelling"), ids=lambda row: row.name)

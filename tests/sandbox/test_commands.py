@@ -274,7 +274,7 @@ class TestRefusals:
         [
             (
                 ["up", "--live"],
-                "for example with `export INCIDENTIO_API_KEY=...`",
+                "for example with `read -rs INCIDENTIO_API_KEY && export INCIDENTIO_API_KEY`",
             ),
             (
                 ["up", "--stack", "none"],
