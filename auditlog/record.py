@@ -284,9 +284,10 @@ _DECISION = _fields(
         "trace": _TRACE,
         "omitted": _by_name(_count),
         "without_email": _by_name(_is_share),
+        "identities": _by_name(_text),
         **dict.fromkeys(_CALLER_FIELDS, _text),
     },
-    ("timestamp", "omitted", "without_email", *_CALLER_FIELDS),
+    ("timestamp", "omitted", "without_email", "identities", *_CALLER_FIELDS),
 )
 # Defaults for missing fields: first those that matter for the decision, then other details.
 _REQUEST_FIELDS: Record = {

@@ -212,6 +212,26 @@ def test_the_callers_name_for_the_requester(id_: str, caller: str, logged: str |
     assert (record["whole"], record.get("omitted")) == (True, None)
 
 
+def test_identities_are_only_identified() -> None:
+    """By system, in any order: the line says whether they changed, and names nobody."""
+    people = {"P1": "omar@example.com", "P2": "jane@example.com"}
+    by_system = {"PagerDuty": people, "authzen": {"omar": "omar@example.com"}, "JSM Operations": {}}
+    digests = []
+    for identities in (
+        by_system,
+        {**by_system, "PagerDuty": dict(reversed(people.items()))},
+        {**by_system, "PagerDuty": {**people, "P2": "omar@example.com"}},
+    ):
+        policy = POLICY._replace(identities=identities)
+        record = record_of(Decision(REQUEST, "no duty"), policy=policy)
+        assert "omar" not in json.dumps(record["identities"])
+        assert record["identities"].keys() == {"PagerDuty", "authzen"}
+        digests.append(record["identities"])
+    assert digests[0] == digests[1] != digests[2]
+    assert digests[0]["authzen"] == digests[2]["authzen"]
+    assert "identities" not in record_of(Decision(REQUEST, "no duty"))
+
+
 def test_an_abstention() -> None:
     """An abstention has no duty or duration, but the reason and the failures."""
     failure = Failure("incident.io", "schedules", "answered 500")
