@@ -18,6 +18,11 @@ from handler.rules.conditions import NOT_LISTED
 
 YES, NO, NOTE = "yes", "no", "note"
 DEFAULT_RULE = "default rule"
+_IDS_OF_A_CALL = {
+    "request": "caller_request",
+    "requester": "requester_id",
+    "decision": "decision_id",
+}
 
 
 class Line(NamedTuple):
@@ -152,12 +157,12 @@ def reasons(record: Record) -> tuple[Line, ...]:
 
 
 def _call(record: Record) -> Iterator[Line]:
-    """Say who asked, and by which ids caller and log know it."""
+    """Say who asked, and by which ids caller and log know request, requester and decision."""
     if record.get("caller"):
-        own = record.get("caller_request")
-        request = f", request {own}" if own else ""
-        id_ = f", decision {record['decision_id']}" if record.get("decision_id") else ""
-        yield Line(f"caller: {record['caller']}{request}{id_}")
+        ids = [
+            f"{what} {record[name]}" for what, name in _IDS_OF_A_CALL.items() if record.get(name)
+        ]
+        yield Line(", ".join([f"caller: {record['caller']}", *ids]))
 
 
 def _mark(record: Record) -> str:

@@ -20,6 +20,8 @@ from auditlog.record import (
     LineError,
     Record,
     TooDeepError,
+    UnnumberedText,
+    last_sign,
     looks_ours,
     record_of,
     value_at,
@@ -31,9 +33,8 @@ _BLANK = " \t\r\n\ufeff\0"
 _LISTS = ("events", "logEvents", "results")
 _MESSAGES = ("@message", "message")
 _IDS = ("eventId", "id", "@ptr")
-# An object, or a string on a line of its own. Nothing else is tried, as an error of `json` takes
-# time in proportion to the text before it.
-_VALUE = re.compile(r'\{(?=\s*\\*["}])|(?m:^)[ \t]*\[?[ \t]*"')
+# An object, or a string on a line of its own.
+_VALUE = re.compile(r'\{(?=\s*\\*["}])|(?m:^)[ \t]*(?:\[[ \t]*)?"')
 _LIST_OF_EVENTS = re.compile(r'\{\s*"(?:events|logEvents|results)"\s*:\s*\[')
 _LIST = re.compile(r'\[\s*(?:\[\s*)?[{"]')
 _LONGEST_HEADER = 4096
@@ -133,22 +134,26 @@ class _Reader:
 
     def read_text(self, text: str, id_: str = "", depth: int = 0) -> None:
         """Read all JSON values in a text, whatever surrounds them."""
-        at = line_end = 0
+        text = UnnumberedText(text)
+        at = line_end = last = 0
+        is_counted = False
         while match := _VALUE.search(text, at):
             begin = match.end() - 1
             try:
                 value, at = value_at(text, begin)
             except ValueError as error:
-                end = text.find("\n", begin) + 1 or len(text)
-                at = end if isinstance(error, TooDeepError) else begin + 1
+                if begin >= line_end:
+                    line_end = text.find("\n", begin) + 1 or len(text)
+                    last, is_counted = last_sign(text, begin, line_end), False
+                at = line_end if isinstance(error, TooDeepError) else begin + 1
                 if _LIST_OF_EVENTS.match(text, begin):
                     self.is_cut = True  # read its events one by one
-                elif begin >= line_end and text[begin] == "{":
-                    # A line counts once, however many of its values are damaged.
-                    line_end = end
-                    self.unreadable += looks_ours(text, begin, end)
+                elif text[begin] == "{" and not is_counted:
+                    # Damaged values in a row count once if they are on one line.
+                    is_counted = True
+                    self.unreadable += looks_ours(text, begin, last)
                 continue
-            line_end = 0
+            is_counted = False
             if isinstance(value, dict):
                 self._read_object(value, id_, depth)
             elif depth < _DEEPEST:

@@ -57,7 +57,7 @@ def read_line(line: str) -> Record | None:
     try:
         value, _ = value_at(line, begin)
     except ValueError:
-        if looks_ours(line, begin, len(line)):
+        if looks_ours(line, begin, last_sign(line, begin, len(line))):
             raise LineError("the line is not JSON") from None
         return None
     return record_of(value)
@@ -100,14 +100,37 @@ def value_at(text: str, begin: int) -> tuple[Any, int]:
     return value, end
 
 
-def looks_ours(text: str, begin: int, end: int) -> bool:
-    """Whether an unreadable part of a text looks like a record."""
-    if _LINE_START.match(text, begin) or _LINE_START.search(text, begin, end):
-        return True
-    return {name.strip('\\"') for name in _OUR_FIELDS.findall(text, begin, end)} == {
-        "message",
-        "level",
+def looks_ours(text: str, begin: int, last: int) -> bool:
+    """Whether an unreadable part of a text looks like a record; `last` is its last sign of one."""
+    return begin <= last or _LINE_START.match(text, begin) is not None
+
+
+def last_sign(text: str, begin: int, end: int) -> int:
+    """Find the last place before which a part of a text looks like a record; -1 if none does."""
+    starts = (match.start() for match in _LINE_START.finditer(text, begin, end))
+    fields = {
+        match[0].strip('\\"'): match.start() for match in _OUR_FIELDS.finditer(text, begin, end)
     }
+    last_field = min(fields.values()) if fields.keys() == {"message", "level"} else -1
+    return max(last_field, *starts, -1)
+
+
+class UnnumberedText(str):
+    """A text of many JSON values, whose errors have no line numbers.
+
+    An error of `json` counts the lines before it. In a file with many damaged lines, that takes
+    time in proportion to the square of its size.
+    """
+
+    __slots__ = ()
+
+    def count(self, *_: object) -> int:
+        """Count no line before an error."""
+        return 0
+
+    def rfind(self, *_: object) -> int:
+        """Find no line before an error."""
+        return -1
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -261,9 +284,10 @@ _DECISION = _fields(
         "trace": _TRACE,
         "omitted": _by_name(_count),
         "without_email": _by_name(_is_share),
+        "identities": _by_name(_text),
         **dict.fromkeys(_CALLER_FIELDS, _text),
     },
-    ("timestamp", "omitted", "without_email", *_CALLER_FIELDS),
+    ("timestamp", "omitted", "without_email", "identities", *_CALLER_FIELDS),
 )
 # Defaults for missing fields: first those that matter for the decision, then other details.
 _REQUEST_FIELDS: Record = {

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from auditlog.record import OTHER_PERSON, Record, duties_of, request_of
 from handler import emails
-from handler.audit import decision_record
+from handler.audit import decision_record, identity_digests
 from handler.callers import CALLERS
 from handler.durations import parse_instant
 from handler.duty import ProviderSnapshot
@@ -31,10 +31,19 @@ NOT_WHOLE = (
     "so it lacks facts of the decision"
 )
 INCOMPLETE_CALL = "other log lines of the same call are missing or incomplete"
+UNDECIDED_PETITION = "another request of the same petition cannot be decided again"
 INCONSISTENT_CALL = "the log lines of its call contradict each other"
 ANOTHER_HOLDER = (
     "with this policy, a duty that counted by the holder's id may be somebody else's, and the log "
     "does not say who holds it without the policy"
+)
+UNKNOWN_USER = (
+    "with this policy, a duty on which the approval is based may be somebody else's: identities "
+    "for its provider have changed, and the log does not say which user holds the duty"
+)
+MAPPED_ELSEWHERE = (
+    "with this policy, the requester may have duties that the logged policy gave to somebody else: "
+    "identities for their provider have changed, and the log does not say whose duties those are"
 )
 ANOTHER_PERSON = "with this policy, the caller's name for the requester would mean somebody else"
 # It lists schedules, and looks up those without an escalation policy, only if rules name some.
@@ -88,8 +97,18 @@ def replay(records: Iterable[Record], policy: Policy) -> list[ReplayResult]:
     providers = _providers(all_records, policy)
     results: list[ReplayResult] = []
     for call in _calls(all_records):
-        results += _replay_call(call, policy, providers)
+        results += _without_torn_petitions(list(_replay_call(call, policy, providers)))
     return results
+
+
+def _without_torn_petitions(results: Sequence[ReplayResult]) -> Iterator[ReplayResult]:
+    """Give no new decision to a petition with a request that cannot be decided again."""
+    is_torn = any(result.problem and result.record["petitions"] for result in results)
+    for result in results:
+        if is_torn and result.record["petitions"] and not result.problem:
+            yield ReplayResult(result.record, problem=UNDECIDED_PETITION)
+        else:
+            yield result
 
 
 def _calls(records: Sequence[Record]) -> Iterable[list[Record]]:
@@ -183,9 +202,10 @@ def _decide_call(
     snapshots = [_snapshot(record, policy) for record in call]
     all_duties = tuple(duty for snapshot in snapshots for duty in snapshot.duties)
     decisions = decide_all(requests, ProviderSnapshot(all_duties), policy, now)
+    is_same = call[0]["policy"] == policy.fingerprint
     results = []
     for record, snapshot, decision in zip(call, snapshots, decisions, strict=True):
-        problem = _missing_facts(decision, record, policy, providers)
+        problem = "" if is_same else _missing_facts(decision, record, policy, providers)
         new_record = None if problem else _new_record(decision, record, policy, snapshot)
         results.append(ReplayResult(record, new_record, problem))
     return results
@@ -218,11 +238,13 @@ def _new_record(
 def _missing_facts(
     decision: Decision, record: Record, policy: Policy, providers: frozenset[str]
 ) -> str:
-    """Say which facts for this decision the record lacks, or "" if it has them all."""
-    if record["policy"] == policy.fingerprint:
-        return ""
-    email = emails.normal(record["requester"])
-    if decision.approved and (problem := _missing_facts_for_approval(decision, email, policy)):
+    """Say which facts for a decision by another policy the record lacks, or "" if it has all."""
+    email, logged = emails.normal(record["requester"]), record.get("identities", {})
+    digests = identity_digests(policy)
+    changed = {name for name in BY_NAME if logged.get(name) != digests.get(name)}
+    if decision.approved and (
+        problem := _missing_facts_for_approval(decision, email, policy, changed)
+    ):
         return problem
     # Another duty, whose end was not read, might make an approval longer.
     if not decision.could_change:
@@ -234,16 +256,28 @@ def _missing_facts(
     needs = dependencies([decision.request], policy, decision.now)
     for name in sorted(providers):
         query = duty_query(name, needs)
-        logged = record["trace"]["wanted"].get(name, {})
-        if not query.is_empty and not _covers(logged, query, by_name=name in _LOOKED_UP_BY_NAME):
+        asked = record["trace"]["wanted"].get(name, {})
+        if query.is_empty:
+            continue
+        if name in logged and name in changed:
+            return MAPPED_ELSEWHERE
+        if not _covers(asked, query, by_name=name in _LOOKED_UP_BY_NAME):
             return f"with this policy, {name} would have been asked for facts that the log lacks"
     return ""
 
 
-def _missing_facts_for_approval(decision: Decision, email: str, policy: Policy) -> str:
-    """Say what might speak against an approval but is never logged, as it names other people."""
+def _missing_facts_for_approval(
+    decision: Decision, email: str, policy: Policy, changed: set[str]
+) -> str:
+    """Say what might speak against an approval but is never logged, as it names other people.
+
+    `changed` are the providers of whose users the policy maps others than the logged one.
+    """
     if any(duty.holder != email for duty in decision.evidence):
         return "it is based on a duty of another address of the requester, which is not logged"
+    unknown = {duty.provider for duty in decision.evidence if not duty.user}
+    if any(_maps_others(email, name, policy) for name in unknown & changed):
+        return UNKNOWN_USER
     if _maps_user_to(email, policy) and any(rule.deny and rule.when for rule in policy.rules):
         return (
             "with this policy, a rule may deny the e-mail that a provider shows for the requester, "
@@ -261,6 +295,11 @@ def _missing_facts_for_approval(decision: Decision, email: str, policy: Policy) 
 def _maps_user_to(email: str, policy: Policy) -> bool:
     """Whether a policy maps a user of a provider to this e-mail."""
     return any(email in policy.identities.get(name, {}).values() for name in BY_NAME)
+
+
+def _maps_others(email: str, provider: str, policy: Policy) -> bool:
+    """Whether a policy maps a user of this provider to anybody but the person with this e-mail."""
+    return not policy.addresses(email).issuperset(policy.identities.get(provider, {}).values())
 
 
 def _covers(logged: Record, query: DutyQuery, *, by_name: bool) -> bool:

@@ -17,8 +17,10 @@ from cli.diagnosis import (
     Step,
     check_decision,
     explain_command,
+    is_in_front,
     is_of_api,
     log_remedy,
+    message_of,
     refused,
     unreachable,
     why_approved,
@@ -27,7 +29,8 @@ from cli.preflight_checks import OK, PROBLEM
 from cli.target import Target
 from cli.webhook_client import DEFAULT_KIND, SendError, WebhookAnswer, call
 from handler.callers import EVALUATION, EVALUATIONS, METADATA
-from handler.callers.authzen import REQUEST_ID
+from handler.callers.authzen import REQUEST_ID, AuthZen
+from handler.callers.base import unauthenticated
 from handler.durations import format_go, parse_instant
 from handler.json_fields import ShapeError, as_object, get_list, get_object, get_str
 from handler.rules.model import LONGEST_APPROVAL
@@ -35,9 +38,20 @@ from handler.settings import AUTHZEN_TOKEN
 
 NAME, SECRET = "AuthZEN", AUTHZEN_TOKEN
 DISCOVERY, AUTHENTICATION, DECISION = "metadata", "token", "evaluation"
+_MOST_QUOTED = 80
 # A decision's id begins with a call's id of Lambda, or of API Gateway, which is in base64. It
 # becomes part of a command that people paste: a shell leaves these characters alone in quotes.
 _ID = re.compile(r"[A-Za-z0-9+/=_-]{0,100}")
+
+
+def _error(http: int, message: str) -> object:
+    return json.loads(AuthZen.failure(http, message, {}, None)["body"])
+
+
+# How the function answers a question without any field, with the right token and without.
+_NO_SUBJECT = _error(HTTPStatus.BAD_REQUEST, "subject is missing")
+_UNAUTHENTICATED = _error(HTTPStatus.UNAUTHORIZED, unauthenticated("").message)
+_ANSWERED = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED)
 
 
 class Evaluation(NamedTuple):
@@ -161,14 +175,23 @@ def _check_metadata(answer: WebhookAnswer, target: Target, context: Context) -> 
 
 def _check_token(answer: WebhookAnswer, target: Target, context: Context) -> Step:
     """Check the answer to a question without any field: with the right token, it is a 400."""
-    if answer.http == HTTPStatus.BAD_REQUEST:
+    if answer.http == HTTPStatus.BAD_REQUEST and answer.body == _NO_SUBJECT:
         return Step(AUTHENTICATION, OK, "the token is the deployed one")
-    if answer.http == HTTPStatus.UNAUTHORIZED:
+    if answer.http == HTTPStatus.UNAUTHORIZED and answer.body == _UNAUTHENTICATED:
         remedy = f"run `make deploy STACK={target.stack}`, which deploys the token that is set here"
         if not target.stack:
             remedy = "run `. .sandbox/env` again: a new sandbox has a new token"
         return Step(AUTHENTICATION, PROBLEM, "HTTP 401: the token isn't the deployed one", remedy)
-    return refused(AUTHENTICATION, answer, target, context.clock.now())
+    if answer.http not in _ANSWERED or is_of_api(answer) or is_in_front(answer):
+        return refused(AUTHENTICATION, answer, target, context.clock.now())
+    message = message_of(answer)
+    quoted = f" but {message[:_MOST_QUOTED]!r}" if isinstance(message, str) else ""
+    text = f"HTTP {answer.http}: this isn't the function's answer to this call{quoted}"
+    remedy = (
+        f"a proxy or firewall may change the call, or another program answers at {target.url}: "
+        f"{log_remedy(target)}"
+    )
+    return Step(AUTHENTICATION, PROBLEM, text, remedy)
 
 
 def _check_decision(

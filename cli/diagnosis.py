@@ -119,7 +119,7 @@ def _meaning(answer: WebhookAnswer, target: Target, now: datetime) -> tuple[str,
     remedy = log_remedy(target)
     host = urlsplit(target.url).hostname
     match answer.http:
-        case status if _is_in_front(status, answer.body):
+        case _ if is_in_front(answer):
             problem = f"something in front of {host} (a firewall or proxy) refused the call"
             remedy = f"let this machine's calls to {host} through, or call from another network"
         case HTTPStatus.UNAUTHORIZED:
@@ -128,9 +128,9 @@ def _meaning(answer: WebhookAnswer, target: Target, now: datetime) -> tuple[str,
             problem, remedy = "AWS lets nobody call this URL", _permission_remedy(target)
         case HTTPStatus.TOO_MANY_REQUESTS:
             problem, remedy = "AWS lets no call through", _concurrency_remedy(target)
-        case HTTPStatus.SERVICE_UNAVAILABLE if _message(answer) == UNREAD_KEYS:
+        case HTTPStatus.SERVICE_UNAVAILABLE if message_of(answer) == UNREAD_KEYS:
             problem = "the function cannot fetch the tenant's keys"
-        case HTTPStatus.SERVICE_UNAVAILABLE if _message(answer) == UNREAD_SECRET:
+        case HTTPStatus.SERVICE_UNAVAILABLE if message_of(answer) == UNREAD_SECRET:
             problem = "the function cannot read its secret"
             remedy += (
                 "; its role must be allowed to read the stack's secret (output secret_arn), in the"
@@ -195,12 +195,13 @@ def _access_log_remedy(target: Target) -> str:
     return f'see the access log: `aws logs tail "{group}" --since 10m`'
 
 
-def _is_in_front(status: int, body: object) -> bool:
+def is_in_front(answer: WebhookAnswer) -> bool:
     """Whether something between here and AWS answered: neither AWS nor our function sends pages."""
+    body = answer.body
     is_page = isinstance(body, str) and body.lstrip("\ufeff \t\r\n").startswith("<")
-    return status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED or (
+    return answer.http == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED or (
         is_page
-        and status
+        and answer.http
         in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE}
     )
 
@@ -253,7 +254,7 @@ def _max_age(settings: Mapping[str, str]) -> timedelta:
         return max_age({})
 
 
-def _message(answer: WebhookAnswer) -> object:
+def message_of(answer: WebhookAnswer) -> object:
     """Find the message of an error, as the function answers it to each caller; None without one."""
     body = answer.body if isinstance(answer.body, dict) else {}
     errors = body, body.get("status"), body.get("error")

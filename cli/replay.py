@@ -24,6 +24,9 @@ EPILOG = f"""examples:
 
 {options.FORMS_OF_LOGS}
 
+A decision is undecided if the log lacks facts that the policy needs. That is often so if the
+policy's identities changed, since the log doesn't have the user ids of people with an address.
+
 exit status: 0 every decision is the same; 1 some differ, cannot be decided again, are missing or
 could not be read; 2 the command could not run"""
 

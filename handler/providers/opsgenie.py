@@ -115,7 +115,12 @@ class OpsgenieClient:
             yield page
             while (new := within - known) and len(known) <= MOST_SCHEDULES:
                 known |= new
-                running |= {id_ for id_ in sorted(new) if self._get(id_, deadline, _is_running)}
+                for id_ in sorted(new):
+                    try:
+                        running |= {id_} if self._get(id_, deadline, _is_running) else set()
+                    except (HttpError, ShapeError) as error:
+                        # Its people don't count; those of the others do.
+                        yield Page(problems=(f"schedule {id_}: {error}",))
                 page, within = self._get(f"{schedule_id}/on-calls?flat=false", deadline, read)
                 yield page._replace(problems=())
         except HttpError as error:

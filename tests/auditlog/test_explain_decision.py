@@ -250,11 +250,15 @@ def test_the_tree_of_a_denial() -> None:
             {"caller": "authzen", "caller_request": "r-1", "decision_id": "c-0"},
             "caller: authzen, request r-1, decision c-0",
         ),
+        (
+            {"caller": "authzen", "requester_id": "jdoe", "decision_id": "c-0"},
+            "caller: authzen, requester jdoe, decision c-0",
+        ),
         ({"caller": "authzen"}, "caller: authzen"),
     ],
 )
 def test_who_asked(fields: dict[str, str], line: str) -> None:
-    """The caller, the requester's id and the request's; older records have none of them."""
+    """The caller and its names for request and requester; older records have none of them."""
     (record,) = log_records(request_by())
     assert f"    {line}" in lines(tree(record | fields))
     assert not any("caller" in one for one in lines(tree(record)))

@@ -9,13 +9,15 @@ import io
 import json
 import lzma
 import re
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from auditlog import reader
+from auditlog import reader, record
 from auditlog.reader import read_log
 from cli import logs
 from tests.auditlog.records import log_records, request_by
@@ -377,3 +379,44 @@ def test_deeply_nested_lists_are_skipped(inner: str) -> None:
     log = read_log('{"events": [' + inner * 100_000 + "\n" + "\n".join(texts(RECORDS)))
     assert (len(log.records), log.gaps) == (len(RECORDS), (reader.BROKEN,))
     assert read_log('{"events": [' + inner * 100_000) == ([], 0, ())
+
+
+def test_an_error_costs_only_its_own_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of `json` counts the lines before it, which thousands of errors can't afford."""
+    numbers: list[int] = []
+
+    def value_at(text: str, begin: int) -> tuple[object, int]:
+        try:
+            return record.value_at(text, begin)
+        except json.JSONDecodeError as error:
+            numbers.append(error.lineno)
+            raise
+
+    monkeypatch.setattr(reader, "value_at", value_at)
+    damaged = [line[:80] for line in texts(RECORDS)] * 20
+    stray = ["{}{", '"{', '["', "{ x {", '{"events": [{']
+    text = "\n".join([*damaged, *stray * 20, *texts(RECORDS)])
+    for form in (text, json.dumps({"message": text})):
+        numbers.clear()
+        log = read_log(form)
+        assert (len(log.records), log.unreadable) == (len(RECORDS), len(damaged))
+        assert sum(numbers) <= 2 * len(numbers)
+
+
+def test_a_line_is_searched_once() -> None:
+    """However many values in it are damaged, with readable ones between them."""
+    text = ("{}" + texts(RECORDS)[0][:80]) * 100
+    calls: Counter[str] = Counter()
+
+    def count(_: object, event: str, function: object) -> None:
+        if event == "c_call":
+            calls[getattr(function, "__name__", "")] += 1
+
+    sys.setprofile(count)
+    try:
+        log = read_log(text)
+    finally:
+        sys.setprofile(None)
+    assert (log.records, log.unreadable) == ([], 100)
+    assert calls["find"] + calls["finditer"] + calls["findall"] < 10
+    assert calls["search"] <= 2 * text.count("{")

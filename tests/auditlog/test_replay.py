@@ -13,11 +13,15 @@ from auditlog.replay import (
     ANOTHER_PERSON,
     INCOMPLETE_CALL,
     INCONSISTENT_CALL,
+    MAPPED_ELSEWHERE,
     NOT_WHOLE,
+    UNDECIDED_PETITION,
+    UNKNOWN_USER,
     ReplayResult,
     replay,
 )
 from handler.callers.indent import DURATION, EXPIRES, REQUESTED_DURATION
+from handler.duty import Duty
 from handler.providers.base import DutyQuery
 from handler.rules.conditions import AnyOf, IncidentRole, OnCall, Requester
 from handler.rules.model import Policy, Rule, Selector, ShiftEnd, policy_from_settings
@@ -315,6 +319,70 @@ def test_an_id_that_means_another_person(users: dict[str, str], problem: str) ->
     assert (same.problem, same.differences) == ("", ())
 
 
+SHOWN = SHIFT._replace(provider="PagerDuty")
+OTHERS = {"P2": OMAR}
+
+
+@pytest.mark.parametrize(
+    ("logged", "users", "problem"),
+    [
+        ({}, OTHERS, UNKNOWN_USER),
+        ({"P3": OMAR}, OTHERS, UNKNOWN_USER),
+        (OTHERS, OTHERS, ""),
+        (OTHERS, {"P2": OMAR, "P3": "carol@example.com"}, UNKNOWN_USER),
+        (OTHERS, {"P2": JANE}, ""),
+        (OTHERS, {}, ""),
+        ({}, {"P2": JANE}, ""),
+        ({}, {"P2": "j@corp.example"}, ""),
+    ],
+)
+def test_a_user_who_may_be_mapped_to_another_person(
+    logged: dict[str, str], users: dict[str, str], problem: str
+) -> None:
+    """The log has no id of a user who counts by the e-mail that the provider shows."""
+    policy = POLICY._replace(aliases={JANE: ("j@corp.example",)})
+    (record,) = log_records(
+        request_by(), duties=(SHOWN,), policy=policy._replace(identities={"PagerDuty": logged})
+    )
+    assert "user" not in record["trace"]["duties"][0]
+    rules = (POLICY.rules[0]._replace(name="DBAs"),)
+    after = policy._replace(rules=rules, identities={"PagerDuty": users})
+    (replayed,) = replay([record], after)
+    assert replayed.problem == problem
+    # Without the duty, humans decide in any case.
+    denied = after._replace(rules=(*rules, Rule("none", Selector(), deny=True)))
+    assert replay([record], denied)[0].problem == ""
+
+
+def test_other_providers_users_do_not_matter() -> None:
+    """An id of one provider says nothing about users of another."""
+    (record,) = log_records(request_by(), duties=(SHOWN,))
+    after = policy_from_settings(HOUR)._replace(identities={"Opsgenie": OTHERS, "authzen": OTHERS})
+    (replayed,) = replay([record], after)
+    assert (replayed.problem, replayed.differences) == ("", ("duration",))
+
+
+@pytest.mark.parametrize(
+    ("logged", "users", "problem"),
+    [
+        (OTHERS, {}, MAPPED_ELSEWHERE),
+        (OTHERS, {"P3": OMAR}, MAPPED_ELSEWHERE),
+        (OTHERS, OTHERS, ""),
+        ({}, OTHERS, ""),
+    ],
+)
+def test_a_user_who_may_have_been_mapped_to_another_person(
+    logged: dict[str, str], users: dict[str, str], problem: str
+) -> None:
+    """Duties that the logged policy gave to somebody else may be the requester's."""
+    queries = {"PagerDuty": DutyQuery(schedules=("DBA",))}
+    before = POLICY._replace(identities={"PagerDuty": logged})
+    (record,) = log_records(request_by(), duties=(), queries=queries, policy=before)
+    after = policy_from_settings(HOUR, schedules=("DBA",))
+    (replayed,) = replay([record], after._replace(identities={"PagerDuty": users}))
+    assert replayed.problem == problem
+
+
 def test_an_id_that_means_an_alias() -> None:
     """Which of a person's addresses is not logged."""
     alias = {JANE: ("j@corp.example",)}
@@ -381,6 +449,21 @@ def test_requests_of_a_petition_are_decided_together() -> None:
     torn = replay(records[1:], POLICY)
     assert problems(torn) == [INCOMPLETE_CALL, ""]
     assert torn[1].differences == ()
+
+
+@pytest.mark.parametrize("duties", [(SHOWN,), (BY_ID,)])
+def test_a_petition_with_a_request_that_cannot_be_decided(duties: tuple[Duty, ...]) -> None:
+    """None of its requests is shown as approved, as all are approved or none."""
+    petitions = request_by(JANE, PETITION), request_by(OMAR, PETITION)
+    own = SHIFT._replace(provider="Opsgenie", holder=OMAR)
+    before = POLICY._replace(identities={"PagerDuty": {"P1": JANE}})
+    records = log_records(*petitions, request_by(OMAR), duties=(*duties, own), policy=before)
+    assert [record["outcome"] for record in records] == ["approve"] * 3
+    after = POLICY._replace(identities={"PagerDuty": OTHERS})
+    replayed = replay(records, after)
+    outcomes = {result.record["number"]: result.new_record for result in replayed}
+    assert [outcomes[number] is None for number in range(3)] == [True, True, False]
+    assert sorted(problems(replayed))[:2] == ["", UNDECIDED_PETITION]
 
 
 def test_a_call_with_an_incomplete_record() -> None:

@@ -17,7 +17,9 @@ from tests.handler.scripted import Answer, Scripted, reply
 ASKED = f"example.v1.Resource:{RESOURCE}"
 AUTHZEN = ("--caller", "authzen")
 WRONG = "evaluation: the answer is wrong"
+OTHER = "this isn't the function's answer to this call"
 UNREADABLE = AuthZen.failure(503, UNREAD_SECRET, {}, None)["body"].encode()
+ACCEPTED = reply(b'{"error": {"status": 400, "message": "subject is missing"}}', 400)
 FOUND = reply(b'{"policy_decision_point": "https://pdp.example.com"}')
 
 
@@ -81,7 +83,7 @@ def test_a_wrong_token(tmp_path: Path, sandbox: Sandbox) -> None:
 def test_behind_an_http_api(tmp_path: Path) -> None:
     """The ids of its calls are in base64 for URLs; the log is searched for them."""
     no = b'{"evaluations": [{"decision": false, "context": {"decision_id": "RFpm-D1DoEF_Uw=-0"}}]}'
-    with Scripted(FOUND, reply(b"{}", 400), reply(no)) as server:
+    with Scripted(FOUND, ACCEPTED, reply(no)) as server:
         stack = Stack(tmp_path, {"webhook_url": server.url})
         answer = stack.run("check", "--stack", "dev", *AUTHZEN, "--as", JANE, "--resource", ASKED)
     assert any(line.startswith("no       evaluation: ") for line in answer.lines)
@@ -98,16 +100,30 @@ def test_behind_an_http_api(tmp_path: Path) -> None:
         ),
         ([reply(b"{}", 500)], "metadata: HTTP 500: "),
         ([reply(b"[]")], "metadata: what answers at "),
+        *(
+            ([FOUND, reply(body, 400)], f"token: HTTP 400: {OTHER}")
+            for body in (
+                b"{}",
+                b"",
+                b"<html>Bad Request</html>",
+                b'{"message": "subject is missing"}',
+                b'{"error": {"status": 401, "message": "subject is missing"}}',
+                b'{"error": {"status": 400, "message": "the body is not a JSON object"}}',
+            )
+        ),
+        ([FOUND, reply(b'{"message": "Unauthorized"}', 401)], "token: HTTP 401: API Gateway lets"),
+        ([FOUND, reply(b'{"error": "denied"}', 401)], f"token: HTTP 401: {OTHER}"),
+        ([FOUND, reply(b"<html>", 401)], "token: HTTP 401: something in front of "),
         ([FOUND, reply(b"{}", 503)], "token: HTTP 503: AWS itself failed"),
         ([FOUND, reply(UNREADABLE, 503)], "token: HTTP 503: the function cannot read its secret"),
-        ([FOUND, reply(b"{}", 400), reply(b"{}", 500)], "evaluation: HTTP 500: "),
-        ([FOUND, reply(b"{}", 400), reply(b"{}")], "evaluation: the answer is wrong"),
+        ([FOUND, ACCEPTED, reply(b"{}", 500)], "evaluation: HTTP 500: "),
+        ([FOUND, ACCEPTED, reply(b"{}")], "evaluation: the answer is wrong"),
         (
-            [FOUND, reply(b"{}", 400), reply(b'{"evaluations": [{"decision": true}]}')],
+            [FOUND, ACCEPTED, reply(b'{"evaluations": [{"decision": true}]}')],
             "evaluation: the answer is wrong",
         ),
         *(
-            ([FOUND, reply(b"{}", 400), reply(b'{"evaluations": [%s]}' % item)], WRONG)
+            ([FOUND, ACCEPTED, reply(b'{"evaluations": [%s]}' % item)], WRONG)
             for item in (
                 b'{"decision": "yes"}',
                 b'{"decision": true, "context": {"duration_seconds": 60, "expires_at": "soon"}}',
@@ -138,10 +154,10 @@ def test_wrong_answers(tmp_path: Path, answers: list[Answer], problem: str) -> N
 @pytest.mark.parametrize(
     "answers",
     [
-        [reply(b'{"policy_decision_point": "%s"}' % (b"x" * 100_000)), reply(b"{}", 400)],
+        [reply(b'{"policy_decision_point": "%s"}' % (b"x" * 100_000)), ACCEPTED],
         [
             FOUND,
-            reply(b"{}", 400),
+            ACCEPTED,
             reply(
                 b'{"evaluations": [{"decision": false, "context": {"reason": "%s"}}]}'
                 % (b"x" * 100_000)
@@ -149,7 +165,7 @@ def test_wrong_answers(tmp_path: Path, answers: list[Answer], problem: str) -> N
         ],
         [
             FOUND,
-            reply(b"{}", 400),
+            ACCEPTED,
             reply(
                 b'{"evaluations": [{"decision": true, "context": {"reason": "%s", '
                 b'"duration_seconds": 60, "expires_at": "2026-03-04T12:00:00Z"}}]}'
@@ -169,6 +185,18 @@ def test_long_texts_are_cut(tmp_path: Path, answers: list[Answer], form: tuple[s
     assert answer.status in {0, 1}
     assert "xxx" in answer.out
     assert len(answer.out) < 10_000
+
+
+def test_another_answer_is_quoted(tmp_path: Path) -> None:
+    """Its message shows what was changed on the way; a long one is cut."""
+    body = json.dumps({"error": {"status": 400, "message": f"no \x1b[2J type {'x' * 10_000}"}})
+    with Scripted(FOUND, reply(body.encode(), 400)) as server:
+        stack = Stack(tmp_path, {"webhook_url": server.url})
+        answer = stack.run("check", "--stack", "dev", *AUTHZEN)
+    assert answer.status == 1
+    line = next(line for line in answer.lines if line.startswith("problem  token: "))
+    assert "no \\x1b[2J type xxx" in line
+    assert len(line) < 500
 
 
 def test_a_token_that_cannot_be_sent(tmp_path: Path) -> None:

@@ -100,6 +100,28 @@ def test_prod_comes_after_dev_and_its_own_preview() -> None:
         assert name.startswith("preview-") == str(job.get("environment")).endswith("-preview"), name
 
 
+@pytest.mark.parametrize(
+    ("variable", "expected"),
+    [
+        ("", set()),
+        ("dev", {"dev"}),
+        ("dev prod", {"dev", "prod"}),
+        ("prod", {"prod"}),
+        ("devel", set()),
+        ("dev-eu preprod", set()),
+    ],
+)
+def test_only_named_stacks_are_deployed(variable: str, expected: set[str]) -> None:
+    """A stack is deployed if `DEPLOY_STACKS` has its whole name, between spaces."""
+    condition = re.compile(r"contains\((?:format\('(.+?)', )?vars\.DEPLOY_STACKS\)?, '(.+?)'\)")
+    stacks = {"preview-dev": "dev", "deploy-dev": "dev", "preview-prod": "prod"}
+    for name, stack in stacks.items():
+        ((form, part),) = condition.findall(DEPLOY[name]["if"])
+        # GitHub's `contains` ignores case.
+        runs = part.lower() in (form or "{0}").format(variable).lower()
+        assert runs is (stack in expected), name
+
+
 @pytest.mark.parametrize("stack", ["dev", "prod"])
 def test_one_deploy_at_a_time(stack: str) -> None:
     """Deploys of a stack run one after the other, and nothing cancels a running one."""

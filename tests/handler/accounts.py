@@ -79,14 +79,18 @@ class Account(Generic[_Double]):
         client, snapshot = self.client, ProviderSnapshot()
         asked: set[tuple[str, str, str]] = set()
         for _ in range(MOST_ROUNDS + 1):
-            new = [each for each in client.questions(query, snapshot) if each.key not in asked]
+            new = [
+                question
+                for question in client.questions(query, snapshot)
+                if question.key not in asked
+            ]
             if not new:
                 for failure in snapshot.failures:
                     assert failure.provider == self.name
                     assert "@" not in str(failure)
                     assert not any(secret in str(failure) for secret in SECRETS)
                 return snapshot
-            asked |= {each.key for each in new}
+            asked |= {question.key for question in new}
             snapshot = ask(new, deadline or self.clock.deadline(), before=snapshot)
         raise AssertionError("more is asked than a decision waits for")
 

@@ -185,8 +185,8 @@ def grant_payload(
     }
     read = shared.PayloadPolicyApprovalStep.model_validate(payload)
     assert read.task_view == view
-    assert [each.at_type for each in read.expanded or ()] == [
-        each["@type"] for each in payload["expanded"]
+    assert [entry.at_type for entry in read.expanded or ()] == [
+        entry["@type"] for entry in payload["expanded"]
     ]
     return payload
 

@@ -172,5 +172,5 @@ def deaf_port() -> Iterator[int]:
         except TimeoutError:
             yield address[1]
         finally:
-            for each in queued:
-                each.close()
+            for connection in queued:
+                connection.close()

@@ -57,8 +57,11 @@ def allowed(world: World) -> timedelta:
         return NOTHING
     live = [rule for rule in rules if not (rule.deny or rule.dry_run)]
     spans = [
-        max((_span(world, rule) for rule in live if _is_for(rule, each, action)), default=NOTHING)
-        for each in resources
+        max(
+            (_span(world, rule) for rule in live if _is_for(rule, resource, action)),
+            default=NOTHING,
+        )
+        for resource in resources
     ]
     return min(*spans, _asked(world) or FOREVER) // SECOND * SECOND
 
@@ -96,7 +99,7 @@ def _is_for(rule: Rule, resource: Resource, action: str) -> bool:
 def _span(world: World, rule: Rule) -> timedelta:
     """Give the longest span for which a rule holds."""
     spans = {_carries(world, rule, duty) for duty in world.snapshot.duties}
-    lasting = [each for each in spans if each > NOTHING and _holds(world, rule, rule.when, each)]
+    lasting = [span for span in spans if span > NOTHING and _holds(world, rule, rule.when, span)]
     return max(lasting, default=NOTHING)
 
 

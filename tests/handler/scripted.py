@@ -137,11 +137,11 @@ def tunnel(port: int) -> Answer:
             exchange.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
             ways = {exchange.connection: there, there: exchange.connection}
             while True:
-                for each in select.select([*ways], [], [])[0]:
-                    data = each.recv(_PIECE)
+                for end in select.select([*ways], [], [])[0]:
+                    data = end.recv(_PIECE)
                     if not data:
                         raise ConnectionAbortedError
-                    ways[each].sendall(data)
+                    ways[end].sendall(data)
 
     return answer
 

@@ -138,7 +138,7 @@ class _Reader:
     def __init__(self, fields: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         self._table = _only(fields, TABLE)
         self._values = values
-        self._duties = {name: _duty(each) for name, each in fields.get("duties", {}).items()}
+        self._duties = {name: _duty(duty) for name, duty in fields.get("duties", {}).items()}
 
     def table(self, name: str) -> Table:
         """Read the whole of it."""
@@ -167,7 +167,7 @@ class _Reader:
             fields["row"],
             tuple(map(self._request, asks)),
             own,
-            tuple(self._expected(each, own) for each in asks),
+            tuple(self._expected(ask, own) for ask in asks),
         )
 
     def _request(self, fields: Mapping[str, Any]) -> Request:
@@ -199,7 +199,7 @@ class _Reader:
         approved = _only(fields["approved"], APPROVED)
         on: tuple[Duty, ...] | None = own if len(own) == 1 else None
         if "on" in approved:
-            on = tuple(self._duties[each] for each in _listed(approved["on"]))
+            on = tuple(self._duties[name] for name in _listed(approved["on"]))
         duration = parse_duration(approved["for"])
         assert duration, approved["for"]
         rules = tuple(_listed(approved.get("by", [""])))

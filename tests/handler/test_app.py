@@ -138,8 +138,8 @@ def opened(double: IncidentIO) -> Iterator[Opener]:
         return hooks[-1]
 
     yield open_one
-    for each in hooks:
-        each.app.client.close()
+    for hook in hooks:
+        hook.app.client.close()
 
 
 @pytest.fixture
@@ -236,8 +236,8 @@ def test_request_without_meta_is_approved(hook: Webhook) -> None:
 def test_every_request_of_a_call_is_decided(hook: Webhook) -> None:
     """All requests of a call are decided, and the provider is queried once for all."""
     events = [
-        request_of(each, meta={"labels": {"petition": each}})
-        for each in ("nora@example.com", JANE, OMAR)
+        request_of(email, meta={"labels": {"petition": email}})
+        for email in ("nora@example.com", JANE, OMAR)
     ]
     claims = hook.ask({"event": "access/approve"}, *events)
     assert [claim["meta"]["labels"]["petition"] for claim in claims] == [JANE, OMAR]
@@ -278,9 +278,9 @@ class TestErrors:
         """A call with more than 2000 labels in all gets a 413: every rule compares each."""
 
         def call(count: int) -> tuple[int, dict[str, Any]]:
-            labels = {f"L {each}": "x" for each in range(count)}
-            half = {f"L {each}": "x" for each in range(count // 2)}
-            rest = {f"L {each}": "x" for each in range(count - count // 2)}
+            labels = {f"L {number}": "x" for number in range(count)}
+            half = {f"L {number}": "x" for number in range(count // 2)}
+            rest = {f"L {number}": "x" for number in range(count - count // 2)}
             event = {
                 "the request": request_of(OMAR, meta={"labels": labels}),
                 "its requester": request_of(actor={"email": OMAR, "labels": labels}, meta={}),
@@ -446,14 +446,20 @@ class TestOtherCalls:
         """PullUpdate gives the bot only for exactly its kind."""
         _, answer = hook.call({"kinds": kinds})
         assert answer["status"] == {"code": 0}
-        assert [each["id"] for each in answer["resources"]] == ["incidentio-approval-bot"] * count
+        assert [bot["id"] for bot in answer["resources"]] == ["incidentio-approval-bot"] * count
 
     def test_both_secrets(self, opened: Opener) -> None:
         """The previous secret is accepted only while it is set."""
         both = opened(INDENT_WEBHOOK_SECRET_PREVIOUS=PREVIOUS)
-        assert [both.call({"info": 1}, secret=each)[0] for each in (SECRET, PREVIOUS)] == [200, 200]
+        assert [both.call({"info": 1}, secret=secret)[0] for secret in (SECRET, PREVIOUS)] == [
+            200,
+            200,
+        ]
         one = opened()
-        assert [one.call({"info": 1}, secret=each)[0] for each in (SECRET, PREVIOUS)] == [200, 401]
+        assert [one.call({"info": 1}, secret=secret)[0] for secret in (SECRET, PREVIOUS)] == [
+            200,
+            401,
+        ]
 
     def test_secrets_come_from_the_secret(
         self, opened: Opener, serve: Callable[..., Scripted]
@@ -468,7 +474,10 @@ class TestOtherCalls:
             AWS_ACCESS_KEY_ID="key",
             AWS_SECRET_ACCESS_KEY="secret",
         )
-        assert [hook.call({"info": 1}, secret=each)[0] for each in (PREVIOUS, SECRET)] == [200, 401]
+        assert [hook.call({"info": 1}, secret=secret)[0] for secret in (PREVIOUS, SECRET)] == [
+            200,
+            401,
+        ]
         assert len(server.requests) == 1
 
     @pytest.mark.parametrize(

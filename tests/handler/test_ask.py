@@ -276,7 +276,7 @@ def test_shared_names(duties: list[Duty], shared: dict[str, set[str]], set_clock
     """A name of two schedules, or of two roles, at one provider is marked in both duties."""
     questions = [make_question("all", fetching(*(make_page(duty) for duty in duties)))]
     all_duties = ask(questions, set_clock.deadline()).duties
-    assert {each.id: set(each.shared_names) for each in all_duties if each.shared_names} == shared
+    assert {duty.id: set(duty.shared_names) for duty in all_duties if duty.shared_names} == shared
     assert len(all_duties) == len(duties)
 
 
@@ -374,7 +374,7 @@ def test_names_that_are_ids_elsewhere(
     ]
     all_duties = ask(questions, set_clock.deadline()).duties
     assert {
-        each.id: set(each.ids_elsewhere) for each in all_duties if each.ids_elsewhere
+        duty.id: set(duty.ids_elsewhere) for duty in all_duties if duty.ids_elsewhere
     } == elsewhere
 
 

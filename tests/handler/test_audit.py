@@ -36,7 +36,7 @@ HOUR = timedelta(hours=1)
 
 def by(*names: str) -> Policy:
     """A policy with rules of these names."""
-    return POLICY._replace(rules=tuple(POLICY.rules[0]._replace(name=each) for each in names))
+    return POLICY._replace(rules=tuple(POLICY.rules[0]._replace(name=name) for name in names))
 
 
 def record_of(
@@ -122,7 +122,7 @@ def test_the_trace_is_cut_to_size() -> None:
     trace = record["trace"]
     assert len(trace["duties"]) == 50
     assert 400 < len(trace["rules"]) < 600
-    assert {len(each["id"]) for each in trace["duties"]} == {200}
+    assert {len(duty["id"]) for duty in trace["duties"]} == {200}
     assert (len(trace["rules"][0]["rule"]), trace["rules"][0]["duties"][0]["duty"]) == (200, 0)
     assert record["whole"] is False
 
@@ -147,7 +147,7 @@ def test_queries_and_aliases() -> None:
     assert trace["wanted"] == {
         "incident.io": {"schedules": ["DBA", "of (an e-mail)"], "ends": True}
     }
-    assert [each.get("alias", False) for each in trace["duties"]] == [False, True]
+    assert [duty.get("alias", False) for duty in trace["duties"]] == [False, True]
     assert "corp.example" not in json.dumps(record)
     assert record["whole"] is True
 
@@ -210,6 +210,26 @@ def test_the_callers_name_for_the_requester(id_: str, caller: str, logged: str |
     )
     assert record.get("requester_id") == logged
     assert (record["whole"], record.get("omitted")) == (True, None)
+
+
+def test_identities_are_only_identified() -> None:
+    """By system, in any order: the line says whether they changed, and names nobody."""
+    people = {"P1": "omar@example.com", "P2": "jane@example.com"}
+    by_system = {"PagerDuty": people, "authzen": {"omar": "omar@example.com"}, "JSM Operations": {}}
+    digests = []
+    for identities in (
+        by_system,
+        {**by_system, "PagerDuty": dict(reversed(people.items()))},
+        {**by_system, "PagerDuty": {**people, "P2": "omar@example.com"}},
+    ):
+        policy = POLICY._replace(identities=identities)
+        record = record_of(Decision(REQUEST, "no duty"), policy=policy)
+        assert "omar" not in json.dumps(record["identities"])
+        assert record["identities"].keys() == {"PagerDuty", "authzen"}
+        digests.append(record["identities"])
+    assert digests[0] == digests[1] != digests[2]
+    assert digests[0]["authzen"] == digests[2]["authzen"]
+    assert "identities" not in record_of(Decision(REQUEST, "no duty"))
 
 
 def test_an_abstention() -> None:
@@ -298,7 +318,7 @@ def test_a_huge_request() -> None:
     record = record_of(Decision(Request(Resource(email=long), many, groups=(long,)), ""))
     assert record["resource_count"] == 5000
     assert 40 < len(record["resources"]) <= 50
-    assert {len(each) for each in record["resources"]} == {200}
+    assert {len(name) for name in record["resources"]} == {200}
     assert len(record["requester"]) == len(record["petition"]) == 200
     assert record["whole"] is False
     assert len(json.dumps(record)) < 192 * 1024

@@ -57,7 +57,7 @@ class Fake:
         if self.failing == "requests":
             raise Refusal(410, "gone")
         emails = self.call.body.decode().split()
-        return [Request(Resource(email=each), (Resource("db", "1"),)) for each in emails]
+        return [Request(Resource(email=email), (Resource("db", "1"),)) for email in emails]
 
     def answer(self, decisions: Sequence[Decision]) -> dict[str, Any]:
         """Answer whether each request is approved."""
@@ -127,8 +127,8 @@ def open_fake(
         return call, log
 
     yield opened
-    for each in apps:
-        each.client.close()
+    for function in apps:
+        function.client.close()
 
 
 def test_it_is_found_by_its_path(open_fake: Callable[..., tuple[CallFake, Log]]) -> None:

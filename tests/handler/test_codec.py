@@ -312,7 +312,7 @@ def _spots(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | 
         inner: list[tuple[str | int, object]] = list(enumerate(value))
     else:
         inner = list(value.items()) if isinstance(value, dict) else []
-    return [path, *(spot for key, each in inner for spot in _spots(each, (*path, key)))]
+    return [path, *(spot for key, member in inner for spot in _spots(member, (*path, key)))]
 
 
 @STEADY
@@ -336,6 +336,6 @@ def test_fingerprint_is_of_what_was_read() -> None:
     other = {**WHOLE, "rules": WHOLE["rules"][1:]}
     switched = read_policy(json.dumps(WHOLE), self_declared=True)
     result = [read_policy(json.dumps(WHOLE)), read_policy(json.dumps(other)), switched]
-    assert len({each.fingerprint for each in result}) == 3
+    assert len({policy.fingerprint for policy in result}) == 3
     assert read_policy(json.dumps(WHOLE)).fingerprint == result[0].fingerprint
     assert result[0].relevant_to([]).fingerprint == result[0].fingerprint

@@ -224,7 +224,7 @@ def test_no_more_than_three_rounds(decide: Decide) -> None:
         ]
 
     outcome = decide(make_policy(LEADS), PagerDuty=FakeClient(questions))
-    assert [len(each.duties) for each in rounds[:3]] == [0, 1, 2]
+    assert [len(snapshot.duties) for snapshot in rounds[:3]] == [0, 1, 2]
     assert len(outcome.snapshot.duties) == 3
 
 

@@ -203,7 +203,7 @@ CLOSED = shared.TaskState.TASK_STATE_CLOSED
         # A user who is disabled or deleted, isn't a person, or has no e-mail.
         *(
             ({"user": {"status": status}}, "the user is not enabled")
-            for status in (*(each for each in shared.UserStatus if each != "ENABLED"), None)
+            for status in (*(status for status in shared.UserStatus if status != "ENABLED"), None)
         ),
         ({"user": {"directory_status": "ENABLED", "type": "USER_TYPE_HUMAN"}}, "accept"),
         *(

@@ -103,7 +103,7 @@ def _decoys(policy: Policy, row: Row) -> Iterator[tuple[str, Policy, Row]]:
 APPROVED = {
     name: (table, row)
     for name, (table, row) in ROWS.items()
-    if any(each.duration for each in row.expected)
+    if any(outcome.duration for outcome in row.expected)
 }
 
 
@@ -111,7 +111,7 @@ APPROVED = {
 def test_decoys(table: Table, row: Row) -> None:
     """Variations of an approved row that differ in one respect aren't approved."""
     for why, policy, decoy in _decoys(table.policy(), row):
-        assert not any(each.approved for each in _decided(decoy, policy)), why
+        assert not any(decision.approved for decision in _decided(decoy, policy)), why
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
@@ -120,15 +120,17 @@ def test_every_rule_counts(table: Table) -> None:
     judged = [
         result for row in table.rows for one in decided(table, row) for result in one.rule_results
     ]
-    acts = {each.rule for each in judged if each.verdict != "no"}
-    fails = {each.rule for each in judged if each.verdict == "no" and each.why not in IRRELEVANT}
+    acts = {result.rule for result in judged if result.verdict != "no"}
+    fails = {
+        result.rule for result in judged if result.verdict == "no" and result.why not in IRRELEVANT
+    }
     rules = table.policy().rules
     assert table.odd or acts == {rule.name for rule in rules}
     assert fails >= {rule.name for rule in rules if not rule.deny}
 
 
 @pytest.mark.parametrize(
-    "table", [each for each in TABLES if each.body], ids=lambda table: table.name
+    "table", [table for table in TABLES if table.body], ids=lambda table: table.name
 )
 def test_policies_are_valid(table: Table) -> None:
     """`policy/` accepts the policies of all tables except those marked as odd."""

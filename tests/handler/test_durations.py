@@ -220,12 +220,12 @@ def test_writes_for_people(duration: timedelta, words: str, typed: str) -> None:
         ("90 minuets", "1h30m"),
         ("2 ours 5 mintues", "2h5m"),
         # These have no clear meaning.
-        *((each, "") for each in ("", "soon", "90", "1.5", "1h1h", "-1h", "1h-30m", "3:30", "1y")),
-        *((each, "") for each in ("1h60", "3h5", "1,000h", "1w12", "1.5h30m", "1 month", "1h.5")),
-        *((each, "") for each in ("h30", "3h30x", "1e3s", "0h30.5s", "500ms", "9" * 70 + "h")),
-        *((each, "") for each in ("300000000h30", "1s30", "\u0663h30", "0s")),
+        *((text, "") for text in ("", "soon", "90", "1.5", "1h1h", "-1h", "1h-30m", "3:30", "1y")),
+        *((text, "") for text in ("1h60", "3h5", "1,000h", "1w12", "1.5h30m", "1 month", "1h.5")),
+        *((text, "") for text in ("h30", "3h30x", "1e3s", "0h30.5s", "500ms", "9" * 70 + "h")),
+        *((text, "") for text in ("300000000h30", "1s30", "\u0663h30", "0s")),
         # These may be other units, or units in another language.
-        *((each, "") for each in ("90 nanoseconds", "1 weekdays", "1 today", "1 mois")),
+        *((text, "") for text in ("90 nanoseconds", "1 weekdays", "1 today", "1 mois")),
     ],
 )
 def test_nearest(text: str, near: str) -> None:

@@ -33,12 +33,12 @@ def _unseen_by_name() -> frozenset[str]:
     names = ("COMBINING GRAPHEME JOINER", "WORD JOINER", "BRAILLE PATTERN BLANK")
     unseen = re.compile(f"{'|'.join(words)}|^TAG |^({'|'.join(names)})$")
     return frozenset(
-        each
-        for each in EVERY_CHARACTER
-        if (name := unicodedata.name(each, ""))
+        char
+        for char in EVERY_CHARACTER
+        if (name := unicodedata.name(char, ""))
         and unseen.search(name)
         # Punctuation is visible.
-        and unicodedata.category(each)[0] != "P"
+        and unicodedata.category(char)[0] != "P"
     )
 
 
@@ -62,10 +62,10 @@ def test_lists_agree() -> None:
 
 def test_no_letter_is_unseen() -> None:
     """No letter, digit or mark is dropped, except fillers and marks without a glyph."""
-    dropped = {each for each in EVERY_CHARACTER if is_unseen(each) and each.isprintable()}
-    listed = {chr(each) for first, last in IGNORABLE for each in range(first, last + 1)}
+    dropped = {char for char in EVERY_CHARACTER if is_unseen(char) and char.isprintable()}
+    listed = {chr(code) for first, last in IGNORABLE for code in range(first, last + 1)}
     assert dropped <= listed | BLANK_GLYPHS
-    assert {unicodedata.category(each)[0] for each in dropped} == {"L", "M", "S"}
+    assert {unicodedata.category(char)[0] for char in dropped} == {"L", "M", "S"}
     assert len(dropped - _unseen_by_name()) < 10
 
 
@@ -122,14 +122,14 @@ def test_different_texts(one: str, other: str) -> None:
 def test_case_of_every_character() -> None:
     """For every character, case doesn't matter, and folding twice changes nothing."""
     changed = [
-        each
-        for each in EVERY_CHARACTER
-        if not each == each.upper() == each.casefold() == unicodedata.normalize("NFKD", each)
+        char
+        for char in EVERY_CHARACTER
+        if not char == char.upper() == char.casefold() == unicodedata.normalize("NFKD", char)
     ]
     assert len(changed) > 15_000
-    for each in changed:
-        folded = fold(each)
-        assert {fold(each.upper()), fold(each.lower()), fold(folded)} == {folded}, ascii(each)
+    for char in changed:
+        folded = fold(char)
+        assert {fold(char.upper()), fold(char.lower()), fold(folded)} == {folded}, ascii(char)
 
 
 @STEADY

@@ -53,11 +53,11 @@ NOT_HOSTS = {
 def test_invalid_hosts(host: str, problem: str) -> None:
     """An invalid host is refused when settings are read, for every URL setting."""
     address = f"https://{host}/v2"
-    for each in (each for each in PLAIN_KEYS if each.endswith("_BASE_URL")):
-        error = refused({each: address})
-        assert error.key == each
+    for key in (key for key in PLAIN_KEYS if key.endswith("_BASE_URL")):
+        error = refused({key: address})
+        assert error.key == key
         if "[" not in host:  # some Python versions refuse these first
-            assert str(error) == f"{each} is {address!r}, whose {problem}"
+            assert str(error) == f"{key} is {address!r}, whose {problem}"
             assert error.example.startswith("https://")
     if "." in host:  # otherwise it's a site's name
         assert refused({"JSM_SITE": host}).key == "JSM_SITE"

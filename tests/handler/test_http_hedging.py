@@ -132,7 +132,7 @@ def test_a_dead_address(
     """While one address does not accept the connection, the host's next address is tried."""
     server = serve(reply(b"[1]"))
     ports = {"dead": deaf_port, "refused": refused_port, "good": server.port}
-    resolves(*(ports[each] for each in order.split(", ")))
+    resolves(*(ports[name] for name in order.split(", ")))
     assert client.get_json("http://localhost", {}, real_deadline(LONG)) == [1]
 
 
@@ -172,7 +172,7 @@ def test_one_address_is_tried_twice_at_once_at_most(
         with pytest.raises(HttpError, match=r"^no complete answer in time$"):
             client.get_json("http://localhost", {}, real_deadline(0.8))
     join_attempts()
-    assert [each.fileno() for each in opened] == [-1, -1]
+    assert [connection.fileno() for connection in opened] == [-1, -1]
 
 
 @hedged_soon
@@ -382,7 +382,7 @@ def test_superfluous_connections_are_closed(serve: Serve, real_deadline: InSecon
             hedged.start()
             join_attempts()
         connection = hedged.wait()
-    assert [each.fileno() != -1 for each in opened] == [True, False]
+    assert [sock.fileno() != -1 for sock in opened] == [True, False]
     connection.close()
 
 

@@ -73,7 +73,7 @@ def test_a_connection_from_before_a_freeze(
     server = serve(freeze_and_reply, reply())
     for _ in range(2):
         client.get_json(server.url, {}, set_clock.deadline(600))
-    assert [each.connection for each in server.requests] == [1, 2]
+    assert [request.connection for request in server.requests] == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_connection_with_an_odd_status_line_is_not_reused(
     server = serve(write(line + b"\r\nContent-Length: 2\r\n\r\n{}"), reply())
     client.get_json(server.url, {}, set_clock.deadline())
     client.get_json(server.url, {}, set_clock.deadline())
-    assert [each.connection for each in server.requests] == [1, 2]
+    assert [request.connection for request in server.requests] == [1, 2]
 
 
 @pytest.mark.parametrize("interim", [head(100), head(103, {"Link": "</a>"}), head(102) + head(103)])

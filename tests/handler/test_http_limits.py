@@ -244,6 +244,6 @@ def test_file_numbers_of_1024_and_above(client: Client, serve: Serve, set_clock:
             held.append(os.dup(0))
         assert client.get_json(server.url, {}, set_clock.deadline()) == [1]
     finally:
-        for each in held:
-            os.close(each)
+        for descriptor in held:
+            os.close(descriptor)
         resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))

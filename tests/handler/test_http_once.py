@@ -57,7 +57,7 @@ def test_it_arrives(client: Client, serve: Serve, set_clock: SetClock) -> None:
     server = serve(reply(b"ok"))
     for _ in range(3):
         assert send(client, server.url, set_clock.deadline()) == b"ok"
-    assert [(each.method, each.target, each.body) for each in server.requests] == [
+    assert [(request.method, request.target, request.body) for request in server.requests] == [
         ("POST", "/hook?key=1", b"hello")
     ] * 3
     assert server.connections == 3

@@ -297,7 +297,7 @@ def test_declaring_affects_one_incident_only(double: IncidentIO, find: Find) -> 
     double.declare_incident("Fire", by=ANA, lead=ANA)
     double.declare_incident("Flood", by=BO, lead=ANA)
     leads = [duty for duty in find().duties if duty.name == "Incident Lead"]
-    assert [(each.incident, each.self_declared) for each in leads] == [
+    assert [(lead.incident, lead.self_declared) for lead in leads] == [
         ("INC-2", False),
         ("INC-1", True),
     ]
@@ -502,7 +502,7 @@ def test_who_posted(double: IncidentIO, find_updates: FindUpdates) -> None:
         )
     )
     assert snapshot.duties[0].describe(NOW) == "posted an update to INC-1 (incident.io)"
-    (call,) = (each for each in double.calls if each.path == UPDATES)
+    (call,) = (call for call in double.calls if call.path == UPDATES)
     assert call.query == {"incident_id": [incident.id], "page_size": ["250"]}
     assert call.headers["authorization"] == f"Bearer {API_KEY}"
 
@@ -558,8 +558,8 @@ def test_an_update_by_the_declarer(double: IncidentIO, find_updates: FindUpdates
 def test_only_of_the_newest_incidents(double: IncidentIO, find_updates: FindUpdates) -> None:
     """Of 25 live incidents, only the updates of the 20 newest are read, one call each."""
     incidents = [double.declare_incident(f"Fire {number}") for number in range(25)]
-    for each in incidents:
-        double.post_update(each, by=ANA)
+    for incident in incidents:
+        double.post_update(incident, by=ANA)
     snapshot = find_updates()
     assert {duty.incident for duty in snapshot.duties} == {f"INC-{n}" for n in range(6, 26)}
     assert sorted(_asked(double)) == sorted(incident.id for incident in incidents[5:])

@@ -31,8 +31,8 @@ def _pages_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
 def _schedules(double: IncidentIO, count: int) -> list[str]:
     """Add schedules S1, S2, … with Ana on shift for each, and give their ids."""
     ids = [double.add_schedule(f"S{number + 1}").id for number in range(count)]
-    for each in ids:
-        double.put_on_shift(each, ANA)
+    for id_ in ids:
+        double.put_on_shift(id_, ANA)
     return ids
 
 
@@ -141,8 +141,8 @@ def test_a_list_without_end(
     assert len(_asked(double, "/v2/schedules")) == calls
     assert [failure.problem for failure in snapshot.failures] == [problem]
     assert _on_call(snapshot)
-    assert all(each.is_named(schedule) for each in _on_call(snapshot))
-    assert not any(each.is_named("S1") for each in _on_call(snapshot))
+    assert all(duty.is_named(schedule) for duty in _on_call(snapshot))
+    assert not any(duty.is_named("S1") for duty in _on_call(snapshot))
 
 
 @pytest.mark.usefixtures("_pages_of_two")

@@ -157,21 +157,21 @@ class TestLabels:
     @pytest.mark.parametrize(
         ("value", "expected"),
         [
-            *((each, "") for each in ("", " ", "0", "0s", "-1ns", "-5h", "2h", "90 min", "1d")),
-            *((each, "") for each in ("indefinite", " INDEFINITE\n")),
+            *((text, "") for text in ("", " ", "0", "0s", "-1ns", "-5h", "2h", "90 min", "1d")),
+            *((text, "") for text in ("indefinite", " INDEFINITE\n")),
             *(
-                (each, each)
-                for each in ("soonish", "6", "1h1h", "1,5h", "NaN", "x" * 30, "5 \u00e5r")
+                (text, text)
+                for text in ("soonish", "6", "1h1h", "1,5h", "NaN", "x" * 30, "5 \u00e5r")
             ),
-            *((each, "...") for each in ("x" * 31, "1h" * 10**5, "joan@example.com", "a%40b.c")),
+            *((text, "...") for text in ("x" * 31, "1h" * 10**5, "joan@example.com", "a%40b.c")),
             *(
-                (each, "...")
-                for each in ('1h"', "1h\x1b[2J", "\u200b1h", "1\u202eh", "\ud800", "a\nb")
+                (text, "...")
+                for text in ('1h"', "1h\x1b[2J", "\u200b1h", "1\u202eh", "\ud800", "a\nb")
             ),
             # Invisible though printable: quoted, this would look like a plain 1h.
             *(
-                (f"1h{each}", "...")
-                for each in ("\u2800", "\u3164", "\uffa0", "\u115f", "\ufe0f", "\u034f")
+                (f"1h{sign}", "...")
+                for sign in ("\u2800", "\u3164", "\uffa0", "\u115f", "\ufe0f", "\u034f")
             ),
         ],
     )

@@ -71,8 +71,8 @@ def test_the_calls_of_a_decision(account: Account, double: JSM) -> None:
     assert double.calls.paths() == [TENANT, SCHEDULES, ON_CALLS, USERS]
     assert "authorization" not in calls[0].headers
     output = b64encode(f"{BOT}:{TOKEN}".encode()).decode()
-    assert {each.headers["authorization"] for each in calls[1:]} == {f"Basic {output}"}
-    assert [each.query for each in calls[1:3]] == [
+    assert {call.headers["authorization"] for call in calls[1:]} == {f"Basic {output}"}
+    assert [call.query for call in calls[1:3]] == [
         {"size": ["100"], "offset": ["0"]},
         {"flat": ["false"]},
     ]
@@ -104,13 +104,13 @@ def test_only_schedules_that_a_rule_names(account: Account, double: JSM) -> None
     ):
         before = len(double.calls)
         account.find(wants)
-        asked = [each for each in double.calls.paths()[before:] if each.endswith("/on-calls")]
-        assert asked == [f"{SCHEDULES}/{each}/on-calls" for each in ids]
+        asked = [path for path in double.calls.paths()[before:] if path.endswith("/on-calls")]
+        assert asked == [f"{SCHEDULES}/{id_}/on-calls" for id_ in ids]
     before = len(double.calls)
     account.find(DutyQuery(any_schedule=True))
     assert account.count_calls("/on-calls") == 2 + 3
-    assert not any("query" in each.query for each in double.calls)
-    assert not any("Payments" in each for each in double.calls.paths())
+    assert not any("query" in call.query for call in double.calls)
+    assert not any("Payments" in path for path in double.calls.paths())
 
 
 def test_the_first_schedules_only(
@@ -338,8 +338,8 @@ def test_an_account_id_is_escaped_in_the_query(account: Account, double: JSM) ->
 def test_many_on_shift(account: Account, double: JSM, monkeypatch: pytest.MonkeyPatch) -> None:
     """Accounts are looked up in batches of our size, not the vendor's default of ten."""
     people = [double.add_person(f"P{n}", f"p{n:02}@acme.example") for n in range(30)]
-    for number, each in enumerate(people):
-        double.put_on_shift("Payments", each, rotation=f"R{number}")
+    for number, person in enumerate(people):
+        double.put_on_shift("Payments", person, rotation=f"R{number}")
     assert len(holders(account.find())) == 30
     assert account.count_calls("/bulk") == 1
     monkeypatch.setattr(jsm, "ACCOUNTS_A_CALL", 15)

@@ -173,8 +173,8 @@ def test_ordinary_pages_are_parsed(words: str, most: int) -> None:
 )
 def test_estimate_is_an_upper_bound(entry: str) -> None:
     """Parsing never takes more memory than estimated before."""
-    each = entry.encode()
-    body = b"[%b]" % b",".join([each] * (100_000 // (len(each) + 1)))
+    data = entry.encode()
+    body = b"[%b]" % b",".join([data] * (100_000 // (len(data) + 1)))
     tracemalloc.start()
     try:
         _parse_json(body)
@@ -231,7 +231,9 @@ def test_a_large_answer_does_not_block_small_ones(
 def test_what_a_question_brings_is_bounded(set_clock: SetClock) -> None:
     """A list that takes too much memory is cut, and that is reported."""
     duty = Duty("P", ON_CALL, "S0", "DBA", "jane@example.com")
-    titled = tuple(ScheduleOrRole("P", ON_CALL, f"S{each}", ("x" * 1000,)) for each in range(1000))
+    titled = tuple(
+        ScheduleOrRole("P", ON_CALL, f"S{number}", ("x" * 1000,)) for number in range(1000)
+    )
 
     def pages(_: Deadline) -> Iterator[Page]:
         yield Page((duty,))

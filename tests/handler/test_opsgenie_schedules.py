@@ -14,7 +14,7 @@ from handler.providers.opsgenie import MOST_SCHEDULES
 from sandbox.vendors import faults
 from sandbox.vendors.server import Fault
 from tests.handler.accounts import AtlassianAccount as Account
-from tests.handler.accounts import holders, open_atlassian, problems
+from tests.handler.accounts import holders, open_atlassian
 from tests.handler.bad_answers import BAD_ANSWERS, takes_time
 from tests.handler.conftest import ANA, BO, CY, SetClock
 from tests.handler.edited_answers import put
@@ -106,15 +106,35 @@ def test_a_schedule_on_shift_in_another(account: Account, *, enabled: bool) -> N
     assert len(paths) == (5 if enabled else 3)
 
 
-def test_an_unreadable_nested_schedule(account: Account) -> None:
-    """If a nested schedule can't be read, its people don't count, and the others do."""
+@pytest.mark.parametrize(
+    ("fault", "problem"),
+    [
+        (faults.Status(404), "answered 404"),
+        (faults.Status(403), "answered 403; the key's integration needs the right to read"),
+        (faults.Status(500), "answered 500"),
+        (put("data", value=[]), "data is not an object"),
+    ],
+)
+def test_an_unreadable_nested_schedule(fault: Fault, problem: str, account: Account) -> None:
+    """If a nested schedule can't be read, its people don't count, and all others do."""
+    for id_, person in ((IDS[1], BO), (IDS[2], CY)):
+        account.double.put_on_shift(account.double.add_schedule(id_[-3:], id=id_), person)
+        account.double.put_on_shift("Nights", id_[-3:], rotation=id_)
+    account.double.fail(f"/v2/schedules/{IDS[1]}", fault)
+    snapshot = find(account, NIGHTS)
+    assert set(holders(snapshot)) == {ANA, CY}
+    (failure,) = snapshot.failures
+    assert failure.question == f"on-calls of {NIGHTS}"
+    assert failure.problem.startswith(f"schedule {IDS[1]}: {problem}")
+    assert not counts(account, NIGHTS, BO)
+    assert counts(account, NIGHTS, CY)
+
+
+def test_a_nested_schedule_with_a_strange_id(account: Account) -> None:
+    """It isn't asked for, so its people don't count, and the others do."""
     inner = account.double.add_schedule("Inner", id=IDS[1])
     account.double.put_on_shift(inner, BO)
     account.double.put_on_shift("Nights", inner, rotation="r2")
-    account.double.fail(f"/v2/schedules/{IDS[1]}", faults.Status(500))
-    snapshot = find(account, NIGHTS)
-    assert (holders(snapshot), problems(snapshot)) == ([ANA], ["answered 500"])
-    account.double.clear_faults()
     account.double.fail(ON_CALLS, put("data", "onCallParticipants", 1, "id", value="../x"))
     assert holders(find(account, NIGHTS)) == [ANA]
 

@@ -137,9 +137,9 @@ def test_shift_based_schedules(account: Account) -> None:
 
 def test_nobody_on_call(account: Account) -> None:
     """An empty, unassigned, past or future shift gives no duty and no failure."""
-    for each in (False, True):
-        account.on_shift("Empty", v3=each)
-        account.double.put_on_shift(account.on_shift(f"Unassigned {each}", v3=each), None)
+    for v3 in (False, True):
+        account.on_shift("Empty", v3=v3)
+        account.double.put_on_shift(account.on_shift(f"Unassigned {v3}", v3=v3), None)
     account.double.put_on_shift("Payments", ANA, NOW - 2 * HOUR, NOW - HOUR)
     account.double.put_on_shift("Payments", BO, NOW + HOUR, NOW + 2 * HOUR)
     snapshot = account.find()
@@ -209,8 +209,8 @@ def test_one_shift_with_two_ends(
     account.double.add_escalation_policy("Second", "Payments")
 
     def edit(body: dict[str, list[dict[str, object]]]) -> None:
-        for row, each in zip(body["oncalls"], ends[::order], strict=True):
-            row["end"] = each
+        for row, instant in zip(body["oncalls"], ends[::order], strict=True):
+            row["end"] = instant
 
     account.double.fail(ON_CALLS, Edited(edit))
     (duty,) = account.find().duties
@@ -442,7 +442,10 @@ def test_names_do_not_count_without_the_lists(staffed: Account) -> None:
     assert duty.is_named(PAYMENTS)
     # A later query needs names, so the lists are requested now.
     later = staffed.client.questions(DutyQuery(schedules=("Payments",)), snapshot)
-    assert {each.name for each in later} > {"layer-based schedules", "shift-based schedules"}
+    assert {question.name for question in later} > {
+        "layer-based schedules",
+        "shift-based schedules",
+    }
 
 
 def test_any_beside_a_name(staffed: Account) -> None:

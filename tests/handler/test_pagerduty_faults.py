@@ -220,7 +220,7 @@ def test_an_answer_without_a_list(fault: Fault, account: Account) -> None:
     account.double.fail(ON_CALLS, fault)
     snapshot = account.find()
     assert snapshot.duties == ()
-    assert [each.partition(":")[0] for each in problems(snapshot)] == [
+    assert [problem.partition(":")[0] for problem in problems(snapshot)] == [
         "the answer could not be read"
     ]
 

@@ -282,8 +282,8 @@ def test_invalid_ids(account: Account) -> None:
 def test_limit_of_schedules(account: Account) -> None:
     """Beyond a limit, schedules aren't looked up."""
     names = [f"S{number}" for number in range(MOST_LOOKED_UP + 5)]
-    for each in names:
-        account.double.add_schedule(each)
+    for name in names:
+        account.double.add_schedule(name)
     account.named(*names)
     assert len(_calls(account)) == MOST_LOOKED_UP
 
@@ -294,7 +294,7 @@ def test_the_schedule_that_another_provider_has(account: Account) -> None:
     wants = DutyQuery(schedules=(forgotten,))
     snapshot = account.named("Payments")
     elsewhere = snapshot._replace(duties=(Duty("incident.io", ON_CALL, forgotten, "x", ANA),))
-    asked = [each.name for each in account.client.questions(wants, elsewhere)]
+    asked = [question.name for question in account.client.questions(wants, elsewhere)]
     assert asked[3:] == [f"schedule {forgotten}"]
     here = snapshot._replace(duties=(Duty("PagerDuty", ON_CALL, forgotten, "x", ANA),))
     assert len(list(account.client.questions(wants, here))) == 3

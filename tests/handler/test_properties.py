@@ -123,7 +123,7 @@ def test_mary_is_approved(called: Called) -> None:
     """Mary is approved, so the other properties aren't vacuous."""
     status, body = called.signed(request_of(MARY))
     assert status == 200
-    assert [each["event"] for each in body["claims"]] == ["access/approve"]
+    assert [claim["event"] for claim in body["claims"]] == ["access/approve"]
     assert called.signed(request_of("jane@example.com")) == (
         200,
         {"status": {"code": 0}, "claims": []},

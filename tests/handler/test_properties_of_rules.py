@@ -117,14 +117,14 @@ def a_grant_keeps_within_every_bound(world: World, _: Draw) -> None:
     assert not any(rule.deny or rule.dry_run for rule in rules)
     for resource in world.request.resources:
         opened = (rule for rule in rules if rule.resources.covers(resource, world.request.action))
-        assert any(decision.duration <= each.duration for each in opened)
+        assert any(decision.duration <= rule.duration for rule in opened)
     for rule in rules:
         end = rule.shift_end
         assert end is None or any(
-            each.end + end.grace >= until
-            if each.end
+            duty.end + end.grace >= until
+            if duty.end
             else end.without_end is not None and decision.duration <= end.without_end
-            for each in decision.evidence
+            for duty in decision.evidence
         )
 
 
@@ -135,8 +135,8 @@ def one_more_denial(world: World, draw: Draw) -> None:
     less = with_rules(world, *rules)
     brings_no_more(less, world)
     bare = denial.when is None and any(
-        denial.resources.matches_for_deny(fold_resource(each, world.request.action))
-        for each in world.request.resources
+        denial.resources.matches_for_deny(fold_resource(resource, world.request.action))
+        for resource in world.request.resources
     )
     assert not (bare and decided(less).approved)
 
@@ -171,7 +171,7 @@ def a_rule_in_dry_run_is_no_rule(world: World, draw: Draw) -> None:
 def fewer_duties(world: World, draw: Draw) -> None:
     """With fewer duties, nobody gets more."""
     flags = draw(st.lists(st.booleans(), min_size=5, max_size=5))
-    duties = tuple(each for each, keep in zip(world.snapshot.duties, flags, strict=False) if keep)
+    duties = tuple(duty for duty, keep in zip(world.snapshot.duties, flags, strict=False) if keep)
     brings_no_more(world._replace(snapshot=ProviderSnapshot(duties)), world)
 
 
@@ -249,9 +249,9 @@ def requests_of_one_call(world: World, draw: Draw) -> None:
     if not together:
         assert list(result) == alone
         return
-    shortest = min(each.duration for each in alone)
-    assert {each.duration for each in result} == {shortest}
-    assert {each.approved for each in result} == {bool(shortest)}
+    shortest = min(decision.duration for decision in alone)
+    assert {decision.duration for decision in result} == {shortest}
+    assert {decision.approved for decision in result} == {bool(shortest)}
 
 
 PROPERTIES: tuple[Callable[[World, Draw], None], ...] = (
@@ -288,9 +288,9 @@ HAPPENS: dict[str, Callable[[Decision], bool]] = {
     "another action": lambda decision: decision.approved and decision.request.action == "deploy",
     "two rules": lambda decision: len(decision.rules) > 1,
     "two duties": lambda decision: len(decision.evidence) > 1,
-    "an alias": lambda decision: any(each.holder == JD for each in decision.evidence),
-    "a time asked for": lambda decision: any("asks for" in each for each in decision.limits),
-    "a shift's end": lambda decision: any("duty ends" in each for each in decision.limits),
+    "an alias": lambda decision: any(duty.holder == JD for duty in decision.evidence),
+    "a time asked for": lambda decision: any("asks for" in limit for limit in decision.limits),
+    "a shift's end": lambda decision: any("duty ends" in limit for limit in decision.limits),
 }
 
 
@@ -301,8 +301,8 @@ def test_such_things_happen() -> None:
     def all_were_seen(world: World) -> bool:
         # Not `decided`, since another test replays each of its decisions.
         decision = evaluate.decide(world.request, world.snapshot, world.policy, NOW)
-        for each in [each for each, happens in unseen.items() if happens(decision)]:
-            del unseen[each]
+        for name in [name for name, happens in unseen.items() if happens(decision)]:
+            del unseen[name]
         return not unseen
 
     until_all_are = settings(STEADY, max_examples=3000, phases=[Phase.generate])

@@ -109,7 +109,7 @@ def test_no_label_makes_a_duty(
     """Without a duty of the requester nobody is approved, whatever the labels."""
     mary = LEAD._replace(holder=MARY)
     resource = GROUP._replace(labels=resource_labels)
-    requests = [read_request(JANE, (each,), labels) for each in (resource, GROUP)]
+    requests = [read_request(JANE, (target,), labels) for target in (resource, GROUP)]
     decisions = decide_all(
         requests, ProviderSnapshot((mary,)), policy_from_settings(timedelta(hours=6)), NOW
     )

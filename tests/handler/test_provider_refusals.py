@@ -20,7 +20,7 @@ Serve = Callable[..., Scripted]
 EVERYTHING = DutyQuery(any_schedule=True, roles=True, updates=True)
 
 
-@pytest.mark.parametrize("provider", PROVIDERS, ids=lambda each: each.id)
+@pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.id)
 @pytest.mark.parametrize("status", [401, 403, 407])
 def test_a_firewall_in_front(
     status: int, provider: Provider, client: Client, serve: Serve, set_clock: SetClock
@@ -60,6 +60,6 @@ def test_the_other_region(provider: str, base_url: str, command: str) -> None:
 
 def test_the_usual_region_is_the_first() -> None:
     """A provider's first region is the default of the setting."""
-    for each in PROVIDERS:
-        if each.regions:
-            assert each.settings[0].default == each.regions[0]
+    for provider in PROVIDERS:
+        if provider.regions:
+            assert provider.settings[0].default == provider.regions[0]

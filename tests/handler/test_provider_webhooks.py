@@ -111,7 +111,7 @@ def test_all_together(opened: Opener) -> None:
 def test_bots(opened: Opener) -> None:
     """PullUpdate gives the bot of each provider that is on, as in the original."""
     _, answer = opened("pagerduty", "opsgenie").call({"kinds": ["indent.v1.Bot"]})
-    assert [each["id"] for each in answer["resources"]] == [
+    assert [bot["id"] for bot in answer["resources"]] == [
         "pagerduty-approval-bot",
         "opsgenie-approval-bot",
     ]
@@ -145,7 +145,7 @@ def test_one_that_is_down_hides_no_other(
     (line,) = hook.decisions
     (name,) = (provider.name for provider in PROVIDERS if provider.id == down)
     assert line["provider_failures"]
-    assert all(each.startswith(f"{name} ") for each in line["provider_failures"])
+    assert all(failure.startswith(f"{name} ") for failure in line["provider_failures"])
     assert len(hook.ask(request_of(ON_CALL[other]))) == 1
 
 
@@ -156,7 +156,7 @@ def test_one_name_at_two_providers(running: dict[str, Any], opened: Opener) -> N
     pagerduty.add_escalation_policy("DBA", "DBA")
     pagerduty.put_on_shift("DBA", BO)
     hook = opened("pagerduty", "incidentio", AUTO_APPROVAL_SCHEDULES="DBA")
-    assert [bool(hook.ask(request_of(each))) for each in (BO, CY, ANA)] == [True, True, False]
+    assert [bool(hook.ask(request_of(email))) for email in (BO, CY, ANA)] == [True, True, False]
 
 
 @pytest.mark.parametrize("down", [None, faults.Status(500), faults.Hang()], ids=repr)

@@ -76,7 +76,7 @@ def rule_names(text: str) -> list[str]:
 )
 def test_no_policy_makes_the_line_too_long(text: str, schedule: str) -> None:
     """Even 600 rules with long names fit into the line, and the metrics still count it."""
-    duties = tuple(SHIFT._replace(id=f"S{each}", name=f"DBA{each}") for each in range(60))
+    duties = tuple(SHIFT._replace(id=f"S{number}", name=f"DBA{number}") for number in range(60))
     request = Request(Resource(email=JANE), (Resource("db", "prod"),))
     policy = policy_of(rule_names(text), schedule)
     snapshot = ProviderSnapshot((SHIFT, *duties))
@@ -93,12 +93,12 @@ def test_no_policy_makes_the_line_too_long(text: str, schedule: str) -> None:
 @pytest.mark.parametrize("text", [CYRILLIC * 3, CONTROLS, QUOTES, PARTY, "\ud800" * 250, "x" * 500])
 def test_everything_large_at_once(text: str) -> None:
     """Request, duties, policy and failures may all be huge and hostile: the line fits."""
-    labels = {f"{each}{text}": text for each in range(500)}
-    resources = tuple(Resource(text, f"{each}{text}", labels=labels) for each in range(200))
-    groups = tuple(f"{each}{text}" for each in range(300))
+    labels = {f"{number}{text}": text for number in range(500)}
+    resources = tuple(Resource(text, f"{number}{text}", labels=labels) for number in range(200))
+    groups = tuple(f"{number}{text}" for number in range(300))
     duties = tuple(
         Duty(
-            *("incident.io", ON_CALL, f"{each}{text}", text, JANE, text),
+            *("incident.io", ON_CALL, f"{number}{text}", text, JANE, text),
             level=10**4000,
             start=NOW,
             end=NOW,
@@ -111,12 +111,12 @@ def test_everything_large_at_once(text: str) -> None:
             type=(text,) * 100,
             shared_names=frozenset({text, f"{text}2"}),
         )
-        for each in range(1000)
+        for number in range(1000)
     )
-    names = [f"{each}{text}" for each in range(2000)]
+    names = [f"{number}{text}" for number in range(2000)]
     judged = tuple(
-        RuleResult(each, "no", text, NOW, tuple((duty, text) for duty in duties[:100]))
-        for each in names
+        RuleResult(name, "no", text, NOW, tuple((duty, text) for duty in duties[:100]))
+        for name in names
     )
     decision = Decision(
         Request(Resource(email=text, id=text), resources, groups=groups),
@@ -127,7 +127,7 @@ def test_everything_large_at_once(text: str) -> None:
         deciding_limit=text,
         now=NOW,
     )
-    failures = tuple(Failure(each, text, text) for each in ASKED for _ in range(1000))
+    failures = tuple(Failure(provider, text, text) for provider in ASKED for _ in range(1000))
     wants = dict.fromkeys(
         ASKED, DutyQuery((text,) * 1000, any_schedule=True, roles=True, updates=True, ends=True)
     )
@@ -151,8 +151,8 @@ def test_everything_large_at_once(text: str) -> None:
 
 def test_rule_results_without_reasons_are_limited() -> None:
     """Rule results count for the line's limit even if they have no reasons."""
-    duties = tuple(SHIFT._replace(id=str(each)) for each in range(50))
-    names = [str(each) for each in range(600)]
+    duties = tuple(SHIFT._replace(id=str(number)) for number in range(50))
+    names = [str(number) for number in range(600)]
     judged = tuple(
         RuleResult(name, "grants", "", NOW, tuple((one, "") for one in duties)) for name in names
     )
@@ -173,7 +173,7 @@ def test_rules_that_were_looked_at_come_first() -> None:
     request = Request(Resource(email=JANE), (Resource("db", "prod"),))
     (decision,) = decide_all([request], ProviderSnapshot((SHIFT,)), policy, NOW)
     line = line_of(decision, policy)
-    assert [each["rule"] for each in line["trace"]["rules"]] == [names[-1]]
+    assert [rule["rule"] for rule in line["trace"]["rules"]] == [names[-1]]
 
 
 SPELT = [

@@ -80,7 +80,7 @@ def test_fingerprint_tells_policies_apart() -> None:
         base._replace(identities={"indent": {"jane": JANE}}),
     ]
     assert base.fingerprint == policy_from_settings(timedelta(minutes=360)).fingerprint
-    assert len({each.fingerprint for each in [base, *others]}) == len(others) + 1
+    assert len({policy.fingerprint for policy in [base, *others]}) == len(others) + 1
     assert len(base.fingerprint) == 16
 
 
@@ -157,8 +157,8 @@ def test_relevant_rules(asked: list[tuple[Resource, ...]], near: list[str]) -> N
         Rule("not b", Selector(ids=("b",)), deny=True),
         Rule("all", Selector()),
     )
-    requests = [Request(Resource(), each) for each in asked]
-    assert [each.name for each in Policy(rules).relevant_to(requests).rules] == near
+    requests = [Request(Resource(), resources) for resources in asked]
+    assert [rule.name for rule in Policy(rules).relevant_to(requests).rules] == near
 
 
 @pytest.mark.parametrize(

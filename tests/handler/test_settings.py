@@ -34,12 +34,12 @@ def flat(loaded: Settings) -> dict[str, Any]:
     (rule,) = loaded.policy.rules
     named: dict[str, Any] = {"schedules": (), "incident_roles": (), "participants": False}
     assert isinstance(rule.when, AnyOf)
-    for each in rule.when.members:
-        if isinstance(each, OnCall) and each.schedules:
-            named["schedules"] = each.schedules
-        if isinstance(each, IncidentRole) and each.roles:
-            named["incident_roles"] = each.roles
-        named["participants"] = named["participants"] or isinstance(each, PostedUpdate)
+    for condition in rule.when.members:
+        if isinstance(condition, OnCall) and condition.schedules:
+            named["schedules"] = condition.schedules
+        if isinstance(condition, IncidentRole) and condition.roles:
+            named["incident_roles"] = condition.roles
+        named["participants"] = named["participants"] or isinstance(condition, PostedUpdate)
     return {
         **loaded._asdict(),
         **named,
@@ -300,10 +300,10 @@ ADDRESS = "an https address, or http on loopback, without user, query or fragmen
                 "INCIDENTIO_APPROVE_SELF_DECLARED",
             )
             for value, meant in (
-                *((each, "true") for each in ("yes", "1", "on", "t", "Y")),
-                *((each, "false") for each in ("no", "0", "off", "f", "N")),
+                *((text, "true") for text in ("yes", "1", "on", "t", "Y")),
+                *((text, "false") for text in ("no", "0", "off", "f", "N")),
                 # No suggestion for these, since one of the two values approves more.
-                *((each, "") for each in ("truee", "true,", "None")),
+                *((text, "") for text in ("truee", "true,", "None")),
             )
         ),
         *(
@@ -447,9 +447,9 @@ def test_all_problems_are_reported_at_once() -> None:
     keys = {*wrong, "JSM_SITE", "JSM_EMAIL"} - {"JSM_API_TOKEN"}
     assert {problem.key for problem in error.problems} == keys
     assert {*str(error).partition(" are wrong: ")[0].split(", ")} == keys
-    for each in error.problems:
-        assert str(each) in str(error)
-        assert each.problems == (each,)
+    for problem in error.problems:
+        assert str(problem) in str(error)
+        assert problem.problems == (problem,)
     for secret in ("short-secret", "k3y", "t0k3n"):
         assert secret not in str(error)
 

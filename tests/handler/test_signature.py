@@ -31,8 +31,8 @@ class Vector(NamedTuple):
 
 
 VECTORS = [
-    Vector(each["secret"], each["timestamp"], each["body"].encode(), each["signature"])
-    for each in json.loads(Path(__file__).with_name("vectors.json").read_text(encoding="utf-8"))
+    Vector(vector["secret"], vector["timestamp"], vector["body"].encode(), vector["signature"])
+    for vector in json.loads(Path(__file__).with_name("vectors.json").read_text(encoding="utf-8"))
 ]
 
 

@@ -233,8 +233,8 @@ def test_a_staffed_schedule_is_not_looked_up(client: Client, set_clock: SetClock
     """PagerDuty: a schedule whose users are in the on-calls isn't read itself."""
     with on_duty("pagerduty", client, set_clock) as (double, _):
         clients = load_clients(client, set_clock.clock, {"pagerduty": double.settings})
-        for each in (ANA, BO):
-            double.delete_person(each)
+        for person in (ANA, BO):
+            double.delete_person(person)
         find_all(clients, set_clock, "Payments")
         assert {call.path for call in double.calls} == {"/oncalls", "/schedules", "/v3/schedules"}
 
@@ -301,7 +301,7 @@ def test_people_are_counted_once_for_each_provider() -> None:
 def test_a_name_that_is_shared_counts_for_nobody(set_clock: SetClock) -> None:
     """Shared names are also marked on duties without an e-mail."""
     hidden = make_duty("DBA")._replace(holder="", user="U1")
-    titled = tuple(ScheduleOrRole("P", ON_CALL, each, ("DBA",)) for each in (hidden.id, "another"))
+    titled = tuple(ScheduleOrRole("P", ON_CALL, id_, ("DBA",)) for id_ in (hidden.id, "another"))
     result = ask([make_question("q", fetching(Page((hidden,), titled)))], set_clock.deadline())
     assert result.duties == ()
     assert [duty.shared_names for duty in result.without_email] == [frozenset({"DBA"})]

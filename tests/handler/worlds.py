@@ -58,10 +58,10 @@ def maybe(*values: str) -> st.SearchStrategy[tuple[str, ...]]:
 
 
 def members(
-    each: st.SearchStrategy[Condition], least: int = 1
+    condition: st.SearchStrategy[Condition], least: int = 1
 ) -> st.SearchStrategy[tuple[Condition, ...]]:
     """Draw the members of a group."""
-    return st.lists(each, min_size=least, max_size=3).map(tuple)
+    return st.lists(condition, min_size=least, max_size=3).map(tuple)
 
 
 DUTIES = st.builds(
@@ -103,7 +103,9 @@ LIMITS: st.SearchStrategy[Condition] = st.one_of(
     st.builds(RequestedDuration, SPANS),
 )
 LEAVES = DUTY_CONDITIONS | LIMITS
-GROUPS = members(LEAVES).flatmap(lambda each: st.sampled_from([AnyOf(each), AllOf(each)]))
+GROUPS = members(LEAVES).flatmap(
+    lambda conditions: st.sampled_from([AnyOf(conditions), AllOf(conditions)])
+)
 # As in policy files: every path needs a duty.
 PROVEN: st.SearchStrategy[Condition] = st.recursive(
     DUTY_CONDITIONS,
@@ -172,7 +174,7 @@ def policies(rules: st.SearchStrategy[Rule]) -> st.SearchStrategy[Policy]:
         *,
         own: bool,
     ) -> Policy:
-        rules = [each._replace(name=f"{each.name} {place}") for place, each in enumerate(drawn)]
+        rules = [rule._replace(name=f"{rule.name} {place}") for place, rule in enumerate(drawn)]
         # A rule for each kind, so that two are often needed.
         for place, kind in enumerate(kinds):
             selector = Selector(kinds=(kind,), actions=rules[place].resources.actions)
@@ -223,7 +225,9 @@ def requests() -> st.SearchStrategy[Request]:
     return st.builds(lambda request, action: request._replace(action=action), made, actions)
 
 
-FINDINGS = st.lists(DUTIES, min_size=3, max_size=6).map(lambda each: ProviderSnapshot(tuple(each)))
+FINDINGS = st.lists(DUTIES, min_size=3, max_size=6).map(
+    lambda duties: ProviderSnapshot(tuple(duties))
+)
 
 
 def worlds(conditions: st.SearchStrategy[Condition]) -> st.SearchStrategy[World]:
