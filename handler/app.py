@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from handler.audit import decision_id, decision_record
 from handler.aws_secret import SecretError, fetch
@@ -42,6 +41,7 @@ from handler.request import Request
 from handler.rules.evaluate import Decision
 from handler.setting_parsers import SettingsError
 from handler.settings import POLICY, SECRET_KEYS, Settings, load
+from handler.typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from handler.notices import Notifier

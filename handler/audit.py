@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from json.encoder import encode_basestring_ascii
 from types import MappingProxyType
-from typing import Any
 
 from handler import __version__, emails
 from handler.durations import format_go
@@ -29,6 +28,7 @@ from handler.rules.evaluate import (
     RuleResult,
 )
 from handler.rules.model import Policy, digest_of
+from handler.typing import Any
 
 # CloudWatch Logs cuts an event at 262,144 bytes, 26 of which are its own, and what is left isn't
 # JSON. One person may have thousands of duties, and a policy hundreds of rules. Nothing measures a

@@ -11,11 +11,11 @@ import hmac
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from handler.clock import Clock, Deadline
 from handler.http import Client, HttpError
+from handler.typing import NamedTuple
 
 _DOMAINS = {"aws-cn": "amazonaws.com.cn", "aws-eusc": "amazonaws.eu"}
 _ARN_PARTS = 7

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import NamedTuple
+
+from handler.typing import NamedTuple
 
 # Enough for whoever is asked to answer, if they can.
 ENOUGH_SECONDS = 1.0

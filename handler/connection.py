@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect
 from http.client import BadStatusLine, HTTPResponse, IncompleteRead, LineTooLong
-from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import SplitResult
 
 from handler import __version__
 from handler.clock import Deadline
+from handler.typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -110,7 +110,7 @@ class Connection:
             secure.do_handshake()
         self.address = address
 
-    def _open_socket(self, deadline: Deadline, attempts: dict[Any, int]) -> Any:  # noqa: ANN401 - as `address`
+    def _open_socket(self, deadline: Deadline, attempts: dict[Any, int]) -> Any:
         """Connect to the first address that accepts, and return that address."""
         stream = self._stream
         seconds_left(deadline)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 
 from handler import emails
+from handler.typing import NamedTuple
 
 ON_CALL = "on_call"
 INCIDENT_ROLE = "incident_role"

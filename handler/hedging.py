@@ -6,10 +6,10 @@ from _queue import Empty, SimpleQueue
 from _thread import start_new_thread
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Self, TypeAlias
 
 from handler.clock import Deadline
 from handler.connection import Connection, seconds_left
+from handler.typing import Any, Self, TypeAlias
 
 # After this many seconds without a connection, or without the first byte of a response, another
 # attempt starts in parallel; if little time is left, after this part of it.

@@ -15,13 +15,13 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException, HTTPResponse
-from typing import Any, TypeAlias, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from handler.clock import Clock, Deadline
 from handler.connection import Connect, Connection, ResponseTooLargeError, encode_request
 from handler.hedging import HedgedRequest
 from handler.hosts import is_loopback
+from handler.typing import Any, TypeAlias, TypeVar
 
 RETRIES = 2
 # Several times a full page of incidents.
@@ -301,7 +301,7 @@ def _status_error(status: int, body: bytes, host: str | None) -> HttpError:
     return HttpError(f"answered {status}", status=status, body=body)
 
 
-def _parse_json(body: bytes) -> Any:  # noqa: ANN401 - it is whatever the JSON is
+def _parse_json(body: bytes) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from handler.durations import parse_instant
+from handler.typing import Any, NoReturn, TypeAlias, TypeVar
 
 _T = TypeVar("_T")
 JsonObject: TypeAlias = Mapping[str, Any]

@@ -9,9 +9,9 @@ import binascii
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 from handler.json_fields import ShapeError, as_object, get_list, get_str
+from handler.typing import Any, NamedTuple
 
 RS256 = "RS256"
 # The least is from RFC 7518, 3.3. Longer keys than the most are not in use, and slow.

@@ -17,7 +17,6 @@ from _queue import Empty, SimpleQueue
 from _thread import start_new_thread
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from handler import emails
@@ -29,6 +28,7 @@ from handler.http import Client, HttpError
 from handler.rules.evaluate import Decision
 from handler.setting_parsers import notice_key
 from handler.settings import NOTIFY_SLACK_URL, NOTIFY_URL, NoticeSettings
+from handler.typing import Any, NamedTuple
 
 APPROVED, TEST = "access.approved", "notice.test"
 TEST_TEXT = "This is a test of on-call approvals. Nobody was approved."

@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import NamedTuple
 
 from handler import emails
 from handler.folding import fold, unseen_in
+from handler.typing import NamedTuple
 
 # A word of a kind, whatever separates words or follows the last: `okta.v1.AppUser/`.
 _KIND_WORD = re.compile(r"[^\W_]+(?:[_-]+[^\W_]+)*")

@@ -7,13 +7,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from handler import durations
 from handler.folding import unseen_in
 from handler.hosts import host_problem, is_loopback
 from handler.rules.model import LONGEST_APPROVAL, LONGEST_GRACE, ShiftEnd
+from handler.typing import Any, NamedTuple, TypeVar
 
 SHORTEST_SECRET, SHORTEST_TOKEN = 16, 32
 # Standard Webhooks: the prefix of a secret, and how many bytes its base64 holds.
@@ -111,7 +111,7 @@ class Setting(NamedTuple):
     default: str = ""
     secret: bool = False
 
-    def read(self, values: Mapping[str, str], check: Check | None = None) -> Any:  # noqa: ANN401 - each row has its own type
+    def read(self, values: Mapping[str, str], check: Check | None = None) -> Any:
         """Read it from the values of all settings; an empty text counts as unset.
 
         `check` sees a plain setting's text first, and may give better advice about typing errors.

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
-from typing import Any, NamedTuple
 
 from handler.callers import CALLERS
 from handler.json_fields import ShapeError
@@ -39,6 +38,7 @@ from handler.setting_parsers import (
     parse_token,
     parse_whole,
 )
+from handler.typing import Any, NamedTuple
 
 SIGNING_SECRET = "INDENT_WEBHOOK_SECRET"  # noqa: S105 - a name
 PREVIOUS_SIGNING_SECRET = "INDENT_WEBHOOK_SECRET_PREVIOUS"  # noqa: S105 - a name

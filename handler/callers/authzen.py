@@ -12,7 +12,6 @@ import hmac
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from handler import emails
 from handler.audit import decision_id
@@ -38,6 +37,7 @@ from handler.rules.evaluate import Decision
 from handler.rules.model import Policy
 from handler.setting_parsers import SHORTEST_TOKEN
 from handler.settings import AUTHZEN_DEADLINE, BY_NAME, PUBLIC_URL, Settings
+from handler.typing import Any
 
 NAME = "authzen"
 APPROVED, LEFT_TO_HUMANS = "approved", "left to humans"

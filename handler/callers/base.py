@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, NamedTuple, Protocol
 
 from handler import emails
 from handler.clock import Deadline
@@ -15,6 +14,7 @@ from handler.http import Client
 from handler.request import Request, Resource
 from handler.rules.evaluate import Decision
 from handler.settings import Settings
+from handler.typing import Any, ClassVar, NamedTuple, Protocol
 
 # Access systems make the requester wait for up to 10 s, and need time themselves.
 BUDGET_SECONDS = 6.0

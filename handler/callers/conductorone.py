@@ -17,7 +17,6 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, TypeGuard
 
 from handler.callers.base import (
     BUDGET_SECONDS,
@@ -52,6 +51,7 @@ from handler.settings import (
     PUBLIC_URL,
     Settings,
 )
+from handler.typing import Any, NamedTuple, TypeGuard
 
 NAME = "conductorone"
 VERSION = "v1"

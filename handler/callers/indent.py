@@ -13,7 +13,6 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
 
 from handler import __version__
 from handler.callers.base import (
@@ -42,6 +41,7 @@ from handler.providers.registry import BY_ID, BY_NAME, Provider
 from handler.request import Request, Resource, quotable
 from handler.rules.evaluate import Decision
 from handler.settings import Settings, max_age
+from handler.typing import Any, NamedTuple
 
 NAME = "oncall-approvals"
 GET_INFO, PULL_UPDATE, GET_DECISION = "GetInfo", "PullUpdate", "GetDecision"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol, TypeVar
 
 from handler.clock import Clock, Deadline
 from handler.duty import Duty, Incident, ProviderSnapshot, ProviderUser, ScheduleOrRole
 from handler.http import Client, HttpError
 from handler.json_fields import ShapeError, as_object
+from handler.typing import Any, NamedTuple, Protocol, TypeVar
 
 _T = TypeVar("_T")
 _NO_USERS: Mapping[str, str] = MappingProxyType({})

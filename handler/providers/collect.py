@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from importlib import import_module
 from types import MappingProxyType
-from typing import NamedTuple, TypeAlias
 
 from handler.clock import Clock, Deadline
 from handler.duty import Duty, ProviderSnapshot
@@ -27,6 +26,7 @@ from handler.rules.conditions import (
 )
 from handler.rules.evaluate import Decision, decide_all, facts_of
 from handler.rules.model import Policy
+from handler.typing import NamedTuple, TypeAlias
 
 # The duties, what they leave open, and what that leaves open.
 MOST_ROUNDS = 3

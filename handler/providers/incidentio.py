@@ -10,7 +10,6 @@ import itertools
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
 from handler import emails
@@ -49,6 +48,7 @@ from handler.providers.base import (
     unread_problem,
 )
 from handler.providers.registry import BY_ID
+from handler.typing import Any, TypeAlias, TypeVar
 
 _T = TypeVar("_T")
 _Fetch: TypeAlias = Callable[[Deadline], Iterator[Page]]

@@ -18,7 +18,6 @@ from _thread import allocate_lock
 from binascii import b2a_base64
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
-from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from handler import emails
@@ -52,6 +51,7 @@ from handler.providers.base import (
     unread_problem,
 )
 from handler.providers.registry import BY_ID
+from handler.typing import Any, TypeVar
 
 _T = TypeVar("_T")
 PROVIDER = BY_ID["jsm"].name

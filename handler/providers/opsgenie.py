@@ -16,7 +16,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
-from typing import Any, TypeVar
 
 from handler import emails
 from handler.clock import Clock, Deadline
@@ -49,6 +48,7 @@ from handler.providers.base import (
     user_id_of,
 )
 from handler.providers.registry import BY_ID, other_region
+from handler.typing import Any, TypeVar
 
 _T = TypeVar("_T")
 PROVIDER = BY_ID["opsgenie"].name

@@ -11,7 +11,6 @@ import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
 from handler import emails
@@ -42,6 +41,7 @@ from handler.providers.base import (
     user_id_of,
 )
 from handler.providers.registry import BY_ID, other_region
+from handler.typing import Any, TypeAlias, TypeVar
 
 _T = TypeVar("_T")
 _Read: TypeAlias = Callable[[JsonObject], _T]

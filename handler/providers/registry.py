@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from functools import partial
 from types import MappingProxyType
-from typing import NamedTuple
 
 from handler.setting_parsers import Setting, parse_base_url, parse_email, parse_site
+from handler.typing import NamedTuple
 
 _UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _ULID = "[0-9A-HJKMNP-TV-Z]{26}"

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
 
 from handler import emails
 from handler.durations import in_words, parse_duration
@@ -28,6 +27,7 @@ from handler.rules.conditions import (
     Requester,
 )
 from handler.rules.model import LONGEST_APPROVAL, Policy, Rule, Selector, ShiftEnd, digest_of
+from handler.typing import Any
 
 Json = dict[str, Any]
 _NO_TIME = timedelta(0)

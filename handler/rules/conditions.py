@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from handler import emails
 from handler.durations import in_words
 from handler.duty import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty
 from handler.folding import fold_domain
+from handler.typing import Any, NamedTuple, TypeAlias, TypeVar
 
 NOT_LISTED = "not a schedule or role that the rule accepts"
 # How `any` is stored, so that an empty list never means it.

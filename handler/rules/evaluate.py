@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 
 from handler import emails
 from handler.durations import format_instant, in_words
@@ -15,6 +14,7 @@ from handler.request import Request, Resource
 from handler.rules.conditions import NOT_LISTED, Facts, Proof, prove
 from handler.rules.matching import FoldedResource
 from handler.rules.model import SHORTEST_LEFT, UNREAD_END, Policy, Rule
+from handler.typing import NamedTuple
 
 DENIED = "another rule denies the request"
 OTHER_RESOURCES = "it covers other resources or actions"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from handler.folding import fold
 from handler.request import Resource
+from handler.typing import NamedTuple
 
 
 def matches(pattern: str, text: str) -> bool:

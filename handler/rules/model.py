@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any, NamedTuple
 
 from handler import emails
 from handler.duty import Duty
@@ -24,6 +23,7 @@ from handler.rules.conditions import (
     may_hold,
 )
 from handler.rules.matching import FoldedResource, fold_resource, matches
+from handler.typing import Any, NamedTuple
 
 LONGEST_APPROVAL = timedelta(hours=168)
 # With a longer grace period, access would outlast the next person's shift.
