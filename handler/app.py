@@ -17,7 +17,6 @@ from datetime import UTC, datetime, timedelta
 from importlib import import_module
 
 from handler.audit import decision_id, decision_record
-from handler.aws_secret import SecretError, fetch
 from handler.callers import CALLERS, SWITCHED_ON, CallerEntry
 from handler.callers.base import (
     UNREAD_SECRET,
@@ -183,11 +182,11 @@ class App:
         values, seconds_left = dict(self._environment), deadline.left()
         try:
             if values.get("HANDLER_SECRET_ARN"):
-                secret = fetch(self.client, values, self._clock, deadline)
+                secret = self._fetch_secret(deadline)
                 values.update({key: secret.get(key, "") for key in SECRET_KEYS})
             settings = load(values, self._policy() if values.get(POLICY) else None)
-        except (SecretError, SettingsError) as error:
-            if isinstance(error, SecretError) and deadline.ran_out_early(seconds_left):
+        except (Refusal, SettingsError) as error:
+            if isinstance(error, Refusal) and deadline.ran_out_early(seconds_left):
                 raise
             refusal = _refusal_for(error)
             self._failure = refusal.http, refusal.message, refusal.why
@@ -197,6 +196,14 @@ class App:
             raise
         self._ready = settings, load_clients(self.client, self._clock, settings.providers)
         return self._ready
+
+    def _fetch_secret(self, deadline: Deadline) -> dict[str, str]:
+        from handler.aws_secret import SecretError, fetch  # noqa: PLC0415 - only where it is named
+
+        try:
+            return fetch(self.client, self._environment, self._clock, deadline)
+        except SecretError as error:
+            raise Refusal(503, UNREAD_SECRET, str(error)) from error
 
     def _policy(self) -> str | None:
         try:
@@ -318,8 +325,6 @@ def _failure(
 def _refusal_for(error: Exception) -> Refusal:
     if isinstance(error, Refusal):
         return error
-    if isinstance(error, SecretError):
-        return Refusal(503, UNREAD_SECRET, str(error))
     message = "The call couldn't be answered; see the log for the reason."
     return Refusal(_FAILED, message, _describe(error))
 

@@ -11,7 +11,6 @@ import re
 import socket
 import ssl
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect
 from http.client import BadStatusLine, HTTPResponse, IncompleteRead, LineTooLong
 from urllib.parse import SplitResult
@@ -273,9 +272,11 @@ class _DeadlineStream(io.RawIOBase):
     def abandon(self) -> None:
         self._is_abandoned = True
         if self.socket:
-            with suppress(OSError):  # not connected yet, or no longer
+            try:
                 # SSLSocket's own method would drop TLS while the other thread uses it.
                 socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
+            except OSError:
+                return  # not connected yet, or no longer
 
 
 class _Reader(io.BufferedReader):

@@ -6,7 +6,6 @@ from _queue import Empty, SimpleQueue
 from _thread import start_new_thread
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
-from contextlib import suppress
 from functools import cache
 
 from handler import emails
@@ -133,13 +132,14 @@ class QuestionRunner:
         if not self.running():
             return False
         answered, timeout = False, until.left()
-        with suppress(Empty):
-            while True:
+        while True:
+            try:
                 batch, provider = self._answered.get(timeout=timeout)
-                self._running[provider] -= 1
-                batch.unanswered -= 1
-                answered, timeout = True, 0
-        return answered
+            except Empty:
+                return answered
+            self._running[provider] -= 1
+            batch.unanswered -= 1
+            answered, timeout = True, 0
 
     def stop(self) -> None:
         """Begin nothing more, and ignore the answers that are still on their way."""

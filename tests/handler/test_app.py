@@ -567,7 +567,7 @@ class TestOtherCalls:
             raise SecretError("Secrets Manager: no complete answer in time")
 
         with monkeypatch.context() as patch:
-            patch.setattr("handler.app.fetch", fail)
+            patch.setattr("handler.aws_secret.fetch", fail)
             assert hook.call({"info": 1})[0] == 503
         assert hook.call({"info": 1})[0] == (503 if is_remembered else 200)
         hook.app.client.close()
