@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
 from typing import Any
 
 from auditlog.explain import NO, YES
 from cli import options
 from cli.config import load_config
 from cli.context import Context
+from cli.inventory import inventory_questions
 from cli.preflight_checks import NOTE, OK, PROBLEM, Check, check_settings, kinds_named
 from cli.preflight_people import check_people
 from cli.provider_query import PATIENCE_SECONDS, query_all_duties
 from handler.clock import Deadline
 from handler.duty import ProviderSnapshot
-from handler.providers.base import ProviderClient, Question
 from handler.providers.collect import load_clients
 from handler.providers.runner import ask
 from handler.settings import Settings
@@ -80,15 +79,9 @@ def with_inventory(
         questions = [
             question
             for provider in load_clients(client, clock, settings.providers).values()
-            for question in _inventory(provider)
+            for question in inventory_questions(provider)
             if question.listed_kind in kinds
         ]
         return ask(questions, Deadline(clock, PATIENCE_SECONDS), before=snapshot)
     finally:
         client.close()
-
-
-def _inventory(provider: ProviderClient) -> Iterable[Question]:
-    """Give the questions for its inventory, if it has any: most list all names with the duties."""
-    inventory = getattr(provider, "inventory", None)
-    return inventory() if inventory else ()

@@ -16,11 +16,8 @@ from handler import emails
 from handler.clock import Clock, Deadline
 from handler.duty import (
     INCIDENT_ROLE,
-    INCIDENT_TYPE,
     INCIDENT_UPDATE,
-    KEY,
     ON_CALL,
-    SEVERITY,
     Duty,
     Incident,
     ProviderSnapshot,
@@ -59,13 +56,6 @@ MOST_INCIDENTS_ASKED_FOR_UPDATES = 20
 MOST_SCHEDULES = 20
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
 _SCOPES = {"incident_updates": "incidents.view"}
-# Complete lists, each in one response.
-INVENTORY = {
-    "/v1/identity": KEY,
-    "/v2/incident_roles": INCIDENT_ROLE,
-    "/v1/severities": SEVERITY,
-    "/v1/incident_types": INCIDENT_TYPE,
-}
 _REQUEST_ID = re.compile(rb'"request_id"\s*:\s*"([A-Za-z0-9_-]{1,64})"')
 _LIVE = {"status_category[one_of]": "live", "mode[one_of]": "standard"}
 # Roles that people take on; the third type is the reporter, who declared the incident.
@@ -113,23 +103,10 @@ class IncidentIOClient:
     def _schedule(self, id_: str) -> _Fetch:
         def fetch(deadline: Deadline) -> Iterator[Page]:
             try:
-                yield self._get(f"/v2/schedules/{id_}", "schedules", deadline, read_schedule)
+                yield self.get(f"/v2/schedules/{id_}", "schedules", deadline, read_schedule)
             except HttpError as error:
                 if error.status != _NOT_FOUND:
                     raise
-
-        return fetch
-
-    def inventory(self) -> Iterator[Question]:
-        """Ask for what else a policy may name, besides schedules: for checks, not for decisions."""
-        for path, kind in INVENTORY.items():
-            yield Question(PROVIDER, path.rpartition("/")[2], kind, self._named(path, kind))
-
-    def _named(self, path: str, kind: str) -> _Fetch:
-        field = path.rpartition("/")[2]
-
-        def fetch(deadline: Deadline) -> Iterator[Page]:
-            yield self._get(path, field, deadline, lambda body: read_named(body, field, kind))
 
         return fetch
 
@@ -164,7 +141,7 @@ class IncidentIOClient:
                 pages = {"page_size": size, **({"after": last} if last else {})}
                 target = f"/v2/{name}?{urlencode({**query, **pages})}"
                 try:
-                    page, next_page = self._get(target, name, deadline, read_page)
+                    page, next_page = self.get(target, name, deadline, read_page)
                 except TooLargeError:
                     if size == SMALLEST_PAGE_SIZE:
                         raise
@@ -181,9 +158,11 @@ class IncidentIOClient:
 
         return fetch
 
-    def _get(
+    def get(
         self, target: str, name: str, deadline: Deadline, read: Callable[[JsonObject], _T]
     ) -> _T:
+        """Get what is at a path and query, and read it; `name` is in the scope that it needs."""
+
         def hint(error: HttpError) -> str:
             scope = _SCOPES.get(name, f"{name}.view")
             hints: dict[int | None, str] = {
@@ -399,28 +378,6 @@ def read_updates(body: JsonObject, incident: Incident) -> Page:
         if holder or user_id
     )
     return Page(tuple(duties), problems=unread_problem(unread))
-
-
-def read_named(body: JsonObject, field: str, kind: str) -> Page:
-    """Read a list of named things, or the key, whose names are its scopes."""
-    if kind == KEY:
-        key = get_object(body, field)
-        roles = tuple(get_list(key, "roles"))
-        return Page(
-            schedules_and_roles=(ScheduleOrRole(PROVIDER, kind, get_str(key, "name"), roles),)
-        )
-    entries = [as_object(entry, field) for entry in _entries(body, field)]
-    return Page(
-        schedules_and_roles=tuple(
-            ScheduleOrRole(
-                PROVIDER,
-                kind,
-                require_str(entry, "id"),
-                (get_str(entry, "name"), get_str(entry, "shortform")),
-            )
-            for entry in entries
-        )
-    )
 
 
 def _person(user: JsonObject) -> tuple[str, str]:

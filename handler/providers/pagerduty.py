@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from handler import emails
 from handler.clock import Clock, Deadline
 from handler.durations import format_instant
-from handler.duty import KEY, ON_CALL, Duty, ProviderSnapshot, ProviderUser, ScheduleOrRole
+from handler.duty import ON_CALL, Duty, ProviderSnapshot, ProviderUser, ScheduleOrRole
 from handler.http import Client, HttpError
 from handler.json_fields import (
     JsonObject,
@@ -143,14 +143,6 @@ class PagerDutyClient:
             if path:
                 yield self._look_up(id_, path, users)
 
-    def inventory(self) -> Iterator[Question]:
-        """Ask whether the key may see users, as decisions need: for checks only."""
-
-        def fetch(deadline: Deadline) -> Iterator[Page]:
-            yield self._get("/users", {"limit": 1}, deadline, _read_nothing)
-
-        yield Question(PROVIDER, "users", KEY, fetch)
-
     def _look_up(
         self,
         id_: str,
@@ -265,7 +257,7 @@ class PagerDutyClient:
         if path:
             return self._get_if_there(f"{path}/{schedule_id}", query, deadline, read)
         try:
-            return self._get(f"{SHIFT_BASED}/{schedule_id}", query, deadline, read)
+            return self.get(f"{SHIFT_BASED}/{schedule_id}", query, deadline, read)
         except HttpError as error:
             failure = error
         schedule = self._get_if_there(f"{LAYERED}/{schedule_id}", query, deadline, read)
@@ -290,7 +282,7 @@ class PagerDutyClient:
         offset, most = 0, MOST_ROWS // size
         for _ in range(most):
             limits = ("limit", size), ("offset", offset)
-            page, goes_on, count = self._get(path, (*query, *limits), deadline, read_page)
+            page, goes_on, count = self.get(path, (*query, *limits), deadline, read_page)
             yield page
             if not goes_on():
                 return
@@ -303,19 +295,20 @@ class PagerDutyClient:
         self, path: str, query: Mapping[str, str], deadline: Deadline, read: _Read[_T]
     ) -> _T | None:
         try:
-            return self._get(path, query, deadline, read)
+            return self.get(path, query, deadline, read)
         except HttpError as error:
             if error.status != _NOT_FOUND:
                 raise
             return None
 
-    def _get(
+    def get(
         self,
         path: str,
         query: Mapping[str, str | int] | Sequence[tuple[str, str | int]],
         deadline: Deadline,
         read: _Read[_T],
     ) -> _T:
+        """Get what is at a path, and read it."""
         url = f"{self._base_url}{path}?{urlencode(query)}"
         return fetch_object(self._client, url, self._headers, deadline, read, self._hint)
 
@@ -417,11 +410,6 @@ def _users_of(query: DutyQuery, snapshot: ProviderSnapshot) -> dict[str, str | N
         if provider == PROVIDER:
             users[id_] = users.get(id_) or email or (None if id_ in query.users else "")
     return users
-
-
-def _read_nothing(body: JsonObject) -> Page:
-    require_list(body, "users")
-    return Page()
 
 
 def _user(row: JsonObject) -> ProviderUser:

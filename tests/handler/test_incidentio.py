@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cli.inventory import inventory_questions
 from handler.duty import (
     INCIDENT_ROLE,
     INCIDENT_TYPE,
@@ -650,7 +651,7 @@ def test_a_wrong_answer(double: IncidentIO, find_updates: FindUpdates) -> None:
 
 def inventory(incidentio_client: IncidentIOClient, set_clock: SetClock) -> ProviderSnapshot:
     """Read what the provider lists besides duties."""
-    snapshot = ask(incidentio_client.inventory(), set_clock.deadline())
+    snapshot = ask(inventory_questions(incidentio_client), set_clock.deadline())
     assert API_KEY not in str(snapshot)
     return snapshot
 

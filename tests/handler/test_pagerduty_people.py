@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cli.inventory import inventory_questions
 from handler.clock import Deadline
 from handler.duty import Duty, ProviderSnapshot, ProviderUser
 from handler.http import Client
@@ -612,10 +613,10 @@ def test_whether_the_key_may_see_users(fault: Fault, problem: str, account: Acco
     """The inventory checks that the key may read users."""
     client = account.client
     assert isinstance(client, PagerDutyClient)
-    assert ask(client.inventory(), account.clock.deadline()).failures == ()
+    assert ask(inventory_questions(client), account.clock.deadline()).failures == ()
     assert account.double.calls[0].query == {"limit": ["1"]}
     account.double.fail(USERS, fault)
-    (failure,) = ask(client.inventory(), account.clock.deadline()).failures
+    (failure,) = ask(inventory_questions(client), account.clock.deadline()).failures
     assert failure.question == "users"
     assert failure.problem.startswith(problem)
 
