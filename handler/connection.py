@@ -109,7 +109,7 @@ class Connection:
             secure.do_handshake()
         self.address = address
 
-    def _open_socket(self, deadline: Deadline, attempts: dict[Any, int]) -> Any:
+    def _open_socket(self, deadline: Deadline, attempts: dict[Any, int]) -> Any:  # noqa: ANN401 - as `address`
         """Connect to the first address that accepts, and return that address."""
         stream = self._stream
         seconds_left(deadline)

@@ -301,7 +301,7 @@ def _status_error(status: int, body: bytes, host: str | None) -> HttpError:
     return HttpError(f"answered {status}", status=status, body=body)
 
 
-def _parse_json(body: bytes) -> Any:
+def _parse_json(body: bytes) -> Any:  # noqa: ANN401 - it is whatever the JSON is
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:

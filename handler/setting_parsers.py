@@ -111,7 +111,7 @@ class Setting(NamedTuple):
     default: str = ""
     secret: bool = False
 
-    def read(self, values: Mapping[str, str], check: Check | None = None) -> Any:
+    def read(self, values: Mapping[str, str], check: Check | None = None) -> Any:  # noqa: ANN401 - each row has its own type
         """Read it from the values of all settings; an empty text counts as unset.
 
         `check` sees a plain setting's text first, and may give better advice about typing errors.
