@@ -435,3 +435,20 @@ def test_a_signed_call_is_sent_once(deaf_port: int, serve: Serve, resolves: Reso
     resolves(deaf_port, server.port)
     assert send("http://localhost", "s3cret-of-the-webhook", {}).body == {}
     assert len(server.requests) == 1
+
+
+def test_an_attempt_that_fails_to_close(real_deadline: InSeconds) -> None:
+    """What it failed with first is its error."""
+
+    class Broken(Connection):
+        def open(self, *_: object) -> None:
+            raise ConnectionRefusedError
+
+        def close(self) -> None:
+            raise ConnectionResetError
+
+    connection = Broken(urlsplit("http://127.0.0.1:1"), None)
+    hedged = HedgedRequest(lambda _: connection, b"", real_deadline(LONG))
+    hedged.start()
+    with pytest.raises(ConnectionRefusedError):
+        hedged.wait()
