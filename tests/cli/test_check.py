@@ -212,7 +212,9 @@ def test_a_wrong_clock(tmp_path: Path, sandbox: Sandbox, seconds: int, way: str)
     oncall.clock = oncall.clock._replace(now=lambda: now() + timedelta(seconds=seconds))
     answer = oncall("check", "--caller", "indent")
     assert answer.status == 1
-    assert re.search(rf"clock: it is (3999|400[01]) s {way} the webhook's$", answer.lines[1])
+    # A slow machine may take a minute from its own time to the webhook's.
+    seconds_off = r"(39[4-9]|40[0-5])[0-9]"
+    assert re.search(rf"clock: it is {seconds_off} s {way} the webhook's$", answer.lines[1])
 
 
 @pytest.fixture
