@@ -6,12 +6,10 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
-from copy import deepcopy
 from functools import cache
 from itertools import cycle
-from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import botocore.session
 import pytest
@@ -60,8 +58,8 @@ def _no_aws_of_this_machine() -> Iterator[None]:
 def _spare_work_that_no_test_looks_at() -> Iterator[None]:
     """Skip work that is slow and that no test needs.
 
-    That is Pulumi's call stack of each resource, which only the engine shows; a new RSA key for
-    each tenant; and reading the same YAML files again.
+    That is Pulumi's call stack of each resource, which only the engine shows; and a new RSA key for
+    each tenant.
     """
     with pytest.MonkeyPatch.context() as patch:
         # Only if they are already imported; most test files need neither.
@@ -76,18 +74,6 @@ def _spare_work_that_no_test_looks_at() -> Iterator[None]:
 
             keys = SimpleNamespace(generate_private_key=lambda **size: key(next(numbers), **size))
             patch.setattr(conductorone, "rsa", keys)
-        if stack_file := sys.modules.get("infra.stack_file"):
-            load, loaded = stack_file.load_file, dict[bytes, dict[str, Any]]()
-
-            def load_once(path: Path) -> dict[str, Any]:
-                if path.name != "Pulumi.yaml" or not path.exists():
-                    return dict(load(path))
-                text = path.read_bytes()
-                if text not in loaded:
-                    loaded[text] = load(path)
-                return deepcopy(loaded[text])
-
-            patch.setattr(stack_file, "load_file", load_once)
         yield
 
 
