@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import cycle
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import botocore.session
 import pytest
@@ -58,23 +58,44 @@ def _no_aws_of_this_machine() -> Iterator[None]:
 def _spare_work_that_no_test_looks_at() -> Iterator[None]:
     """Skip work that is slow and that no test needs.
 
-    That is Pulumi's call stack of each resource, which only the engine shows; and a new RSA key for
-    each tenant.
+    That is Pulumi's call stack of each resource, which only the engine shows; a new RSA key for
+    each tenant and each KMS key; and making the page's templates and Moto's routes again.
     """
     with pytest.MonkeyPatch.context() as patch:
-        # Only if they are already imported; most test files need neither.
+        # Only if they are already imported; most test files need none of them.
         if resource := sys.modules.get("pulumi.runtime.resource"):
             patch.setattr(resource, "_get_stack_trace", resource.source_pb2.StackTrace)
-        if conductorone := sys.modules.get("sandbox.callers.conductorone"):
-            generate, numbers = conductorone.rsa.generate_private_key, cycle(range(5))
+        for name in ("sandbox.callers.conductorone", "moto.kms.utils"):
+            if module := sys.modules.get(name):
+                patch.setattr(module, "rsa", SimpleNamespace(**_few_keys(module.rsa)))
+        if moto_server := sys.modules.get("sandbox.local_aws.moto_server"):
+            patch.setattr(moto_server, "create_backend_app", cache(moto_server.create_backend_app))
+        if backends := sys.modules.get("moto.backends"):
+            # Each call of AWS lists Moto's folder.
+            services = tuple(backends.list_of_moto_modules())
+            patch.setattr(backends, "list_of_moto_modules", lambda: services)
+        if jinja2 := sys.modules.get("jinja2"):
+            compile_template, compiled = jinja2.Environment.compile, dict[Any, Any]()
 
-            @cache
-            def key(_number: int, **size: int) -> object:
-                return generate(**size)
+            def compile_once(environment: Any, *text_and_name: str | None) -> Any:  # noqa: ANN401
+                key = (type(environment), environment.undefined, text_and_name)
+                if key not in compiled:
+                    compiled[key] = compile_template(environment, *text_and_name)
+                return compiled[key]
 
-            keys = SimpleNamespace(generate_private_key=lambda **size: key(next(numbers), **size))
-            patch.setattr(conductorone, "rsa", keys)
+            patch.setattr(jinja2.Environment, "compile", compile_once)
         yield
+
+
+def _few_keys(rsa: Any) -> dict[str, Any]:  # noqa: ANN401 - a module
+    """Replace what makes RSA keys: it makes five of each size, and gives them in turn."""
+    numbers = cycle(range(5))
+
+    @cache
+    def key(_number: int, **size: int) -> object:
+        return rsa.generate_private_key(**size)
+
+    return {**vars(rsa), "generate_private_key": lambda **size: key(next(numbers), **size)}
 
 
 # One per module, since a process can run only one Moto, and other tests start their own.
