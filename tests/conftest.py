@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import sys
@@ -65,6 +66,10 @@ def _spare_work_that_no_test_looks_at() -> Iterator[None]:
         # Only if they are already imported; most test files need none of them.
         if resource := sys.modules.get("pulumi.runtime.resource"):
             patch.setattr(resource, "_get_stack_trace", resource.source_pb2.StackTrace)
+            # It waits for hundreds of outputs anew whenever one is there; a failure is enough.
+            stack = sys.modules["pulumi.runtime.stack"]
+            at_failures = {"FIRST_COMPLETED": asyncio.FIRST_EXCEPTION}
+            patch.setattr(stack, "asyncio", SimpleNamespace(**{**vars(asyncio), **at_failures}))
         for name in ("sandbox.callers.conductorone", "moto.kms.utils"):
             if module := sys.modules.get(name):
                 patch.setattr(module, "rsa", SimpleNamespace(**_few_keys(module.rsa)))
