@@ -6,7 +6,7 @@ import asyncio
 import gc
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import cycle
 from types import SimpleNamespace
@@ -21,6 +21,28 @@ from tests.support.decision_replay import all_decisions_replayed, replay_all
 
 if TYPE_CHECKING:
     from sandbox.stack import Sandbox
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make xdist's workers send only results that count: half the messages say nothing.
+
+    Those say that a test starts, and that its fixtures are set up and torn down without error.
+    """
+    for plugin in config.pluginmanager.get_plugins():
+        if type(plugin).__name__ == "WorkerInteractor" and not config.getoption("durations"):
+            send = plugin.sendevent
+
+            def send_if_it_counts(
+                name: str,
+                send: Callable[..., None] = send,
+                **facts: Any,  # noqa: ANN401
+            ) -> None:
+                report = facts.get("data", {}) if name == "testreport" else {}
+                passed_fixtures = report.get("outcome") == "passed" and report["when"] != "call"
+                if name != "logstart" and not passed_fixtures:
+                    send(name, **facts)
+
+            plugin.sendevent = send_if_it_counts
 
 
 def pytest_collection_finish() -> None:
