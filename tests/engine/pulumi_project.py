@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from sandbox.local_aws.program import ROOT
 from sandbox.local_aws.resources.apigateway import Api
 from sandbox.local_aws.resources.awslambda import Function
 from tests.e2e.webhook_calls import Webhook, over_http
-from tests.engine.command import Command, Result
+from tests.engine.command import PATIENCE, Command, Result
 from tests.support.projects import project_with_code_in
 
 NO_WAY_OUT = "http://127.0.0.1:9"
@@ -111,6 +112,20 @@ class PulumiProject:
         return [
             (step["op"], *_type_and_name(step["urn"])) for step in json.loads(result.out)["steps"]
         ]
+
+    def preview_comment(self) -> str:
+        """The preview of the stack dev as Markdown, as `make preview-comment` prints it."""
+        process = subprocess.run(
+            [sys.executable, "-m", "infra.preview", "dev"],
+            cwd=self.folder,
+            env={**self._environment, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            encoding="utf-8",
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert process.returncode == 0, process.stdout + process.stderr
+        return process.stdout
 
     def deployment(self) -> dict[str, Any]:
         """The exported state."""

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
-from sandbox.local_aws.program import ROOT
 from tests.engine.aws_calls import AwsCalls, not_allowed, policy_in
 from tests.engine.aws_proxy import AwsProxy
-from tests.engine.command import PATIENCE
 from tests.engine.pulumi_project import PulumiProject, changes_in
 
 SECRETS = {"INDENT_WEBHOOK_SECRET": "wks0-the-secret-of-a-test", "INCIDENTIO_API_KEY": "one-key"}
@@ -25,24 +20,10 @@ def aws_calls(project: PulumiProject, proxy: AwsProxy) -> AwsCalls:
     return aws_calls
 
 
-def _comment(project: PulumiProject) -> str:
-    process = subprocess.run(
-        [sys.executable, "-m", "infra.preview", "dev"],
-        cwd=project.folder,
-        env={**project._environment, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert process.returncode == 0, process.stdout + process.stderr
-    return process.stdout
-
-
 @pytest.fixture(scope="module")
 def before(project: PulumiProject, aws_calls: AwsCalls) -> dict[str, str]:  # noqa: ARG001 - it deployed the stack
     """The outputs and resource ids before the setting."""
-    assert "A person has to deploy this" not in _comment(project)
+    assert "A person has to deploy this" not in project.preview_comment()
     project.run_pulumi("config", "set", "DEPLOY_REPOSITORY", "acme/oncall")
     return {
         **project.outputs(),
@@ -52,7 +33,7 @@ def before(project: PulumiProject, aws_calls: AwsCalls) -> dict[str, str]:  # no
 
 def test_role_is_made_in_place(project: PulumiProject, before: dict[str, str]) -> None:
     """Nothing is replaced, and the preview says that a person must deploy this."""
-    assert _steps_of(_comment(project)) == {
+    assert _steps_of(project.preview_comment()) == {
         "create aws:iam/policy:Policy approval-webhook-boundary",
         "create aws:iam/role:Role deploy-role",
         "create aws:iam/role:Role deploy-role-preview",
@@ -92,7 +73,7 @@ def test_ci_can_update(project: PulumiProject, aws_calls: AwsCalls) -> None:
     project.run_pulumi("config", "set", "AUTO_APPROVAL_DURATION", "3")
     project.run_pulumi("config", "set", "RESERVED_CONCURRENCY", "5")
     project.run_pulumi("config", "set", "--secret", "PAGERDUTY_KEY", stdin="another-key")
-    assert "A person has to deploy this" not in _comment(project)
+    assert "A person has to deploy this" not in project.preview_comment()
     calls = aws_calls.of_command(bucket, "preview")
     assert {call.action for call in calls} == {"s3:GetObject", "s3:ListBucket"}
     assert not_allowed(calls, previews) == set()
@@ -161,6 +142,6 @@ def test_preview_names_what_a_person_deploys(
     )
     project.run_pulumi("config", "set", key, value)
     project.run_pulumi("config", "set", "MEMORY_MB", "1024")
-    assert _steps_of(_comment(project)) == steps
+    assert _steps_of(project.preview_comment()) == steps
     project.run_pulumi("config", "set", key, kept)
     project.run_pulumi("config", "rm", "MEMORY_MB")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,12 +12,10 @@ import pytest
 
 from sandbox.demo_data import JANE
 from sandbox.local_aws.moto_server import Aws
-from sandbox.local_aws.program import ROOT
 from sandbox.local_aws.resources.apigateway import SERVICE, Api
 from sandbox.local_aws.resources.awslambda import Function
 from tests.e2e.webhook_calls import duration_of, request_of
 from tests.engine.aws_proxy import AwsProxy
-from tests.engine.command import PATIENCE
 from tests.engine.pulumi_project import changes_in
 from tests.engine.runbook_project import RunbookProject
 from tests.support.documents import DEPLOY, OPERATE, read_sections
@@ -64,7 +60,7 @@ def behind_api(project: RunbookProject, before: dict[str, str]) -> dict[str, str
     steps = changes_in(project.preview())
     assert {("create", kind) for kind in OF_THE_API} <= steps
     assert {("create", Function.type), ("delete", Function.type), ("delete", URL)} <= steps
-    comment = _comment(project)
+    comment = project.preview_comment()
     assert "**A person has to deploy this.**" in comment
     for step in (f"create {Api.type} approval-webhook-api", f"delete {URL} approval-webhook-url"):
         assert f"\n{step}\n" in comment
@@ -73,20 +69,6 @@ def behind_api(project: RunbookProject, before: dict[str, str]) -> dict[str, str
     assert project.outputs() != before
     assert f"\n{project.outputs()['webhook_url']}\n" in output
     return project.outputs()
-
-
-def _comment(project: RunbookProject) -> str:
-    process = subprocess.run(
-        [sys.executable, "-m", "infra.preview", "dev"],
-        cwd=project.folder,
-        env={**project._environment, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert process.returncode == 0, process.stdout + process.stderr
-    return process.stdout
 
 
 def _statements(project: RunbookProject, function: str) -> list[dict[str, object]]:
