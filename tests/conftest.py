@@ -92,9 +92,11 @@ def _spare_work_that_no_test_looks_at() -> Iterator[None]:
             stack = sys.modules["pulumi.runtime.stack"]
             at_failures = {"FIRST_COMPLETED": asyncio.FIRST_EXCEPTION}
             patch.setattr(stack, "asyncio", SimpleNamespace(**{**vars(asyncio), **at_failures}))
-        for name in ("sandbox.callers.conductorone", "moto.kms.utils"):
-            if module := sys.modules.get(name):
-                patch.setattr(module, "rsa", SimpleNamespace(**_few_keys(module.rsa)))
+        users = ("sandbox.callers.conductorone", "moto.kms.utils")
+        if modules := [sys.modules[name] for name in users if name in sys.modules]:
+            few_keys = _rsa_with_few_keys()
+            for module in modules:
+                patch.setattr(module, "rsa", few_keys)
         if moto_server := sys.modules.get("sandbox.local_aws.moto_server"):
             patch.setattr(moto_server, "create_backend_app", cache(moto_server.create_backend_app))
         if backends := sys.modules.get("moto.backends"):
@@ -114,15 +116,20 @@ def _spare_work_that_no_test_looks_at() -> Iterator[None]:
         yield
 
 
-def _few_keys(rsa: Any) -> dict[str, Any]:  # noqa: ANN401 - a module
-    """Replace what makes RSA keys: it makes five of each size, and gives them in turn."""
-    numbers = cycle(range(5))
+def _rsa_with_few_keys() -> SimpleNamespace:
+    """Stand in for the module `rsa`: it makes three keys of each size, and gives them in turn."""
+    from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415 - only where needed
+
+    numbers = cycle(range(3))
 
     @cache
     def key(_number: int, **size: int) -> object:
         return rsa.generate_private_key(**size)
 
-    return {**vars(rsa), "generate_private_key": lambda **size: key(next(numbers), **size)}
+    def next_key(**size: int) -> object:
+        return key(next(numbers), **size)
+
+    return SimpleNamespace(**{**vars(rsa), "generate_private_key": next_key})
 
 
 # One per module, since a process can run only one Moto, and other tests start their own.
