@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -196,20 +197,26 @@ def config_of(
     return config, frozenset(secret_keys)
 
 
-def load_file(path: Path) -> dict[str, Any]:
+def load_file(path: Path) -> Mapping[str, Any]:
     """Load one of the files, with plain values like Go reads them.
+
+    A text is parsed once, since a command needs both files several times.
 
     Raises:
         SetupError: it can't be read.
     """
     try:
-        loaded = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+        return _parse(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeError, ValueError, yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f" in line {mark.line + 1}" if mark else ""
         problem = next(iter(str(error).splitlines()), "it is nested too deeply")
         raise SetupError(f"{path.name} can't be read{place}: {safe(problem)}") from None
-    return _mapping(loaded)
+
+
+@lru_cache(maxsize=8)
+def _parse(text: str) -> Mapping[str, Any]:
+    return _mapping(yaml.load(text, _Loader))  # noqa: S506 - a SafeLoader
 
 
 def _mapping(value: object) -> dict[str, Any]:

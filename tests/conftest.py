@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import sys
 from collections.abc import Iterator
-from copy import deepcopy
 from functools import cache
 from itertools import cycle
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -61,34 +60,54 @@ def _spare_work_that_no_test_looks_at() -> Iterator[None]:
     """Skip work that is slow and that no test needs.
 
     That is Pulumi's call stack of each resource, which only the engine shows; a new RSA key for
-    each tenant; and reading the same YAML files again.
+    each tenant and each KMS key; and making the page's templates and Moto's routes again.
     """
     with pytest.MonkeyPatch.context() as patch:
-        # Only if they are already imported; most test files need neither.
+        # Only if they are already imported; most test files need none of them.
         if resource := sys.modules.get("pulumi.runtime.resource"):
             patch.setattr(resource, "_get_stack_trace", resource.source_pb2.StackTrace)
-        if conductorone := sys.modules.get("sandbox.callers.conductorone"):
-            generate, numbers = conductorone.rsa.generate_private_key, cycle(range(5))
+            # It waits for hundreds of outputs anew whenever one is there; a failure is enough.
+            stack = sys.modules["pulumi.runtime.stack"]
+            at_failures = {"FIRST_COMPLETED": asyncio.FIRST_EXCEPTION}
+            patch.setattr(stack, "asyncio", SimpleNamespace(**{**vars(asyncio), **at_failures}))
+        users = ("sandbox.callers.conductorone", "moto.kms.utils")
+        if modules := [sys.modules[name] for name in users if name in sys.modules]:
+            few_keys = _rsa_with_few_keys()
+            for module in modules:
+                patch.setattr(module, "rsa", few_keys)
+        if moto_server := sys.modules.get("sandbox.local_aws.moto_server"):
+            patch.setattr(moto_server, "create_backend_app", cache(moto_server.create_backend_app))
+        if backends := sys.modules.get("moto.backends"):
+            # Each call of AWS lists Moto's folder.
+            services = tuple(backends.list_of_moto_modules())
+            patch.setattr(backends, "list_of_moto_modules", lambda: services)
+        if jinja2 := sys.modules.get("jinja2"):
+            compile_template, compiled = jinja2.Environment.compile, dict[Any, Any]()
 
-            @cache
-            def key(_number: int, **size: int) -> object:
-                return generate(**size)
+            def compile_once(environment: Any, *text_and_name: str | None) -> Any:  # noqa: ANN401
+                key = (type(environment), environment.undefined, text_and_name)
+                if key not in compiled:
+                    compiled[key] = compile_template(environment, *text_and_name)
+                return compiled[key]
 
-            keys = SimpleNamespace(generate_private_key=lambda **size: key(next(numbers), **size))
-            patch.setattr(conductorone, "rsa", keys)
-        if stack_file := sys.modules.get("infra.stack_file"):
-            load, loaded = stack_file.load_file, dict[bytes, dict[str, Any]]()
-
-            def load_once(path: Path) -> dict[str, Any]:
-                if path.name != "Pulumi.yaml" or not path.exists():
-                    return dict(load(path))
-                text = path.read_bytes()
-                if text not in loaded:
-                    loaded[text] = load(path)
-                return deepcopy(loaded[text])
-
-            patch.setattr(stack_file, "load_file", load_once)
+            patch.setattr(jinja2.Environment, "compile", compile_once)
         yield
+
+
+def _rsa_with_few_keys() -> SimpleNamespace:
+    """Stand in for the module `rsa`: it makes three keys of each size, and gives them in turn."""
+    from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415 - only where needed
+
+    numbers = cycle(range(3))
+
+    @cache
+    def key(_number: int, **size: int) -> object:
+        return rsa.generate_private_key(**size)
+
+    def next_key(**size: int) -> object:
+        return key(next(numbers), **size)
+
+    return SimpleNamespace(**{**vars(rsa), "generate_private_key": next_key})
 
 
 # One per module, since a process can run only one Moto, and other tests start their own.

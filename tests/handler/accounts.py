@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Generic, Self, TypeVar
 
+import pytest
+
 from handler.clock import Deadline
 from handler.duty import ProviderSnapshot
 from handler.http import Client
@@ -36,6 +38,9 @@ SECRETS = (
 PAYMENTS = "PPAY001"  # id of the schedule Payments
 # PagerDuty's paths.
 ON_CALLS, LAYERED, SHIFT_BASED, USERS = "/oncalls", "/schedules", "/v3/schedules", "/users"
+# PagerDuty's two kinds of schedules, and where each is.
+BOTH_KINDS = pytest.mark.parametrize("v3", [False, True], ids=["layer-based", "shift-based"])
+SCHEDULE_PATHS = {False: LAYERED, True: SHIFT_BASED}
 ANY_SCHEDULE = DutyQuery(any_schedule=True)
 ANAS_END = DutyQuery(any_schedule=True, ends=True, holders=frozenset({ANA}))
 DATABASE = Resource("postgres.v1.Role", "prod-db")

@@ -346,11 +346,12 @@ NOBODY_AND_SOME: tuple[dict[str, str], ...] = (
 
 
 @EVERY_PROVIDER
-@pytest.mark.parametrize("people", NOBODY_AND_SOME, ids=str)
+@pytest.mark.parametrize("number", range(len(NOBODY_AND_SOME)))
 def test_asking_about_people_is_asking_about_everybody(
-    provider: str, people: dict[str, str], open_place: Open
+    provider: str, number: int, open_place: Open
 ) -> None:
     """Querying for the requester gives the same decision as reading all of the provider's data."""
+    people = NOBODY_AND_SOME[number]
     place = open_place(provider)
     double = place.account.double
     nights = double.add_schedule("Nights")  # at PagerDuty without an escalation policy
@@ -358,13 +359,11 @@ def test_asking_about_people_is_asking_about_everybody(
         double.upgrade_schedule("Nights")
     double.put_on_shift("Nights", ANA)
     double.put_on_shift("Nights", double.add_person("J. Doe", JDOE))
-    for number, (named, end) in enumerate(
-        product(("any", ["Payments"], ["Nights"], [nights.id]), (False, True))
-    ):
-        more: dict[str, object] = {"end_with_shift": {}} if end else {}
+    # Each two of people, name, end and resource come together; all four together would take long.
+    for at, named in enumerate(("any", ["Payments"], ["Nights"], [nights.id])):
+        more: dict[str, object] = {"end_with_shift": {}} if (number + at) % 2 else {}
         policy = place.policy(place.of(**people), named, **more)
-        # Each resource with each name, and with each end: not all three together, which takes long.
-        resource = (RESOURCE, VAULT)[(number + number // 2) % 2]
+        resource = (RESOURCE, VAULT)[(number + at) // 2 % 2]
         who = (ANA, BO, CY, GHOST, JDOE)
         whole = _decide_from_everything(place, policy, who, resource)
         for email, expected in zip(who, whole, strict=True):

@@ -15,6 +15,7 @@ from handler.providers.base import DutyQuery
 from sandbox.vendors import faults
 from sandbox.vendors.server import Fault
 from tests.handler.accounts import (
+    BOTH_KINDS,
     LAYERED,
     ON_CALLS,
     PAGERDUTY_KEY,
@@ -302,7 +303,6 @@ def staffed(account: Account) -> Account:
     return account
 
 
-BOTH_KINDS = pytest.mark.parametrize("v3", [False, True], ids=["layer-based", "shift-based"])
 LISTS = pytest.mark.parametrize("path", [LAYERED, SHIFT_BASED])
 
 

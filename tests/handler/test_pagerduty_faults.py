@@ -15,9 +15,11 @@ from sandbox.vendors import faults
 from sandbox.vendors.faults import PAGERDUTY, EndlessPages, TooManyRequests, WrongValue
 from sandbox.vendors.server import Fault
 from tests.handler.accounts import (
+    BOTH_KINDS,
     LAYERED,
     ON_CALLS,
     PAYMENTS,
+    SCHEDULE_PATHS,
     SHIFT_BASED,
     holders,
     open_pagerduty,
@@ -163,8 +165,6 @@ def test_empty_pages_without_end(path: str, account: Account) -> None:
     assert not any(duty.is_named("Payments") for duty in snapshot.duties)
 
 
-BOTH_KINDS = pytest.mark.parametrize("v3", [False, True], ids=["layer-based", "shift-based"])
-PATHS = {False: LAYERED, True: SHIFT_BASED}
 # Wrong types that only mean that a value is missing; without a user, nobody is on call.
 HARMLESS = {
     "oncalls.*.escalation_policy: null",
@@ -258,7 +258,7 @@ def test_wrong_types_in_pagination_fields(what: str, path: str, account: Account
 
 
 WRONG = [
-    pytest.param(v3, fault, id=f"{PATHS[v3]}: {what}")
+    pytest.param(v3, fault, id=f"{SCHEDULE_PATHS[v3]}: {what}")
     for v3, name in ((False, "layer-based schedule"), (True, "shift-based schedule"))
     for what, fault in PAGERDUTY[name].items()
 ]
@@ -269,7 +269,7 @@ def test_a_wrong_type_in_a_schedule(v3: bool, fault: WrongValue, account: Accoun
     """A schedule of a wrong type gives no duty and is reported; others still count."""
     odd = account.on_shift("Odd", ANA, v3=v3, policy=False)
     account.on_shift("Other", BO, policy=False)
-    account.double.fail(f"{PATHS[v3]}/{odd}", fault)
+    account.double.fail(f"{SCHEDULE_PATHS[v3]}/{odd}", fault)
     snapshot = account.named("Odd", "Other")
     assert holders(snapshot) == ["bo@acme.example"]
     (failure,) = snapshot.failures
@@ -325,7 +325,7 @@ def test_a_user_that_cannot_be_read(fault: Fault, account: Account) -> None:
 def test_optional_fields(edit: Edited, name: str, v3: bool, account: Account) -> None:  # noqa: FBT001 - a column of the table
     """Fields that the vendor's schema calls optional may be absent or null."""
     schedule = account.on_shift("Forgotten", ANA, v3=v3, policy=False)
-    account.double.fail(f"{PATHS[v3]}/{schedule}", edit)
+    account.double.fail(f"{SCHEDULE_PATHS[v3]}/{schedule}", edit)
     (duty,) = account.named(schedule).duties
     assert (duty.holder, duty.name) == (ANA, name)
 
@@ -338,7 +338,7 @@ def test_optional_fields(edit: Edited, name: str, v3: bool, account: Account) ->
 def test_a_schedule_without_its_policies(edit: Edited, account: Account, *, v3: bool) -> None:
     """If a schedule's escalation policies are missing, its levels are unknown: nobody counts."""
     schedule = account.on_shift("Forgotten", ANA, v3=v3, policy=False)
-    account.double.fail(f"{PATHS[v3]}/{schedule}", edit)
+    account.double.fail(f"{SCHEDULE_PATHS[v3]}/{schedule}", edit)
     snapshot = account.named(schedule)
     assert snapshot.duties == ()
     assert problems(snapshot) == ["the answer could not be read: escalation_policies is missing"]
@@ -348,7 +348,7 @@ def test_a_schedule_without_its_policies(edit: Edited, account: Account, *, v3: 
 def test_an_answer_without_the_shifts(v3: bool, account: Account) -> None:  # noqa: FBT001 - a column of the table
     """If a schedule's shifts are missing from the answer, that is reported."""
     schedule = account.on_shift("Forgotten", ANA, v3=v3, policy=False)
-    account.double.fail(f"{PATHS[v3]}/{schedule}", drop("schedule", "final_schedule"))
+    account.double.fail(f"{SCHEDULE_PATHS[v3]}/{schedule}", drop("schedule", "final_schedule"))
     (problem,) = problems(account.named(schedule))
     assert problem.startswith("the answer could not be read: ")
 

@@ -23,9 +23,11 @@ from sandbox.vendors import faults
 from sandbox.vendors.faults import PAGERDUTY, EndlessPages, TooManyRequests
 from sandbox.vendors.server import Fault
 from tests.handler.accounts import (
+    BOTH_KINDS,
     LAYERED,
     ON_CALLS,
     PAYMENTS,
+    SCHEDULE_PATHS,
     SHIFT_BASED,
     USERS,
     holders,
@@ -41,8 +43,6 @@ from tests.handler.edited_answers import Edited, drop, put
 
 HOUR = timedelta(hours=1)
 PEOPLE = 30
-BOTH_KINDS = pytest.mark.parametrize("v3", [False, True], ids=["layer-based", "shift-based"])
-PATHS = {False: LAYERED, True: SHIFT_BASED}
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_a_schedule_that_no_policy_uses(account: Account, *, by_name: bool, v3: 
     )
     assert decision.duration == 3 * HOUR
     assert not any(path.startswith("/users/") for path in account.double.calls.paths())
-    assert account.count_calls(f"{PATHS[v3]}/{id_}") == 1
+    assert account.count_calls(f"{SCHEDULE_PATHS[v3]}/{id_}") == 1
     assert not account.counts(entry, ANA)
 
 
@@ -309,7 +309,7 @@ def test_a_name_that_begins_other_names(account: Account, *, v3: bool) -> None:
     for number in range(120):
         account.double.add_schedule(f"Payments {number}", v3=v3)
     assert account.counts("Payments")
-    assert account.count_calls(PATHS[v3]) == 2
+    assert account.count_calls(SCHEDULE_PATHS[v3]) == 2
     account.double.add_schedule("Payments", v3=v3)
     assert not account.counts("Payments")
 
@@ -364,7 +364,7 @@ def test_a_search_that_finds_nothing(account: Account, *, v3: bool) -> None:
     """If the search misses a schedule known from the on-calls, the name doesn't count."""
     account.on_shift("Search", ANA, v3=v3)
     assert account.counts("Search")
-    for path in PATHS.values():
+    for path in SCHEDULE_PATHS.values():
         account.double.fail(path, put("schedules", value=[]))
     assert not account.counts("Search")
 

@@ -13,9 +13,11 @@ from handler.providers.base import DutyQuery
 from handler.providers.pagerduty import MOST_LOOKED_UP, MOST_ON_SHIFT
 from sandbox.vendors import faults
 from tests.handler.accounts import (
+    BOTH_KINDS,
     LAYERED,
     ON_CALLS,
     PAYMENTS,
+    SCHEDULE_PATHS,
     SHIFT_BASED,
     USERS,
     holders,
@@ -29,8 +31,6 @@ from tests.handler.conftest import ANA, BO, CY, NOW, SetClock
 from tests.handler.edited_answers import put
 
 HOUR, TICK = timedelta(hours=1), timedelta(microseconds=1)
-BOTH_KINDS = pytest.mark.parametrize("v3", [False, True], ids=["layer-based", "shift-based"])
-PATHS = {False: LAYERED, True: SHIFT_BASED}
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_who_is_on_shift(by_name: bool, v3: bool, account: Account) -> None:  # 
     account.double.put_on_shift("Forgotten", BO, NOW - HOUR, NOW + 3 * HOUR)
     (duty,) = account.named("Forgotten" if by_name else id_).duties
     (bo,) = (person.id for person in account.double.people if person.email == BO)
-    assert _calls(account) == [f"{PATHS[v3]}/{id_}", f"/users/{bo}"]
+    assert _calls(account) == [f"{SCHEDULE_PATHS[v3]}/{id_}", f"/users/{bo}"]
     assert duty == Duty(
         provider="PagerDuty",
         kind=ON_CALL,
@@ -93,7 +93,7 @@ def test_a_schedule_that_a_policy_uses(level: int, v3: bool, account: Account) -
     assert account.counts(used) is (level == 1)
     account.double.fail(ON_CALLS, faults.Status(500))
     assert not account.counts(used)
-    assert account.count_calls(f"{PATHS[v3]}/{used}") == 1
+    assert account.count_calls(f"{SCHEDULE_PATHS[v3]}/{used}") == 1
     account.double.fail(ON_CALLS, faults.WrongValue("oncalls", []))
     assert not account.counts(used)
 
@@ -157,7 +157,7 @@ def test_access_ends_with_the_shift_not_with_the_window(account: Account, *, v3:
 def test_a_schedule_that_is_gone(v3: bool, account: Account) -> None:  # noqa: FBT001 - a column of the table
     """Nobody is on call for a listed schedule that gives 404, and that isn't a failure."""
     schedule = account.on_shift("Forgotten", ANA, v3=v3, policy=False)
-    account.double.fail(f"{PATHS[v3]}/{schedule}", faults.Status(404))
+    account.double.fail(f"{SCHEDULE_PATHS[v3]}/{schedule}", faults.Status(404))
     snapshot = account.named("Forgotten")
     assert (snapshot.duties, snapshot.failures) == ((), ())
 
@@ -175,10 +175,6 @@ def test_limit_of_people_on_shift(account: Account) -> None:
     snapshot = account.named("All hands")
     assert len(snapshot.duties) == MOST_ON_SHIFT
     assert problems(snapshot) == [f"only the first {MOST_ON_SHIFT} people on shift were asked for"]
-
-
-BOTH_KINDS = pytest.mark.parametrize("v3", [False, True], ids=["layer-based", "shift-based"])
-PATHS = {False: LAYERED, True: SHIFT_BASED}
 
 
 @BOTH_KINDS
@@ -229,14 +225,14 @@ def test_an_id_means_that_schedule(v3: bool, account: Account) -> None:  # noqa:
     account.on_shift(forgotten, BO, v3=v3, policy=False)
     assert account.counts(forgotten)
     assert not account.counts(forgotten, BO)
-    account.double.fail(PATHS[not v3], faults.Status(500), times=3)
+    account.double.fail(SCHEDULE_PATHS[not v3], faults.Status(500), times=3)
     assert account.counts(forgotten)
     account.double.clear_faults()
-    account.double.fail(PATHS[not v3], faults.Status(500), times=3)
+    account.double.fail(SCHEDULE_PATHS[not v3], faults.Status(500), times=3)
     account.double.calls.clear()
     assert ANA in holders(account.named(forgotten))
-    assert account.count_calls(f"{PATHS[v3]}/{forgotten}") == 1
-    assert account.count_calls(f"{PATHS[not v3]}/{forgotten}") == 0
+    assert account.count_calls(f"{SCHEDULE_PATHS[v3]}/{forgotten}") == 1
+    assert account.count_calls(f"{SCHEDULE_PATHS[not v3]}/{forgotten}") == 0
 
 
 @pytest.mark.parametrize("entry", ["DBA", "Payments primary", "../users", "a/b", "é", "PNONE"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from random import Random
 from typing import Any
 
 import pytest
@@ -306,4 +307,5 @@ def test_such_things_happen() -> None:
         return not unseen
 
     until_all_are = settings(STEADY, max_examples=3000, phases=[Phase.generate])
-    find(WORLDS, all_were_seen, settings=until_all_are)
+    # By this seed, 196 worlds do; by others, up to a thousand.
+    find(WORLDS, all_were_seen, settings=until_all_are, random=Random(5))  # noqa: S311 - a seed

@@ -114,10 +114,8 @@ def test_everything_large_at_once(text: str) -> None:
         for number in range(1000)
     )
     names = [f"{number}{text}" for number in range(2000)]
-    judged = tuple(
-        RuleResult(name, "no", text, NOW, tuple((duty, text) for duty in duties[:100]))
-        for name in names
-    )
+    objections = tuple((duty, text) for duty in duties[:100])
+    judged = tuple(RuleResult(name, "no", text, NOW, objections) for name in names)
     decision = Decision(
         Request(Resource(email=text, id=text), resources, groups=groups),
         *(text, duties, tuple(names), HOUR),

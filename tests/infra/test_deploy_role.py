@@ -64,6 +64,12 @@ def run() -> ProgramRun:
     return Program().run(WITH_A_KEY)
 
 
+@pytest.fixture(scope="module")
+def plain_run() -> ProgramRun:
+    """Run a stack that CI deploys, without a key and mail."""
+    return Program().run({"DEPLOY_REPOSITORY": "acme/oncall"})
+
+
 def _allow(actions: list[str], resources: list[str], **condition: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     more = {"Condition": condition["condition"]} if condition else {}
     return {"Effect": "Allow", "Action": actions, "Resource": resources, **more}
@@ -208,15 +214,23 @@ def test_roles_may_use_an_unmanaged_bucket_and_key(program: Program) -> None:
     assert _statements(run, "deploy-role-rights")["KeyStaysOurs"]["Resource"] == [arn]
 
 
-@pytest.mark.parametrize("repository", ["acme/oncall", "acme@12/oncall@345"])
 @pytest.mark.parametrize(
     ("name", "environment"), [("deploy-role", "dev"), ("deploy-role-preview", "dev-preview")]
 )
-def test_trust_is_one_subject_exactly(
-    program: Program, repository: str, name: str, environment: str
-) -> None:
+def test_trust_is_one_subject_exactly(plain_run: ProgramRun, name: str, environment: str) -> None:
     """A role trusts exactly one environment of one repository, by this account's provider."""
-    run = program.run({"DEPLOY_REPOSITORY": repository})
+    _assert_trust(plain_run, name, f"repo:acme/oncall:environment:{environment}")
+
+
+def test_trust_names_a_repository_by_its_ids(program: Program) -> None:
+    """A repository with ids is trusted with them."""
+    run = program.run({"DEPLOY_REPOSITORY": "acme@12/oncall@345"})
+    subject = "repo:acme@12/oncall@345:environment:dev"
+    _assert_trust(run, "deploy-role", subject)
+    _assert_trust(run, "deploy-role-preview", f"{subject}-preview")
+
+
+def _assert_trust(run: ProgramRun, name: str, subject: str) -> None:
     provider = f"arn:aws-cn:iam::{ACCOUNT}:oidc-provider/{GITHUB}"
     assert json.loads(_inputs(run, name)["assumeRolePolicy"]) == {
         "Version": "2012-10-17",
@@ -228,7 +242,7 @@ def test_trust_is_one_subject_exactly(
                 "Condition": {
                     "StringEquals": {
                         f"{GITHUB}:aud": "sts.amazonaws.com",
-                        f"{GITHUB}:sub": f"repo:{repository}:environment:{environment}",
+                        f"{GITHUB}:sub": subject,
                     }
                 },
             }
@@ -249,11 +263,11 @@ def test_boundary_is_the_functions_own_policy(run: ProgramRun, dev: ProgramRun) 
     }
 
 
-def test_without_a_repository_nothing_is_new(dev: ProgramRun, program: Program) -> None:
+def test_without_a_repository_nothing_is_new(dev: ProgramRun, plain_run: ProgramRun) -> None:
     """Without DEPLOY_REPOSITORY there is no deploy role; with it, only the boundary is added."""
     of_iam = {made.name for made in dev.registrations if made.type.startswith("aws:iam/")}
     assert of_iam == {"approval-webhook-role", "approval-webhook-rights"}
-    run = program.run({"DEPLOY_REPOSITORY": "acme/oncall"})
+    run = plain_run
     before = {made.urn: made for made in dev.registrations}
     after = {made.urn: made for made in run.registrations}
     assert before.keys() <= after.keys()
@@ -285,10 +299,9 @@ def test_switching_a_provider_on_changes_no_role_and_no_topic(program: Program) 
         assert _inputs(few, name) == _inputs(many, name)
 
 
-def test_alarms_without_a_topic_may_do_nothing(program: Program) -> None:
+def test_alarms_without_a_topic_may_do_nothing(plain_run: ProgramRun) -> None:
     """Without a topic, alarms can't have any action."""
-    run = program.run({"DEPLOY_REPOSITORY": "acme/oncall"})
-    condition = _statements(run, "deploy-role-rights")[ALARMS.sid]["Condition"]
+    condition = _statements(plain_run, "deploy-role-rights")[ALARMS.sid]["Condition"]
     assert condition == {"ForAllValues:StringEquals": {"cloudwatch:AlarmActions": "none"}}
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cache
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -63,14 +64,9 @@ def all_decisions_replayed(module: ModuleType, monkeypatch: pytest.MonkeyPatch) 
         decide: decided,
         decision_record: recorded,
     }
-    for place in (module, collect, app, case_runner):
-        for name, value in list(vars(place).items()):
-            if (
-                isinstance(value, FunctionType)
-                and value in watched
-                and (place, name) != (module, "decision_record")
-            ):
-                monkeypatch.setattr(place, name, watched[value])
+    for place, name in _watched_names(module):
+        if (value := getattr(place, name)) in watched:
+            monkeypatch.setattr(place, name, watched[value])
     yield
     call: list[Record] = []
     for policy, record in logged:
@@ -79,6 +75,19 @@ def all_decisions_replayed(module: ModuleType, monkeypatch: pytest.MonkeyPatch) 
             replay_all(call, policy)
             call = []
     assert not call
+
+
+@cache
+def _watched_names(module: ModuleType) -> list[tuple[ModuleType, str]]:
+    watched = (decide_all, decide, decision_record)
+    return [
+        (place, name)
+        for place in (module, collect, app, case_runner)
+        for name, value in vars(place).items()
+        if isinstance(value, FunctionType)
+        and value in watched
+        and (place, name) != (module, "decision_record")
+    ]
 
 
 def _records(
