@@ -25,12 +25,11 @@ from cli.diagnosis import (
     unreachable,
     why_approved,
 )
-from cli.preflight_checks import OK, PROBLEM
+from cli.preflight_checks import NOTE, OK, PROBLEM
 from cli.target import Target
 from cli.webhook_client import DEFAULT_KIND, SendError, WebhookAnswer, call
 from handler.callers import EVALUATION, EVALUATIONS, METADATA
 from handler.callers.authzen import REQUEST_ID, AuthZen
-from handler.callers.base import unauthenticated
 from handler.durations import format_go, parse_instant
 from handler.json_fields import ShapeError, as_object, get_list, get_object, get_str
 from handler.rules.model import LONGEST_APPROVAL
@@ -48,9 +47,8 @@ def _error(http: int, message: str) -> object:
     return json.loads(AuthZen.failure(http, message, {}, None)["body"])
 
 
-# How the function answers a question without any field, with the right token and without.
-_NO_SUBJECT = _error(HTTPStatus.BAD_REQUEST, "subject is missing")
-_UNAUTHENTICATED = _error(HTTPStatus.UNAUTHORIZED, unauthenticated("").message)
+# What the function of this version answers to a question without any field.
+_NO_SUBJECT = "subject is missing"
 _ANSWERED = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED)
 
 
@@ -174,19 +172,30 @@ def _check_metadata(answer: WebhookAnswer, target: Target, context: Context) -> 
 
 
 def _check_token(answer: WebhookAnswer, target: Target, context: Context) -> Step:
-    """Check the answer to a question without any field: with the right token, it is a 400."""
-    if answer.http == HTTPStatus.BAD_REQUEST and answer.body == _NO_SUBJECT:
-        return Step(AUTHENTICATION, OK, "the token is the deployed one")
-    if answer.http == HTTPStatus.UNAUTHORIZED and answer.body == _UNAUTHENTICATED:
+    """Check the answer to a question without any field: with the right token, it is a 400.
+
+    The deployed version may use other words than this one.
+    """
+    message = message_of(answer)
+    quoted = repr(message[:_MOST_QUOTED]) if isinstance(message, str) else ""
+    is_of_function = isinstance(message, str) and answer.body == _error(answer.http, message)
+    if answer.http == HTTPStatus.BAD_REQUEST and is_of_function:
+        right = "the token is the deployed one"
+        if message == _NO_SUBJECT:
+            return Step(AUTHENTICATION, OK, right)
+        text = f"{right}, but the function answers {quoted}"
+        remedy = "another version is deployed than is here, or a proxy or firewall changes the call"
+        return Step(AUTHENTICATION, NOTE, text, f"{remedy}: {log_remedy(target)}")
+    if answer.http == HTTPStatus.UNAUTHORIZED and is_of_function:
         remedy = f"run `make deploy STACK={target.stack}`, which deploys the token that is set here"
         if not target.stack:
             remedy = "run `. .sandbox/env` again: a new sandbox has a new token"
         return Step(AUTHENTICATION, PROBLEM, "HTTP 401: the token isn't the deployed one", remedy)
     if answer.http not in _ANSWERED or is_of_api(answer) or is_in_front(answer):
         return refused(AUTHENTICATION, answer, target, context.clock.now())
-    message = message_of(answer)
-    quoted = f" but {message[:_MOST_QUOTED]!r}" if isinstance(message, str) else ""
-    text = f"HTTP {answer.http}: this isn't the function's answer to this call{quoted}"
+    text = f"HTTP {answer.http}: this isn't the function's answer to this call"
+    if quoted:
+        text += f" but {quoted}"
     remedy = (
         f"a proxy or firewall may change the call, or another program answers at {target.url}: "
         f"{log_remedy(target)}"

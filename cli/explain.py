@@ -10,8 +10,9 @@ from auditlog.explain import Line, tree, why
 from cli import arguments, options, user_lookup
 from cli.config import CommandConfig, load_config
 from cli.context import Context
-from cli.errors import CommandError
+from cli.errors import NOT_DONE, CommandError
 from cli.policy_notes import approving_rules, missing_key_notes, open_rule_notes
+from cli.provider_query import unanswered_providers
 from handler.audit import decision_record
 from handler.callers.base import BUDGET_SECONDS
 from handler.clock import Deadline
@@ -25,7 +26,7 @@ EPILOG = """examples:
   oncall explain --as jane@example.com --resource okta.v1.Group:admins \\
     --at +8h --policy new.yaml
 
-exit status: 0 approved, 1 left to humans, 2 the command could not run"""
+exit status: 0 approved; 1 left to humans; 2 the command could not run, or no provider answered"""
 
 # More than any access lasts: it has to end within the calendar.
 _AHEAD = timedelta(days=366)
@@ -79,6 +80,11 @@ def run(args: argparse.Namespace, context: Context) -> int:
         notes += user_lookup.notes_on_user(
             request.requester.email, outcome.providers, outcome.snapshot, settings, context
         )
+    unanswered = unanswered_providers(outcome.snapshot, outcome.providers)
+    # A denial, for example, stays the same whatever the providers would have answered.
+    is_unknown = decision.could_change and 0 < len(unanswered) == len(outcome.providers)
+    if is_unknown:
+        notes.append("no provider answered, so the answer is unknown")
     notes += missing_key_notes(settings, approving_rules(config.policy, request))
     open_notes = open_rule_notes(settings, request)
     record = _record(decision, outcome, config)
@@ -87,6 +93,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
     lines.append(f"policy: {config.origin}")
     explanation = explanation._replace(under=(*explanation.under, *map(Line, lines)))
     is_claimed = decision.approved and not settings.dry_run
+    status = 0 if is_claimed else NOT_DONE if is_unknown else 1
     out = context.output(args)
     if args.json:
         until = decision.now + decision.duration if decision.approved else None
@@ -105,7 +112,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
         )
     else:
         out.tree(explanation)
-    return 0 if is_claimed else 1
+    return status
 
 
 def _moment(at: datetime | timedelta | None, context: Context) -> tuple[datetime, list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from cli.context import Context
@@ -69,3 +69,11 @@ def rule_dependencies(policy: Policy, request: Request | None = None) -> list[De
         for rule in approving_rules(policy, request)
         for condition in duty_conditions(rule.when)
     ]
+
+
+def unanswered_providers(snapshot: ProviderSnapshot, asked: Iterable[str]) -> list[str]:
+    """Give those of the asked providers that answered nothing at all."""
+    answered = {duty.provider for duty in (*snapshot.duties, *snapshot.without_email)}
+    answered |= {listed.provider for listed in snapshot.schedules_and_roles}
+    silent = {failure.provider for failure in snapshot.failures} - answered
+    return [provider for provider in asked if provider in silent]

@@ -13,7 +13,12 @@ from cli.console import HUMANS, Output, join_words
 from cli.context import Context
 from cli.errors import NOT_DONE
 from cli.policy_notes import approving_rules, missing_key_notes, open_rule_notes
-from cli.provider_query import DutyReport, query_all_duties, rule_dependencies
+from cli.provider_query import (
+    DutyReport,
+    query_all_duties,
+    rule_dependencies,
+    unanswered_providers,
+)
 from handler.audit import decision_record
 from handler.clock import Clock
 from handler.durations import format_go, format_instant, in_words
@@ -66,7 +71,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
     others = [] if objection else _others(decisions, config)
     conditions = [dependency.condition for dependency in rule_dependencies(policy, request)]
     hidden = without_email(snapshot, conditions, clock.now())
-    unanswered = _unanswered(report)
+    unanswered = unanswered_providers(snapshot, report.queries)
     answer, status = "", 0 if approved and not settings.dry_run else 1
     notes = [
         f"{emails_missing(name, *counts)}; `oncall preflight` shows how to make it visible"
@@ -151,15 +156,6 @@ def _considered(people: int, report: DutyReport, unanswered: Sequence[str]) -> s
     visible = " with a visible e-mail" if snapshot.without_email else ""
     count = "1 person" if people == 1 else f"{people} people"
     return f"considered: {count} on duty{visible} at {names}{read}"
-
-
-def _unanswered(report: DutyReport) -> list[str]:
-    """Give the providers that answered nothing at all."""
-    snapshot = report.snapshot
-    answered = {duty.provider for duty in (*snapshot.duties, *snapshot.without_email)}
-    answered |= {listed.provider for listed in snapshot.schedules_and_roles}
-    silent = {failure.provider for failure in snapshot.failures} - answered
-    return [provider for provider in report.queries if provider in silent]
 
 
 def _why(decision: Decision, config: CommandConfig) -> str:

@@ -1,8 +1,12 @@
-"""Request Production, and print where to follow it. Reads INDENT_SPACE and INDENT_API_TOKEN."""
+"""Request Production, and print where to follow it. Reads INDENT_SPACE and INDENT_API_TOKEN.
+
+First install the packages, never from PyPI: `make dist`, then
+`.venv/bin/pip install --no-index --find-links dist approvals`.
+"""
 
 import sys
 
-from indentapi import IndentAPI, IndentError
+from indentapi import IndentAPI, IndentError  # from dist/, never from PyPI: see above
 
 
 def request_production() -> str:

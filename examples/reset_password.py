@@ -1,8 +1,12 @@
-"""Reset a password once somebody has approved it. Reads INDENT_SPACE and INDENT_API_TOKEN."""
+"""Reset a password once somebody has approved it. Reads INDENT_SPACE and INDENT_API_TOKEN.
+
+First install the packages, never from PyPI: `make dist`, then
+`.venv/bin/pip install --no-index --find-links dist approvals`.
+"""
 
 import sys
 
-from approvals import approval_sync
+from approvals import approval_sync  # from dist/, never from PyPI: see above
 from indentapi import IndentError
 
 

@@ -43,7 +43,7 @@ def read_tested_policy(root: Path, settings: Mapping[str, str]) -> Loaded:
         SettingsError: it isn't a file of the project, the file is invalid, or its tests fail.
     """
     name = settings[POLICY]
-    file = _in_project(name, root)
+    file = path_in_project(name, root)
     try:
         self_declared = parse_switch(SELF_DECLARED, settings.get(SELF_DECLARED, ""))
     except SettingsError:  # reported with the other settings
@@ -116,8 +116,12 @@ def _argument(path: Path) -> str:
     return f"./{path}" if str(path).startswith("-") else str(path)
 
 
-def _in_project(name: str, root: Path) -> Path:
-    """Check that a path is inside the project, after following links, and may be a policy."""
+def path_in_project(name: str, root: Path) -> Path:
+    """Check that a path is inside the project, after following links, and may be a policy.
+
+    Raises:
+        SettingsError: it isn't.
+    """
     path = PurePosixPath(name)
     is_policy = path.name.endswith(SUFFIX) and not path.name.endswith(TEST_SUFFIX)
     inside = not path.is_absolute() and ".." not in path.parts and "\\" not in name

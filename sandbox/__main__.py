@@ -25,8 +25,11 @@ from cli.proxies import NAMES, connector
 from cli.webhook_client import SendError
 from handler.durations import in_words
 from handler.providers.registry import PROVIDERS
-from handler.settings import BESIDE_POLICY, POLICY
+from handler.setting_parsers import SettingsError
+from handler.settings import BESIDE_POLICY, BY_NAME, POLICY
+from infra.policy_file import path_in_project
 from infra.settings import ENDPOINT, FUNCTION_URL, HTTP_API
+from policy.setting_hints import check_typed_text
 from policy.terminal import (
     Parser,
     columns_of,
@@ -104,6 +107,7 @@ def _say_error(text: str) -> None:
 
 def _up(options: argparse.Namespace) -> int:
     live = _live_settings() if options.live else {}
+    config = _endpoint_settings(options.endpoint) | _policy_settings(options.policy, options.root)
     file = options.root / env_file.FILE
     if _is_listening(running := env_file.read(file).get("WEBHOOK_URL", "")):
         raise UsageError(f"a sandbox is already running here, at {running}: stop it with Ctrl-C")
@@ -116,7 +120,7 @@ def _up(options: argparse.Namespace) -> int:
             options.root,
             options.stack,
             live=live,
-            config=_endpoint_settings(options.endpoint) | _policy_settings(options.policy),
+            config=config,
             variables=_proxies() if live else {},
         ) as sandbox,
         open_space(sandbox) as space,
@@ -153,9 +157,19 @@ def _live_settings() -> dict[str, str]:
     return settings
 
 
-def _policy_settings(file: str) -> dict[str, str]:
-    """Name a policy file in place of the plain settings that may not stand beside one."""
-    return {**dict.fromkeys(BESIDE_POLICY, ""), POLICY: file} if file else {}
+def _policy_settings(file: str, root: Path) -> dict[str, str]:
+    """Name a policy file in place of the plain settings that may not stand beside one.
+
+    Raises:
+        UsageError: its name is wrong. The program would suggest to change the stack's setting.
+    """
+    if not file:
+        return {}
+    try:
+        path_in_project(BY_NAME[POLICY].read({POLICY: file}, check_typed_text), root)
+    except SettingsError as error:
+        raise UsageError(f"{error}; for example, run `make up POLICY={POLICY_FILE}`") from None
+    return {**dict.fromkeys(BESIDE_POLICY, ""), POLICY: file}
 
 
 def _endpoint_settings(endpoint: str) -> dict[str, str]:

@@ -111,7 +111,8 @@ class Sandbox:
         for double in self.doubles.values():
             self._provider_settings |= double.settings
         self.aws = Aws(region)
-        self.log = FunctionLog(root / log)
+        self._log_file = root / log
+        self.log: FunctionLog
         self.receivers: Receivers
         self.tenant: Tenant
         self.deployment: Deployment
@@ -128,6 +129,8 @@ class Sandbox:
             secret_keys = {f"{PROJECT}:{key}" for key in self._secrets}
             config = {**self._config, **own}
             self.deployment = deploy(self.aws, config, secret_keys, self._stack, self._root)
+            # Empties the file, so only now: a sandbox that cannot start keeps the previous log.
+            self.log = FunctionLog(self._log_file)
             self._endpoint = contexts.enter_context(self._serve())
             self.url = self._endpoint.url
             self.tenant.webhook_url = f"{self.public_url}{PATH}"

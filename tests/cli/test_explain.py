@@ -222,6 +222,34 @@ def test_a_provider_that_fails(oncall: Command, double: IncidentIO) -> None:
     assert "x no answer from incident.io incidents: answered 500" in answer.out
 
 
+def test_no_provider_answers(oncall: Command, double: IncidentIO) -> None:
+    """If no provider answers, the result is unknown, with status 2; a denial is a no."""
+    for path in ("/v2/incidents", "/v2/schedules"):
+        double.fail(path, faults.Status(500))
+    for dry_run in ("true", ""):
+        oncall.environment["AUTO_APPROVAL_DRY_RUN"] = dry_run
+        answer = oncall("explain", "--as", OMAR, "--resource", DATABASE)
+        assert (answer.status, answer.err) == (2, "")
+        assert "|- note: no provider answered, so the answer is unknown" in answer.lines
+    policy = oncall.write("policy.yaml", POLICY)
+    assert oncall("explain", "--as", OMAR, "--resource", "vault:a", "--policy", policy).status == 1
+
+
+def test_one_of_two_providers_answers(oncall: Command, double: IncidentIO) -> None:
+    """If the other provider has no duty of theirs, the answer is no."""
+    for path in ("/v2/incidents", "/v2/schedules"):
+        double.fail(path, faults.Status(500))
+    with PagerDuty(f"{API_KEY}-pd", now=lambda: NOW) as pagerduty:
+        pagerduty.add_person("Omar", OMAR)
+        oncall.environment |= {
+            "PAGERDUTY_KEY": f"{API_KEY}-pd",
+            "PAGERDUTY_BASE_URL": pagerduty.url,
+        }
+        answer = oncall("explain", "--as", OMAR, "--resource", DATABASE)
+    assert answer.status == 1
+    assert "no provider answered" not in answer.out
+
+
 def test_a_dry_run(oncall: Command) -> None:
     """In dry run the answer is a no, even if a rule matches."""
     oncall.environment["AUTO_APPROVAL_DRY_RUN"] = "true"
@@ -230,10 +258,10 @@ def test_a_dry_run(oncall: Command) -> None:
     assert answer.lines[0].startswith("left to humans, in dry run: omar@example.com would get")
 
 
-def notes(oncall: Command, who: str, *arguments: str) -> list[str]:
+def notes(oncall: Command, who: str, *arguments: str, status: int = 1) -> list[str]:
     """Return the notes about the requester of a request that isn't approved."""
     answer = oncall("explain", "--as", who, "--resource", DATABASE, "--json", *arguments)
-    assert answer.status == 1
+    assert answer.status == status
     assert API_KEY not in answer.out
     result: list[str] = answer.json["notes"]
     return result
@@ -302,7 +330,7 @@ def test_unknown_duties(oncall: Command, double: IncidentIO, why: str) -> None:
         double.put_on_shift("Production", double.add_person("Ghost", None))
         double.fail("/v2/users", faults.Status(403))
     message = f"could not look up whether incident.io has a user with the e-mail {NORA}: "
-    (note,) = notes(oncall, NORA)
+    note, *_ = notes(oncall, NORA, status=2 if why == "failing" else 1)
     assert note.startswith(f"{message}answered 403")
 
 

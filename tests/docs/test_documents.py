@@ -21,6 +21,7 @@ from handler.callers.conductorone import TOKEN_SECONDS
 from handler.http import MAX_BODY_BYTES
 from handler.notices import MOST_SECONDS, RESERVED_SECONDS
 from handler.rules.model import LONGEST_APPROVAL, LONGEST_GRACE
+from handler.settings import BESIDE_POLICY
 from infra.settings import BY_NAME, DEPLOY_REPOSITORY
 from tests.support.documents import ROOT, read_sections
 
@@ -73,6 +74,13 @@ def test_limits_match_the_code() -> None:
 
 
 DEPLOY_ROLE = (ROOT / "docs/deploy-from-ci.md").read_text(encoding="utf-8")
+
+
+def test_policy_page_removes_what_a_policy_replaces() -> None:
+    """The commands of "Start" remove every setting that may not stand beside a policy file."""
+    switch = read_sections(ROOT / "docs/policy.md")["Start"].blocks[-1]
+    (removed,) = re.findall(r"pulumi config rm-all (.*) --stack dev\n", switch.replace("\\\n", ""))
+    assert tuple(removed.split()) == BESIDE_POLICY
 
 
 def test_deploy_role_page_matches_the_program() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.preview import MOST_CHARACTERS, comment
+from tests.support.documents import README, read_sections
 
 ROOT = Path(__file__).resolve().parents[2]
 SWITCH = "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"
@@ -102,6 +103,30 @@ def test_bootstrap_without_passphrase_or_cli(cli: Path) -> None:
     assert not (cli / "calls").exists()
     (cli / "pulumi").unlink()
     assert "no pulumi on PATH" in _make("bootstrap", cli)[1]
+
+
+@pytest.mark.parametrize("failing", ["make -s bootstrap STACK=dev", "make deploy STACK=dev"])
+def test_the_pasted_deploy_stops_at_a_failure(failing: str, tmp_path: Path) -> None:
+    """The README's block runs no further command after one that fails."""
+    for name in ("make", "openssl", "pulumi"):
+        stub = tmp_path / name
+        stub.write_text(
+            f'#!/bin/sh\necho "{name} $*" >> calls\n[ "{name} $*" = "{failing}" ] && exit 1\n'
+            "echo '  export PULUMI_BACKEND_URL=printed'\n"
+        )
+        stub.chmod(0o755)
+    *_, script = read_sections(README)["Deploy it"].blocks
+    done = subprocess.run(
+        ["/bin/bash", "-c", script],
+        cwd=tmp_path,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert calls[-1] == failing
+    assert done.returncode != 0
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from handler.providers.registry import PROVIDERS
 from infra.alarms import APPROVALS_THAT_RING, REFUSALS_THAT_RING, Alarm, alarms_for
 from tests.handler.conftest import NOW
 from tests.handler.test_notices import approve
-from tests.support.documents import OPERATE, read_sections, slug
+from tests.support.documents import OPERATE, ROOT, read_sections, slug
 from tests.support.filter_pattern import matches
 
 TEXT = OPERATE.read_text(encoding="utf-8")
@@ -39,7 +39,7 @@ def test_an_alarm_leads_to_its_section(alarm: Alarm) -> None:
 
 
 def test_thresholds_match_the_alarms() -> None:
-    """The numbers and times in the sections are the thresholds of the deployed alarms."""
+    """The numbers and times of the sections and of docs/security.md are the deployed alarms'."""
     by_section = {alarm.section: alarm for alarm in ALARMS}
     many = SECTIONS["Many approvals"].text
     assert f"*{APPROVALS_THAT_RING} requests or more" in many
@@ -47,6 +47,9 @@ def test_thresholds_match_the_alarms() -> None:
     refused = by_section["Signatures refused"]
     text = SECTIONS["Signatures refused"].text
     assert f"*{refused.threshold} calls or more within {refused.minutes} minutes" in text
+    security = " ".join((ROOT / "docs/security.md").read_text(encoding="utf-8").split())
+    few = f"{refused.threshold} calls without valid proof within {refused.minutes} minutes"
+    assert few in security
     failing = f"*For {by_section['Provider failing'].minutes} minutes"
     assert failing in SECTIONS["Provider failing"].text
 

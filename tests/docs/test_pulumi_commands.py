@@ -40,6 +40,13 @@ def test_pulumi_commands_are_found() -> None:
     assert {"README.md", *pages} <= set(found)
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=MARKDOWN)
+def test_documents_preview_and_deploy_by_make(document: Path) -> None:
+    """No block runs `pulumi preview` or `pulumi up`: make first proves the state's bucket."""
+    blocks = "\n".join(BLOCK.findall(document.read_text(encoding="utf-8")))
+    assert re.findall(r"pulumi (?:preview|up)\b.*", blocks) == []
+
+
 def test_the_makefile_switches_it_off_for_all_targets() -> None:
     """The Makefile exports the switch above its first target that runs Pulumi."""
     text = (ROOT / "Makefile").read_text(encoding="utf-8")

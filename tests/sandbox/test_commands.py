@@ -284,6 +284,13 @@ class TestRefusals:
                 ["up", "--policy", "none.yaml"],
                 "AUTO_APPROVAL_POLICY is 'none.yaml', but there is no such file",
             ),
+            *(
+                (
+                    ["up", "--policy", name],
+                    "; for example, run `make up POLICY=sandbox/policy.yaml`\n",
+                )
+                for name in ("/policy.yaml", "../policy.yaml", "policy", '"policy.yaml"', " ")
+            ),
             (["send", *JANE_ASKS], "no sandbox is running here: run `make up`"),
             (
                 ["send", *JANE_ASKS, "--action", "deploy", "--url", "u", "--secret-file", "secret"],

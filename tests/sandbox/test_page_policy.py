@@ -150,7 +150,7 @@ def policy_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox
     (root / "sandbox").mkdir()
     for name in (POLICY_FILE, POLICY_FILE.replace(".yaml", ".test.yaml")):
         (root / name).write_bytes((ROOT / name).read_bytes())
-    config = commands._policy_settings(POLICY_FILE)
+    config = commands._policy_settings(POLICY_FILE, root)
     with Sandbox(root, config=config) as sandbox:
         seed_all(sandbox.doubles)
         yield sandbox

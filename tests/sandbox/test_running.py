@@ -18,7 +18,7 @@ from cli.webhook_client import request_event, send
 from handler.settings import PLAIN_KEYS
 from sandbox.demo_data import JANE
 from sandbox.local_aws.resources.awslambda import PUBLIC_STATEMENTS
-from sandbox.stack import Sandbox
+from sandbox.stack import LOG, Sandbox
 from tests.support.child_processes import children_of
 from tests.support.projects import project_in
 
@@ -154,6 +154,16 @@ def test_stack_without_a_region_is_refused(tmp_path: Path, line: str, problem: s
         pytest.fail("entered")
     remedy = "for example, run `pulumi config set aws:region eu-west-1 --stack dev`"
     assert str(refused.value) == f"aws:region {problem}; {remedy}"
+
+
+def test_sandbox_that_cannot_start_keeps_the_log(tmp_path: Path) -> None:
+    """A sandbox empties the previous one's log only once its settings are deployed."""
+    log = project_in(tmp_path, MEMORY_MB="1") / LOG
+    log.parent.mkdir()
+    log.write_text("of another sandbox\n", encoding="utf-8")
+    with pytest.raises(pulumi.RunError, match="MEMORY_MB"), Sandbox(tmp_path):
+        pytest.fail("entered")
+    assert log.read_text(encoding="utf-8") == "of another sandbox\n"
 
 
 # Keep this last: no other test of this file calls the shared sandbox after it.

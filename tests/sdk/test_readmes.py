@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import approvals
@@ -90,3 +92,19 @@ def test_names(package: object) -> None:
     assert all(any(hasattr(place, name) for place in places) for name in names)
     for code in blocks(name, "python"):
         compile(code, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+@pytest.mark.parametrize(
+    "example", sorted((SDK.parent / "examples").glob("*.py")), ids=lambda file: file.name
+)
+def test_examples_name_their_installation(example: Path) -> None:
+    """Without the packages, an example's first lines and its error say where they come from."""
+    text = example.read_text(encoding="utf-8")
+    page = (SDK.parent / "docs/sandbox.md").read_text(encoding="utf-8")
+    (commands,) = re.findall(r"```sh\n(make dist)\n(.*install.*)\n", page)
+    docstring = ast.get_docstring(ast.parse(text)) or ""
+    assert all(f"`{command}`" in docstring for command in commands)
+    done = subprocess.run(
+        [sys.executable, "-IS", example], capture_output=True, text=True, check=False
+    )
+    assert "never from PyPI" in done.stderr
