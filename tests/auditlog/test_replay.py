@@ -23,6 +23,7 @@ from auditlog.replay import (
 from handler.callers.indent import DURATION, EXPIRES, REQUESTED_DURATION
 from handler.duty import Duty
 from handler.providers.base import DutyQuery
+from handler.request import Resource
 from handler.rules.conditions import AnyOf, IncidentRole, OnCall, Requester
 from handler.rules.model import Policy, Rule, Selector, ShiftEnd, policy_from_settings
 from tests.auditlog.records import HOUR, LEAD, POLICY, SHIFT, log_records, request_by
@@ -317,6 +318,17 @@ def test_an_id_that_means_another_person(users: dict[str, str], problem: str) ->
     assert replayed.problem == problem
     (same,) = replay([record], before)
     assert (same.problem, same.differences) == ("", ())
+
+
+def test_a_denial_whatever_a_provider_shows() -> None:
+    """A request that is denied anyway can be replayed, even if the log hides a shown address."""
+    deny = Rule("tier 0", Selector(kinds=("vault",)), deny=True)
+    policy = POLICY._replace(rules=(deny, *POLICY.rules), identities={"PagerDuty": {"P1": JANE}})
+    vault = request_by()._replace(resources=(Resource("vault", "prod"),))
+    duty = BY_ID._replace(shown="old@example.com")
+    records = log_records(vault, request_by(), duties=(duty,), policy=policy)
+    assert [record["outcome"] for record in records] == ["abstain", "approve"]
+    assert [(each.problem, each.differences) for each in replay(records, policy)] == [("", ())] * 2
 
 
 SHOWN = SHIFT._replace(provider="PagerDuty")
