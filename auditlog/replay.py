@@ -16,7 +16,7 @@ from handler.callers import CALLERS
 from handler.durations import parse_instant
 from handler.duty import ProviderSnapshot
 from handler.providers.base import DutyQuery
-from handler.providers.collect import dependencies, duty_query
+from handler.providers.collect import dependencies, duty_query, lengthening_dependencies
 from handler.providers.registry import BY_ID, BY_NAME
 from handler.rules.conditions import OnCall, walk
 from handler.rules.evaluate import Decision, decide_all
@@ -246,14 +246,16 @@ def _missing_facts(
         problem := _missing_facts_for_approval(decision, email, policy, changed)
     ):
         return problem
-    # Another duty, whose end was not read, might make an approval longer.
-    if not decision.could_change:
+    # Another duty might make an approval longer.
+    needs = lengthening_dependencies([decision], policy, decision.now)
+    if decision.could_change:
+        needs += dependencies([decision.request], policy, decision.now)
+    if not needs:
         return ""
     has_others = bool(policy.addresses(email) - {email})
     if has_others or _maps_user_to(email, policy):
         whose = "other addresses" if has_others else "users at a provider"
         return f"with this policy, duties of the requester's {whose} would count as well"
-    needs = dependencies([decision.request], policy, decision.now)
     for name in sorted(providers):
         query = duty_query(name, needs)
         asked = record["trace"]["wanted"].get(name, {})

@@ -213,6 +213,25 @@ def test_an_approval_needs_no_further_facts() -> None:
     assert (replayed.problem, replayed.differences) == ("", ("duration",))
 
 
+@pytest.mark.parametrize(
+    ("asked", "wish", "known"),
+    [(False, {}, False), (True, {}, True), (False, {DURATION: "1h"}, True)],
+)
+def test_longer_access_needs_all_facts(
+    asked: bool,  # noqa: FBT001 - the table's column
+    wish: dict[str, str],
+    known: bool,  # noqa: FBT001
+) -> None:
+    """The function would have waited for a duty that opens longer access, unless none is wished."""
+    lead = Rule("lead", Selector(), IncidentRole(("Lead",)), 8 * HOUR)
+    policy = Policy((POLICY.rules[0], lead))
+    queries = {"incident.io": DutyQuery(("DBA",), roles=asked)}
+    (record,) = log_records(request_by(labels=wish), queries=queries)
+    (replayed,) = replay([record], policy)
+    assert ("would have been asked for facts that the log lacks" not in replayed.problem) is known
+    assert replayed.differences == ()
+
+
 def test_ends_are_facts() -> None:
     """A policy that needs ends cannot be replayed on a record whose duties had no end read."""
     (record,) = log_records(request_by(), duties=(SHIFT._replace(end=None),))
