@@ -253,7 +253,7 @@ def _missing_facts(
     if not needs:
         return ""
     has_others = bool(policy.addresses(email) - {email})
-    if has_others or _maps_user_to(email, policy):
+    if has_others or _maps_user_to(email, policy, changed):
         whose = "other addresses" if has_others else "users at a provider"
         return f"with this policy, duties of the requester's {whose} would count as well"
     for name in sorted(providers):
@@ -280,12 +280,13 @@ def _missing_facts_for_approval(
     unknown = {duty.provider for duty in decision.evidence if not duty.user}
     if any(_maps_others(email, name, policy) for name in unknown & changed):
         return UNKNOWN_USER
-    if _maps_user_to(email, policy) and any(rule.deny and rule.when for rule in policy.rules):
+    is_mapped = _maps_user_to(email, policy, BY_NAME)
+    if is_mapped and any(rule.deny and rule.when for rule in policy.rules):
         return (
             "with this policy, a rule may deny the e-mail that a provider shows for the requester, "
             "which is not logged"
         )
-    others = policy.known_as(email) - {emails.folded(email)} or _maps_user_to(email, policy)
+    others = is_mapped or policy.known_as(email) - {emails.folded(email)}
     if others and not policy.self_declared and any(duty.incident for duty in decision.evidence):
         return (
             "with this policy, an incident that the requester declared with another address or "
@@ -294,9 +295,9 @@ def _missing_facts_for_approval(
     return ""
 
 
-def _maps_user_to(email: str, policy: Policy) -> bool:
-    """Whether a policy maps a user of a provider to this e-mail."""
-    return any(email in policy.identities.get(name, {}).values() for name in BY_NAME)
+def _maps_user_to(email: str, policy: Policy, providers: Iterable[str]) -> bool:
+    """Whether a policy maps a user of one of these providers to this e-mail."""
+    return any(email in policy.identities.get(name, {}).values() for name in providers)
 
 
 def _maps_others(email: str, provider: str, policy: Policy) -> bool:

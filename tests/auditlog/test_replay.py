@@ -445,6 +445,17 @@ def test_what_a_user_of_the_requester_might_add() -> None:
         (replayed,) = replay([record], policy._replace(identities=mapped))
         assert problem in replayed.problem
         assert bool(problem) is bool(replayed.problem)
+    # By unchanged identities, their duties were looked up.
+    (refused,) = log_records(request_by(), duties=(), policy=POLICY._replace(identities=mapped))
+    later = policy_from_settings(HOUR, schedules=("DBA",))
+    for identities, problem in (
+        (mapped, ""),
+        ({**mapped, "PagerDuty": {"P3": JANE}}, "the requester's users at a provider"),
+        ({**mapped, "Opsgenie": {"O1": JANE}}, "the requester's users at a provider"),
+    ):
+        (replayed,) = replay([refused], later._replace(identities=identities))
+        assert problem in replayed.problem
+        assert bool(problem) is bool(replayed.problem)
 
 
 def test_named_schedules_of_pagerduty_are_looked_up() -> None:
