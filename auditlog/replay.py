@@ -19,7 +19,7 @@ from handler.providers.base import DutyQuery
 from handler.providers.collect import dependencies, duty_query, lengthening_dependencies
 from handler.providers.registry import BY_ID, BY_NAME
 from handler.rules.conditions import OnCall, walk
-from handler.rules.evaluate import Decision, decide_all
+from handler.rules.evaluate import Decision, decide_all, group_by_petition
 from handler.rules.model import Policy
 
 # What is shown of both records. Only values are compared, since another version may word the reason
@@ -103,12 +103,13 @@ def replay(records: Iterable[Record], policy: Policy) -> list[ReplayResult]:
 
 def _without_torn_petitions(results: Sequence[ReplayResult]) -> Iterator[ReplayResult]:
     """Give no new decision to a petition with a request that cannot be decided again."""
-    is_torn = any(result.problem and result.record["petitions"] for result in results)
-    for result in results:
-        if is_torn and result.record["petitions"] and not result.problem:
-            yield ReplayResult(result.record, problem=UNDECIDED_PETITION)
-        else:
-            yield result
+    for group in group_by_petition([request_of(result.record) for result in results]):
+        is_torn = any(results[i].problem for i in group)
+        for i in group:
+            if is_torn and not results[i].problem:
+                yield ReplayResult(results[i].record, problem=UNDECIDED_PETITION)
+            else:
+                yield results[i]
 
 
 def _calls(records: Sequence[Record]) -> Iterable[list[Record]]:

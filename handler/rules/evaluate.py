@@ -328,7 +328,7 @@ def decide_all(
         decisions.append(decide(request, snapshot._replace(duties=own), policy, now))
     if len(decisions) < 2:  # noqa: PLR2004 - one stands by itself, as nearly all do
         return tuple(decisions)
-    for group in _petitions(requests):
+    for group in group_by_petition(requests):
         refusals = [decisions[i] for i in group if not decisions[i].approved]
         # Prefer one that no further fact can lift: then no provider is asked in vain.
         refusal = min(refusals, key=lambda decision: decision.could_change, default=None)
@@ -358,7 +358,7 @@ def _shortened(decision: Decision, duration: timedelta) -> Decision:
     return decision._replace(duration=duration, other_limits=decision.limits, deciding_limit=limit)
 
 
-def _petitions(requests: Sequence[Request]) -> Iterable[list[int]]:
+def group_by_petition(requests: Sequence[Request]) -> Iterable[list[int]]:
     """Group requests, by index, that share a petition's name, directly or through others."""
     parent: dict[str, str] = {}
 

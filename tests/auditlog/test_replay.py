@@ -495,17 +495,18 @@ def test_requests_of_a_petition_are_decided_together() -> None:
 
 @pytest.mark.parametrize("duties", [(SHOWN,), (BY_ID,)])
 def test_a_petition_with_a_request_that_cannot_be_decided(duties: tuple[Duty, ...]) -> None:
-    """None of its requests is shown as approved, as all are approved or none."""
+    """None of its requests is shown as approved, as all are approved or none; others may be."""
     petitions = request_by(JANE, PETITION), request_by(OMAR, PETITION)
+    others = request_by(OMAR), request_by(OMAR, {"petition": "p-2"})
     own = SHIFT._replace(provider="Opsgenie", holder=OMAR)
     before = POLICY._replace(identities={"PagerDuty": {"P1": JANE}})
-    records = log_records(*petitions, request_by(OMAR), duties=(*duties, own), policy=before)
-    assert [record["outcome"] for record in records] == ["approve"] * 3
+    records = log_records(*petitions, *others, duties=(*duties, own), policy=before)
+    assert [record["outcome"] for record in records] == ["approve"] * 4
     after = POLICY._replace(identities={"PagerDuty": OTHERS})
     replayed = replay(records, after)
     outcomes = {result.record["number"]: result.new_record for result in replayed}
-    assert [outcomes[number] is None for number in range(3)] == [True, True, False]
-    assert sorted(problems(replayed))[:2] == ["", UNDECIDED_PETITION]
+    assert [outcomes[number] is None for number in range(4)] == [True, True, False, False]
+    assert sorted(problems(replayed))[:3] == ["", "", UNDECIDED_PETITION]
 
 
 def test_a_call_with_an_incomplete_record() -> None:
