@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from auditlog.record import OTHER_PERSON, Record, duties_of, request_of
 from handler import emails
-from handler.audit import decision_record, identity_digests
+from handler.audit import decision_record
 from handler.callers import CALLERS
 from handler.durations import parse_instant
 from handler.duty import ProviderSnapshot
@@ -241,8 +241,7 @@ def _missing_facts(
 ) -> str:
     """Say which facts for a decision by another policy the record lacks, or "" if it has all."""
     email, logged = emails.normal(record["requester"]), record.get("identities", {})
-    digests = identity_digests(policy)
-    changed = {name for name in BY_NAME if logged.get(name) != digests.get(name)}
+    changed = {name for name in BY_NAME if logged.get(name) != policy.identity_digests.get(name)}
     if decision.approved and (
         problem := _missing_facts_for_approval(decision, email, policy, changed)
     ):
