@@ -199,6 +199,18 @@ def test_another_answer_is_quoted(tmp_path: Path) -> None:
     assert len(line) < 500
 
 
+def test_an_answer_that_has_the_token_is_not_quoted(tmp_path: Path) -> None:
+    """AWS's own gateways quote an `Authorization` header that they don't understand."""
+    token = "token-of-thirty-two-characters--"
+    body = {"message": f"'Bearer {token}' not a valid key=value pair in Authorization header"}
+    with Scripted(FOUND, reply(json.dumps(body).encode(), 400)) as server:
+        stack = Stack(tmp_path, {"webhook_url": server.url}, token)
+        answer = stack.run("check", "--stack", "dev", *AUTHZEN)
+    assert answer.status == 1
+    assert f"token: HTTP 400: {OTHER}" in answer.out
+    assert token not in answer.out + answer.err
+
+
 def test_a_token_that_cannot_be_sent(tmp_path: Path) -> None:
     """Such a token is neither sent nor printed."""
     with Scripted(FOUND) as server:
