@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from types import MappingProxyType
@@ -235,21 +235,8 @@ class Policy(_PolicyFields):
 
     @cached_property
     def _people(self) -> _People:
-        """Fold who is whom, once: there may be thousands, and a call may have many requesters."""
-        named: dict[str, set[str]] = {}
-        people: dict[str, list[frozenset[str]]] = {}
-        names: dict[str, set[str]] = {}
-        for system in self.identities.values():
-            for name, address in system.items():
-                folded_name, folded = emails.folded(name), emails.folded(address)
-                named.setdefault(folded_name, set()).add(folded)
-                if "@" in folded_name:  # otherwise it is not an address
-                    names.setdefault(folded, set()).add(folded_name)
-        for key, values in self.aliases.items():
-            person = frozenset(map(emails.folded, (key, *values)))
-            for folded in person:
-                people.setdefault(folded, []).append(person)
-        return _People(named, people, names)
+        """Say who is whom, once: there may be thousands, and a call may have many requesters."""
+        return _index_people(self.identities.values(), self.aliases)
 
     def objection_to_resource(self, resource: Resource, request: Request) -> str:
         """Say why no rule can open a resource, or "" if one might."""
@@ -267,6 +254,25 @@ class Policy(_PolicyFields):
         if default and (label := default.resources.missing_label(resource)):
             return f"a requested resource does not have the label {label}"
         return f"no rule covers {resource.kind}:{resource.id}"
+
+
+def _index_people(
+    systems: Iterable[Mapping[str, str]], aliases: Mapping[str, tuple[str, ...]]
+) -> _People:
+    named: dict[str, set[str]] = {}
+    people: dict[str, list[frozenset[str]]] = {}
+    names: dict[str, set[str]] = {}
+    for system in systems:
+        for name, address in system.items():
+            folded_name, folded = emails.folded(name), emails.folded(address)
+            named.setdefault(folded_name, set()).add(folded)
+            if "@" in folded_name:  # otherwise it is not an address
+                names.setdefault(folded, set()).add(folded_name)
+    for key, values in aliases.items():
+        person = frozenset(map(emails.folded, (key, *values)))
+        for folded in person:
+            people.setdefault(folded, []).append(person)
+    return _People(named, people, names)
 
 
 def policy_from_settings(
