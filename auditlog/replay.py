@@ -11,16 +11,17 @@ from typing import Any, NamedTuple
 
 from auditlog.record import OTHER_PERSON, Record, duties_of, request_of
 from handler import emails
-from handler.audit import decision_record, identity_digests
+from handler.audit import decision_record
 from handler.callers import CALLERS
 from handler.durations import parse_instant
 from handler.duty import ProviderSnapshot
 from handler.providers.base import DutyQuery
-from handler.providers.collect import dependencies, duty_query
+from handler.providers.collect import dependencies, duty_query, lengthening_dependencies
 from handler.providers.registry import BY_ID, BY_NAME
 from handler.rules.conditions import OnCall, walk
 from handler.rules.evaluate import Decision, decide_all
 from handler.rules.model import Policy
+from handler.rules.petitions import group_by_petition
 
 # What is shown of both records. Only values are compared, since another version may word the reason
 # differently.
@@ -103,12 +104,13 @@ def replay(records: Iterable[Record], policy: Policy) -> list[ReplayResult]:
 
 def _without_torn_petitions(results: Sequence[ReplayResult]) -> Iterator[ReplayResult]:
     """Give no new decision to a petition with a request that cannot be decided again."""
-    is_torn = any(result.problem and result.record["petitions"] for result in results)
-    for result in results:
-        if is_torn and result.record["petitions"] and not result.problem:
-            yield ReplayResult(result.record, problem=UNDECIDED_PETITION)
-        else:
-            yield result
+    for group in group_by_petition([request_of(result.record) for result in results]):
+        is_torn = any(results[i].problem for i in group)
+        for i in group:
+            if is_torn and not results[i].problem:
+                yield ReplayResult(results[i].record, problem=UNDECIDED_PETITION)
+            else:
+                yield results[i]
 
 
 def _calls(records: Sequence[Record]) -> Iterable[list[Record]]:
@@ -240,20 +242,21 @@ def _missing_facts(
 ) -> str:
     """Say which facts for a decision by another policy the record lacks, or "" if it has all."""
     email, logged = emails.normal(record["requester"]), record.get("identities", {})
-    digests = identity_digests(policy)
-    changed = {name for name in BY_NAME if logged.get(name) != digests.get(name)}
+    changed = {name for name in BY_NAME if logged.get(name) != policy.identity_digests.get(name)}
     if decision.approved and (
         problem := _missing_facts_for_approval(decision, email, policy, changed)
     ):
         return problem
-    # Another duty, whose end was not read, might make an approval longer.
-    if not decision.could_change:
+    # Another duty might make an approval longer.
+    needs = lengthening_dependencies([decision], policy, decision.now)
+    if decision.could_change:
+        needs += dependencies([decision.request], policy, decision.now)
+    if not needs:
         return ""
     has_others = bool(policy.addresses(email) - {email})
-    if has_others or _maps_user_to(email, policy):
+    if has_others or _maps_user_to(email, policy, changed):
         whose = "other addresses" if has_others else "users at a provider"
         return f"with this policy, duties of the requester's {whose} would count as well"
-    needs = dependencies([decision.request], policy, decision.now)
     for name in sorted(providers):
         query = duty_query(name, needs)
         asked = record["trace"]["wanted"].get(name, {})
@@ -278,12 +281,13 @@ def _missing_facts_for_approval(
     unknown = {duty.provider for duty in decision.evidence if not duty.user}
     if any(_maps_others(email, name, policy) for name in unknown & changed):
         return UNKNOWN_USER
-    if _maps_user_to(email, policy) and any(rule.deny and rule.when for rule in policy.rules):
+    is_mapped = _maps_user_to(email, policy, BY_NAME)
+    if is_mapped and any(rule.deny and rule.when for rule in policy.rules):
         return (
             "with this policy, a rule may deny the e-mail that a provider shows for the requester, "
             "which is not logged"
         )
-    others = policy.known_as(email) - {emails.folded(email)} or _maps_user_to(email, policy)
+    others = is_mapped or policy.known_as(email) - {emails.folded(email)}
     if others and not policy.self_declared and any(duty.incident for duty in decision.evidence):
         return (
             "with this policy, an incident that the requester declared with another address or "
@@ -292,9 +296,9 @@ def _missing_facts_for_approval(
     return ""
 
 
-def _maps_user_to(email: str, policy: Policy) -> bool:
-    """Whether a policy maps a user of a provider to this e-mail."""
-    return any(email in policy.identities.get(name, {}).values() for name in BY_NAME)
+def _maps_user_to(email: str, policy: Policy, providers: Iterable[str]) -> bool:
+    """Whether a policy maps a user of one of these providers to this e-mail."""
+    return any(email in policy.identities.get(name, {}).values() for name in providers)
 
 
 def _maps_others(email: str, provider: str, policy: Policy) -> bool:

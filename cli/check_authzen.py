@@ -177,13 +177,16 @@ def _check_token(answer: WebhookAnswer, target: Target, context: Context) -> Ste
     The deployed version may use other words than this one.
     """
     message = message_of(answer)
-    quoted = repr(message[:_MOST_QUOTED]) if isinstance(message, str) else ""
+    quoted = ""
+    # Some gateways quote the Authorization header that they don't understand.
+    if isinstance(message, str) and target.secret not in message:
+        quoted = repr(message[:_MOST_QUOTED])
     is_of_function = isinstance(message, str) and answer.body == _error(answer.http, message)
     if answer.http == HTTPStatus.BAD_REQUEST and is_of_function:
         right = "the token is the deployed one"
         if message == _NO_SUBJECT:
             return Step(AUTHENTICATION, OK, right)
-        text = f"{right}, but the function answers {quoted}"
+        text = f"{right}, but the function answers {quoted or 'in other words'}"
         remedy = "another version is deployed than is here, or a proxy or firewall changes the call"
         return Step(AUTHENTICATION, NOTE, text, f"{remedy}: {log_remedy(target)}")
     if answer.http == HTTPStatus.UNAUTHORIZED and is_of_function:

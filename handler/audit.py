@@ -27,7 +27,7 @@ from handler.rules.evaluate import (
     Decision,
     RuleResult,
 )
-from handler.rules.model import Policy, digest_of
+from handler.rules.model import Policy
 from handler.typing import Any
 
 # CloudWatch Logs cuts an event at 262,144 bytes, 26 of which are its own, and what is left isn't
@@ -172,7 +172,7 @@ def decision_record(
             for name, (people, of_all) in without_email.items()
             if name in BY_NAME
         },
-        "identities": identity_digests(policy),
+        "identities": policy.identity_digests,
         "omitted": dict(summary.omitted + facts.omitted + results.omitted),
     }
     return {**record, **{name: value for name, value in optional.items() if value}}
@@ -181,15 +181,6 @@ def decision_record(
 def decision_id(call: str, number: int) -> str:
     """Give a decision's id, which its caller gets as well: its call and its number in it."""
     return f"{call}-{number}"
-
-
-def identity_digests(policy: Policy) -> dict[str, str]:
-    """Identify the policy's `identities`, by caller and provider: they name other people."""
-    return {
-        system: digest_of(repr(sorted(people.items())))
-        for system, people in policy.identities.items()
-        if people
-    }
 
 
 def _resource(resource: Resource, requester: Resource, redact: Redactor) -> dict[str, Any]:

@@ -94,12 +94,15 @@ def decide(request: Request, snapshot: ProviderSnapshot, policy: Policy, now: da
     if objection := _objection(request, policy) or _unreadable(request):
         return decision._replace(reason=objection)
     folded = policy.fold_resources(request)
-    facts = _judge_shown_emails(facts_of(request, snapshot, policy, now), folded, policy)
+    facts = facts_of(request, snapshot, policy, now)
+    denying = _denying_rules(policy, folded, facts)
+    # What denies the request to the requester anyway isn't held against a duty as well.
+    facts = _judge_shown_emails(facts, () if denying else folded, policy)
     decision = decision._replace(duties=facts.duties)
     requested, limits = _requested(request, facts.requested, now)
     if requested is not None and requested < _SECOND:
         return _too_short(decision, limits[:-1], limits[-1])
-    if denying := _denying_rules(policy, folded, facts):
+    if denying:
         results = tuple(
             RuleResult(rule.name, "denies")
             if rule in denying

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cached_property
 from types import MappingProxyType
 
 from handler import emails
@@ -136,7 +137,29 @@ class Rule(NamedTuple):
         return AccessEnd(objection=objection) if objection else AccessEnd(min(longest, end))
 
 
-class Policy(NamedTuple):
+class _People(NamedTuple):
+    """Who is whom according to a policy, by folded addresses and names.
+
+    Attributes:
+        named: the addresses for which a name stands.
+        of: the people with an address, each with all their addresses.
+        names: the names for an address that are addresses as well.
+    """
+
+    named: Mapping[str, Collection[str]]
+    of: Mapping[str, Collection[frozenset[str]]]
+    names: Mapping[str, Collection[str]]
+
+
+class _PolicyFields(NamedTuple):
+    rules: tuple[Rule, ...]
+    aliases: Mapping[str, tuple[str, ...]] = _NO_ALIASES
+    self_declared: bool = False
+    digest: str = ""
+    identities: Mapping[str, Mapping[str, str]] = _NO_IDENTITIES
+
+
+class Policy(_PolicyFields):
     """What is allowed. The plain settings make one rule, the default rule, whose name is "".
 
     Attributes:
@@ -146,13 +169,7 @@ class Policy(NamedTuple):
             e-mail in normal form; a provider by its display name.
     """
 
-    rules: tuple[Rule, ...]
-    aliases: Mapping[str, tuple[str, ...]] = _NO_ALIASES
-    self_declared: bool = False
-    digest: str = ""
-    identities: Mapping[str, Mapping[str, str]] = _NO_IDENTITIES
-
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Identify the policy in the log: equal policies have the same 16 hex digits everywhere."""
         fields: tuple[object, ...] = self.rules, _sorted(self.aliases), self.self_declared
@@ -160,6 +177,15 @@ class Policy(NamedTuple):
             names = ((caller, _sorted(names)) for caller, names in self.identities.items())
             fields = (*fields, tuple(sorted(names)))
         return self.digest or digest_of(_canonical(fields))
+
+    @cached_property
+    def identity_digests(self) -> Mapping[str, str]:
+        """Identify the `identities` in the log, by caller and provider: they name other people."""
+        return {
+            system: digest_of(repr(_sorted(people)))
+            for system, people in self.identities.items()
+            if people
+        }
 
     def email_of(self, system: str, name: str) -> str:
         """Return the e-mail of the person with exactly this name at a caller or provider, or ""."""
@@ -182,7 +208,9 @@ class Policy(NamedTuple):
                 else any(map(rule.may_approve, requests))
             )
         )
-        return self._replace(rules=tuple(relevant))
+        policy = self._replace(rules=tuple(relevant))
+        vars(policy)["_people"] = self._people  # as they are the same, and may be thousands
+        return policy
 
     def fold_resources(self, request: Request) -> tuple[FoldedResource, ...]:
         """Fold the requested resources for the denying rules, if there are any."""
@@ -200,21 +228,15 @@ class Policy(NamedTuple):
         Aliases count in both directions, and so do names in `identities`: another account or name
         must not be a way around a denial.
         """
-        own = emails.folded(email)
-        names = [
-            (emails.folded(name), emails.folded(address))
-            for named in self.identities.values()
-            for name, address in named.items()
-        ]
-        meant = {own, *(address for name, address in names if name == own)}
-        known = set(meant)
-        for key, values in self.aliases.items():
-            person = {emails.folded(address) for address in (key, *values)}
-            if not meant.isdisjoint(person):
-                known |= person
-        # A name without an @ is not an address.
-        named = (name for name, address in names if address in known and "@" in name)
-        return frozenset((*known, *named))
+        own, people = emails.folded(email), self._people
+        meant = frozenset((own, *people.named.get(own, ())))
+        known = meant.union(*(person for one in meant for person in people.of.get(one, ())))
+        return known.union(name for one in known for name in people.names.get(one, ()))
+
+    @cached_property
+    def _people(self) -> _People:
+        """Say who is whom, once: there may be thousands, and a call may have many requesters."""
+        return _index_people(self.identities.values(), self.aliases)
 
     def objection_to_resource(self, resource: Resource, request: Request) -> str:
         """Say why no rule can open a resource, or "" if one might."""
@@ -232,6 +254,25 @@ class Policy(NamedTuple):
         if default and (label := default.resources.missing_label(resource)):
             return f"a requested resource does not have the label {label}"
         return f"no rule covers {resource.kind}:{resource.id}"
+
+
+def _index_people(
+    systems: Iterable[Mapping[str, str]], aliases: Mapping[str, tuple[str, ...]]
+) -> _People:
+    named: dict[str, set[str]] = {}
+    people: dict[str, list[frozenset[str]]] = {}
+    names: dict[str, set[str]] = {}
+    for system in systems:
+        for name, address in system.items():
+            folded_name, folded = emails.folded(name), emails.folded(address)
+            named.setdefault(folded_name, set()).add(folded)
+            if "@" in folded_name:  # otherwise it is not an address
+                names.setdefault(folded, set()).add(folded_name)
+    for key, values in aliases.items():
+        person = frozenset(map(emails.folded, (key, *values)))
+        for folded in person:
+            people.setdefault(folded, []).append(person)
+    return _People(named, people, names)
 
 
 def policy_from_settings(

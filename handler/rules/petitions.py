@@ -14,7 +14,7 @@ from handler.rules.evaluate import Decision
 def decide_together(decisions: Sequence[Decision]) -> tuple[Decision, ...]:
     """Approve those of a petition that are approved alone if all are, and for the same time."""
     decisions = list(decisions)
-    for group in _petitions([decision.request for decision in decisions]):
+    for group in group_by_petition([decision.request for decision in decisions]):
         refusals = [decisions[i] for i in group if not decisions[i].approved]
         # Prefer one that no further fact can lift: then no provider is asked in vain.
         refusal = min(refusals, key=lambda decision: decision.could_change, default=None)
@@ -44,7 +44,7 @@ def _shortened(decision: Decision, duration: timedelta) -> Decision:
     return decision._replace(duration=duration, other_limits=decision.limits, deciding_limit=limit)
 
 
-def _petitions(requests: Sequence[Request]) -> Iterable[list[int]]:
+def group_by_petition(requests: Sequence[Request]) -> Iterable[list[int]]:
     """Group requests, by index, that share a petition's name, directly or through others."""
     parent: dict[str, str] = {}
 

@@ -23,6 +23,7 @@ from auditlog.replay import (
 from handler.callers.indent import DURATION, EXPIRES, REQUESTED_DURATION
 from handler.duty import Duty
 from handler.providers.base import DutyQuery
+from handler.request import Resource
 from handler.rules.conditions import AnyOf, IncidentRole, OnCall, Requester
 from handler.rules.model import Policy, Rule, Selector, ShiftEnd, policy_from_settings
 from tests.auditlog.records import HOUR, LEAD, POLICY, SHIFT, log_records, request_by
@@ -212,6 +213,25 @@ def test_an_approval_needs_no_further_facts() -> None:
     assert (replayed.problem, replayed.differences) == ("", ("duration",))
 
 
+@pytest.mark.parametrize(
+    ("asked", "wish", "known"),
+    [(False, {}, False), (True, {}, True), (False, {DURATION: "1h"}, True)],
+)
+def test_longer_access_needs_all_facts(
+    asked: bool,  # noqa: FBT001 - the table's column
+    wish: dict[str, str],
+    known: bool,  # noqa: FBT001
+) -> None:
+    """The function would have waited for a duty that opens longer access, unless none is wished."""
+    lead = Rule("lead", Selector(), IncidentRole(("Lead",)), 8 * HOUR)
+    policy = Policy((POLICY.rules[0], lead))
+    queries = {"incident.io": DutyQuery(("DBA",), roles=asked)}
+    (record,) = log_records(request_by(labels=wish), queries=queries)
+    (replayed,) = replay([record], policy)
+    assert ("would have been asked for facts that the log lacks" not in replayed.problem) is known
+    assert replayed.differences == ()
+
+
 def test_ends_are_facts() -> None:
     """A policy that needs ends cannot be replayed on a record whose duties had no end read."""
     (record,) = log_records(request_by(), duties=(SHIFT._replace(end=None),))
@@ -319,6 +339,17 @@ def test_an_id_that_means_another_person(users: dict[str, str], problem: str) ->
     assert (same.problem, same.differences) == ("", ())
 
 
+def test_a_denial_whatever_a_provider_shows() -> None:
+    """A request that is denied anyway can be replayed, even if the log hides a shown address."""
+    deny = Rule("tier 0", Selector(kinds=("vault",)), deny=True)
+    policy = POLICY._replace(rules=(deny, *POLICY.rules), identities={"PagerDuty": {"P1": JANE}})
+    vault = request_by()._replace(resources=(Resource("vault", "prod"),))
+    duty = BY_ID._replace(shown="old@example.com")
+    records = log_records(vault, request_by(), duties=(duty,), policy=policy)
+    assert [record["outcome"] for record in records] == ["abstain", "approve"]
+    assert [(each.problem, each.differences) for each in replay(records, policy)] == [("", ())] * 2
+
+
 SHOWN = SHIFT._replace(provider="PagerDuty")
 OTHERS = {"P2": OMAR}
 
@@ -414,6 +445,17 @@ def test_what_a_user_of_the_requester_might_add() -> None:
         (replayed,) = replay([record], policy._replace(identities=mapped))
         assert problem in replayed.problem
         assert bool(problem) is bool(replayed.problem)
+    # By unchanged identities, their duties were looked up.
+    (refused,) = log_records(request_by(), duties=(), policy=POLICY._replace(identities=mapped))
+    later = policy_from_settings(HOUR, schedules=("DBA",))
+    for identities, problem in (
+        (mapped, ""),
+        ({**mapped, "PagerDuty": {"P3": JANE}}, "the requester's users at a provider"),
+        ({**mapped, "Opsgenie": {"O1": JANE}}, "the requester's users at a provider"),
+    ):
+        (replayed,) = replay([refused], later._replace(identities=identities))
+        assert problem in replayed.problem
+        assert bool(problem) is bool(replayed.problem)
 
 
 def test_named_schedules_of_pagerduty_are_looked_up() -> None:
@@ -453,17 +495,18 @@ def test_requests_of_a_petition_are_decided_together() -> None:
 
 @pytest.mark.parametrize("duties", [(SHOWN,), (BY_ID,)])
 def test_a_petition_with_a_request_that_cannot_be_decided(duties: tuple[Duty, ...]) -> None:
-    """None of its requests is shown as approved, as all are approved or none."""
+    """None of its requests is shown as approved, as all are approved or none; others may be."""
     petitions = request_by(JANE, PETITION), request_by(OMAR, PETITION)
+    others = request_by(OMAR), request_by(OMAR, {"petition": "p-2"})
     own = SHIFT._replace(provider="Opsgenie", holder=OMAR)
     before = POLICY._replace(identities={"PagerDuty": {"P1": JANE}})
-    records = log_records(*petitions, request_by(OMAR), duties=(*duties, own), policy=before)
-    assert [record["outcome"] for record in records] == ["approve"] * 3
+    records = log_records(*petitions, *others, duties=(*duties, own), policy=before)
+    assert [record["outcome"] for record in records] == ["approve"] * 4
     after = POLICY._replace(identities={"PagerDuty": OTHERS})
     replayed = replay(records, after)
     outcomes = {result.record["number"]: result.new_record for result in replayed}
-    assert [outcomes[number] is None for number in range(3)] == [True, True, False]
-    assert sorted(problems(replayed))[:2] == ["", UNDECIDED_PETITION]
+    assert [outcomes[number] is None for number in range(4)] == [True, True, False, False]
+    assert sorted(problems(replayed))[:3] == ["", "", UNDECIDED_PETITION]
 
 
 def test_a_call_with_an_incomplete_record() -> None:

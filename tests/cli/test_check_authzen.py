@@ -222,3 +222,25 @@ def test_other_words_are_quoted(tmp_path: Path, form: str, status: int, line: st
     (printed,) = (text for text in answer.lines if text.startswith(line))
     assert "no \\x1b[2J type xxx" in printed
     assert len(printed) < 500
+
+
+def test_an_answer_that_has_the_token_is_not_quoted(tmp_path: Path) -> None:
+    """AWS's own gateways quote an `Authorization` header that they don't understand."""
+    token = "token-of-thirty-two-characters--"
+    body = {"message": f"'Bearer {token}' not a valid key=value pair in Authorization header"}
+    with Scripted(FOUND, reply(json.dumps(body).encode(), 400)) as server:
+        stack = Stack(tmp_path, {"webhook_url": server.url}, token)
+        answer = stack.run("check", "--stack", "dev", *AUTHZEN)
+    assert answer.status == 1
+    assert f"token: HTTP 400: {OTHER}" in answer.out
+    assert token not in answer.out + answer.err
+
+
+def test_a_token_that_cannot_be_sent(tmp_path: Path) -> None:
+    """Such a token is neither sent nor printed."""
+    with Scripted(FOUND) as server:
+        stack = Stack(tmp_path, {"webhook_url": server.url}, "t\u00f6ken-of-thirty-two-characters-")
+        answer = stack.run("check", "--stack", "dev", *AUTHZEN)
+    assert (answer.status, answer.err) == (1, "")
+    assert answer.lines[1].endswith("the request has a character that can't be sent")
+    assert "ken-of-thirty" not in answer.out

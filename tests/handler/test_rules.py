@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.duty import ON_CALL, Duty
+from handler import emails
+from handler.audit import decision_record
+from handler.duty import ON_CALL, Duty, ProviderSnapshot
 from handler.request import ACCESS, Request, Resource
 from handler.rules.conditions import (
     ANY,
@@ -25,8 +28,9 @@ from handler.rules.conditions import (
     Requester,
     accepts,
 )
+from handler.rules.evaluate import decide_all
 from handler.rules.matching import fold_resource, matches
-from handler.rules.model import Policy, Rule, Selector, ShiftEnd, policy_from_settings
+from handler.rules.model import Policy, Rule, Selector, ShiftEnd, digest_of, policy_from_settings
 from tests.handler.strategies import STEADY
 
 JANE = "jane@example.com"
@@ -222,6 +226,35 @@ def test_known_as_includes_every_name(email: str, known: set[str]) -> None:
     }
     policy = Policy((), {jane: ("jd@y.example",)}, identities=identities)
     assert policy.known_as(email) == known
+
+
+def test_people_are_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many people the policy names, one more request or record costs the same."""
+    folded = Mock(side_effect=emails.folded)
+    digest = Mock(side_effect=digest_of)
+    monkeypatch.setattr(emails, "folded", folded)
+    monkeypatch.setattr("handler.rules.model.digest_of", digest)
+    people = {f"U{number}": f"p{number}@x.example" for number in range(100)}
+    aliases = {f"p{number}@x.example": (f"p{number}@y.example",) for number in range(100)}
+    rule = Rule("r", Selector(kinds=("db",)), OnCall(ANY), timedelta(hours=1))
+    policy = Policy((rule, rule), aliases, identities={"PagerDuty": people})
+    requests = [Request(Resource(email="p1@x.example"), (Resource("db", "x"),))] * 20
+    now = datetime(2026, 3, 2, tzinfo=UTC)
+    for _ in range(2):
+        relevant = policy.relevant_to(requests)
+        for decision in decide_all(requests, ProviderSnapshot(), relevant, now):
+            decision_record(
+                decision,
+                snapshot=ProviderSnapshot(),
+                providers=(),
+                policy=policy,
+                dry_run=False,
+                milliseconds=1,
+            )
+    assert folded.call_count < 4 * 100 + 10 * 40
+    assert digest.call_count < 20
+    assert policy.known_as("p1@x.example") == {"p1@x.example", "p1@y.example"}
+    assert policy._replace(aliases={}).known_as("p1@x.example") == {"p1@x.example"}
 
 
 def test_a_name_belongs_to_its_system() -> None:
