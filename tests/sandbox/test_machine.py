@@ -69,16 +69,12 @@ MACHINES: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def _lines(text: str) -> list[str]:
-    """Return the lines, with times of the same length as in the README."""
-    return re.sub(r"[0-9]{4}-[0-9-]{5}|[0-9]{2}:[0-9]{2}(?= UTC)", "TIME", text).splitlines()
-
-
 def test_demo_prints_what_the_readme_shows_on_any_machine(tmp_path: Path) -> None:
     """The demo prints the README's lines, in order, in this environment.
 
     All of these settings are in the environment at once. The request from code succeeds, no secret
-    is printed, and no file is left.
+    is printed, and no file is left. The README has no line with a time: those wrap differently if
+    a shift ends on another day.
     """
     home, folder, temporary = broken_home_in(tmp_path), tmp_path / "project", tmp_path / "tmp"
     folder.mkdir()
@@ -103,8 +99,8 @@ def test_demo_prints_what_the_readme_shows_on_any_machine(tmp_path: Path) -> Non
     (block,) = re.findall(
         r"```console\n\$ make demo\n(.*?)```", README.read_text("utf-8"), re.DOTALL
     )
-    printed = iter(_lines(demo.stdout))
-    shown = [line for line in _lines(block) if line != LEFT_OUT]
+    printed = iter(demo.stdout.splitlines())
+    shown = [line for line in block.splitlines() if line != LEFT_OUT]
     assert [line for line in shown if line not in printed] == []
     count = len(DEMO_REQUESTS) + 1
     assert demo.stdout.endswith(
