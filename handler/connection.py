@@ -285,6 +285,9 @@ class _Reader(io.BufferedReader):
     def close(self) -> None:
         """Stay open: `http.client` closes its file after each response."""
 
+    def flush(self) -> None:
+        """Do nothing: `http.client` flushes its file even if the connection is gone by then."""
+
 
 def seconds_left(deadline: Deadline) -> float:
     """Return the time until a deadline; raise TimeoutError if it has passed."""

@@ -9,7 +9,9 @@ import threading
 import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPResponse
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -247,3 +249,15 @@ def test_file_numbers_of_1024_and_above(client: Client, serve: Serve, set_clock:
         for descriptor in held:
             os.close(descriptor)
         resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
+
+
+def test_a_response_may_outlive_its_connection() -> None:
+    """An unread response is closed without an error, though its connection is gone by then.
+
+    Python 3.13, in which the function runs, would write that error into the function's log.
+    """
+    closed = connection.Connection(urlsplit("http://127.0.0.1:1"), None)
+    response = HTTPResponse(closed)  # type: ignore[arg-type]  # it only uses `makefile`
+    closed.makefile("rb").raw.close()
+    response.close()
+    assert response.isclosed()
