@@ -97,6 +97,26 @@ def test_awaited_it_is_silent(api: ScriptedApi) -> None:
     assert len(api.requests) == 6
 
 
+def test_tasks_of_it_can_be_shown(api: ScriptedApi) -> None:
+    """Asyncio may ask whether a task's coroutine is true, before and after it has started."""
+
+    async def main() -> list[str]:
+        task = asyncio.create_task(approval(REQUEST, quiet=True))
+        shown = [repr(task)]
+        await task
+        assert api.requests
+        return [*shown, repr(task)]
+
+    assert all("Task" in text for text in asyncio.run(main()))
+    pending: Any = approval(REQUEST)
+    asked = eval("lambda pending: bool(pending)", {"__name__": "asyncio.base_tasks"})  # noqa: S307
+    assert asked(pending)
+    with pytest.raises(TypeError):
+        bool(pending)
+    pending.close()
+    assert pending
+
+
 def test_it_is_a_coroutine() -> None:
     """It is accepted as a coroutine, and closing it is without a warning."""
     pending = approval(REQUEST)

@@ -7,7 +7,7 @@ import logging
 import traceback
 import warnings
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any, NoReturn
+from typing import Any
 
 from indentapi import Petition
 
@@ -19,7 +19,7 @@ class ApprovalNotAwaited(RuntimeWarning):
 class PendingApproval(Coroutine[Any, Any, Petition]):
     """An approval that is requested when it is awaited.
 
-    By itself it is not a decision, so its truth value raises. When it is dropped
+    Before it is awaited it is not a decision, so its truth value raises. When it is dropped
     without `await`, it warns each time, in the log as well: the code that it should have guarded
     runs unguarded.
 
@@ -61,7 +61,10 @@ class PendingApproval(Coroutine[Any, Any, Petition]):
         """End it. Closing one that was never awaited is on purpose, and does not warn."""
         self._start_once().close()
 
-    def __bool__(self) -> NoReturn:
+    def __bool__(self) -> bool:
+        # To show a task, asyncio asks this of its coroutine, from Python 3.12 on.
+        if self._awaited or _caller_module().partition(".")[0] == "asyncio":
+            return True
         raise TypeError(
             f"{self._call} is not a decision until it is awaited: write `await {self._call}`"
         )
@@ -79,6 +82,14 @@ class PendingApproval(Coroutine[Any, Any, Petition]):
         if self._inner is None:
             self._inner = self._start(self)
         return self._inner
+
+
+def _caller_module() -> str:
+    """Name the module that called a method of this one."""
+    frame = inspect.currentframe()
+    while frame and frame.f_globals["__name__"] == __name__:
+        frame = frame.f_back
+    return str(frame.f_globals.get("__name__")) if frame else ""
 
 
 def _caller_location() -> tuple[str, int]:
