@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from cli.access_request import CHECK_ID, AccessRequest
 from cli.context import Context
 from cli.diagnosis import (
+    MOST_QUOTED,
     ApprovalClaim,
     Step,
     check_decision,
@@ -37,7 +38,6 @@ from handler.settings import AUTHZEN_TOKEN
 
 NAME, SECRET = "AuthZEN", AUTHZEN_TOKEN
 DISCOVERY, AUTHENTICATION, DECISION = "metadata", "token", "evaluation"
-_MOST_QUOTED = 80
 # A decision's id begins with a call's id of Lambda, or of API Gateway, which is in base64. It
 # becomes part of a command that people paste: a shell leaves these characters alone in quotes.
 _ID = re.compile(r"[A-Za-z0-9+/=_-]{0,100}")
@@ -180,7 +180,7 @@ def _check_token(answer: WebhookAnswer, target: Target, context: Context) -> Ste
     quoted = ""
     # Some gateways quote the Authorization header that they don't understand.
     if isinstance(message, str) and target.secret not in message:
-        quoted = repr(message[:_MOST_QUOTED])
+        quoted = repr(message[:MOST_QUOTED])
     is_of_function = isinstance(message, str) and answer.body == _error(answer.http, message)
     if answer.http == HTTPStatus.BAD_REQUEST and is_of_function:
         right = "the token is the deployed one"

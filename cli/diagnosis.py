@@ -31,7 +31,7 @@ from handler.setting_parsers import SettingsError
 from handler.settings import BY_NAME, DRY_RUN, max_age
 
 NO = "no"
-_MOST_QUOTED = 80
+MOST_QUOTED = 80
 # What API Gateway itself answers; the function's answers and a function URL's have other texts.
 _API_MESSAGES: Mapping[int, str] = {
     HTTPStatus.UNAUTHORIZED: "Unauthorized",
@@ -298,13 +298,13 @@ def check_info(call: str, answer: WebhookAnswer, target: Target) -> Iterator[Ste
     except ShapeError:
         name = version = ""
     if name != NAME:
-        claimed = f"calls itself {name[:_MOST_QUOTED]!r}" if name else "does not say what it is"
+        claimed = f"calls itself {name[:MOST_QUOTED]!r}" if name else "does not say what it is"
         text = f"what answers at {target.url} is not {NAME}: it {claimed}"
         yield Step(call, PROBLEM, text, _address_remedy(target))
         return
-    yield Step(call, OK, f"{NAME} {version[:_MOST_QUOTED]} answers at {target.url}")
+    yield Step(call, OK, f"{NAME} {version[:MOST_QUOTED]} answers at {target.url}")
     if version != __version__:
-        text = f"version {version[:_MOST_QUOTED]} is deployed, and {__version__} is here"
+        text = f"version {version[:MOST_QUOTED]} is deployed, and {__version__} is here"
         yield Step(call, NOTE, text, f"{_deploy(target)} deploys what is here")
 
 

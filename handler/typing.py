@@ -1,7 +1,7 @@
 """`typing` for the handler: importing the real one takes a thirtieth of a cold start.
 
 Type checkers and linters read the real names. At run time only `NamedTuple` does anything: the
-other names stand in annotations, which nothing evaluates.
+other names are only in annotations and type aliases, where any object will do.
 """
 
 from __future__ import annotations

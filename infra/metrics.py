@@ -60,8 +60,9 @@ SELF_MADE = Metric(
 NOTICES_FAILED = Metric(
     name="NoticesFailed", pattern='{ $.message = "notice failed" }', default=None
 )
-# Of the access log. What API Gateway answers without the function has one of both errors: it
-# throttled the call, or couldn't call the function. AWS doesn't document which failures have which.
+# Of the access log. What API Gateway answers without the function has an `error` or an
+# `integration_error` (AWS doesn't document which): it throttled the call, or couldn't call the
+# function.
 # Its other refusals are of calls that aren't valid HTTP.
 API_REFUSED = Metric(
     name="ApiRefused",

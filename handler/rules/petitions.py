@@ -12,7 +12,7 @@ from handler.rules.evaluate import Decision
 
 
 def decide_together(decisions: Sequence[Decision]) -> tuple[Decision, ...]:
-    """Approve those of a petition that are approved alone if all are, and for the same time."""
+    """Approve a petition's requests if each is approved by itself, all for the shortest time."""
     decisions = list(decisions)
     for group in group_by_petition([decision.request for decision in decisions]):
         refusals = [decisions[i] for i in group if not decisions[i].approved]
