@@ -23,10 +23,10 @@ from cli.webhook_client import TIMEOUT_SECONDS, SendError, WebhookAnswer
 from handler import __version__
 from handler.callers.base import UNREAD_KEYS, UNREAD_SECRET
 from handler.callers.indent import APPROVE, DURATION, EXPIRES, NAME, bot_of
-from handler.connection import ResponseTooLargeError
 from handler.durations import parse_instant
 from handler.json_fields import ShapeError, as_object, get_list, get_object, get_str
 from handler.providers.registry import PROVIDERS
+from handler.response import ResponseTooLargeError
 from handler.setting_parsers import SettingsError
 from handler.settings import BY_NAME, DRY_RUN, max_age
 

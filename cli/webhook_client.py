@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.client import HTTPException
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -21,13 +20,13 @@ from handler.clock import Deadline
 from handler.connection import (
     Connect,
     Connection,
-    ResponseTooLargeError,
     encode_request,
 )
 from handler.durations import format_instant
 from handler.hedging import HedgedRequest
 from handler.hosts import host_problem, is_loopback
 from handler.http import HttpError
+from handler.response import ResponseError, ResponseTooLargeError
 
 DEFAULT_KIND = "example.v1.Resource"
 TIMEOUT_SECONDS = 20
@@ -176,7 +175,7 @@ def call(
             hedged.start()
             with closing(hedged.wait()) as connection:
                 connection.send(request, deadline)
-                response, data = connection.read_response(most, deadline)
+                response = connection.read_response(most, deadline)
     except TimeoutError as error:
         raise SendError(f"{url} did not answer completely within {timeout:g} s") from error
     except ResponseTooLargeError as error:
@@ -184,12 +183,12 @@ def call(
     except socket.gaierror:
         cause = UnreachableError(f"{parts.hostname} cannot be resolved", PROXY_REMEDY)
         raise SendError(f"{url} did not answer: {cause}") from cause
-    except HTTPException as error:  # its text may quote the answer
-        raise SendError(f"{url} did not answer in HTTP ({type(error).__name__})") from error
+    except ResponseError as error:
+        raise SendError(f"{url} did not answer in HTTP: {error}") from error
     except (OSError, HttpError) as error:
         problem = str(error) or type(error).__name__
         raise SendError(f"{url} did not answer: {problem}") from error
-    text, date = data.decode(errors="replace"), response.headers.get("Date", "")
+    text, date = response.body.decode(errors="replace"), response.headers.get("date", "")
     try:
         return WebhookAnswer(response.status, json.loads(text), date)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""An HTTP/1.1 connection whose every step ends at a deadline; `http.client` reads the responses.
+"""An HTTP/1.1 connection whose every step ends at a deadline.
 
 A socket's timeout restarts with each operation, so a peer that sends byte by byte never exceeds it.
 Here each operation gets the time that is left until the deadline.
@@ -7,16 +7,14 @@ Here each operation gets the time that is left until the deadline.
 from __future__ import annotations
 
 import io
-import re
 import socket
 import ssl
 from collections.abc import Callable, Mapping
-from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect
-from http.client import BadStatusLine, HTTPResponse, IncompleteRead, LineTooLong
 from urllib.parse import SplitResult
 
 from handler import __version__
 from handler.clock import Deadline
+from handler.response import Response, read_response
 from handler.typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -26,18 +24,6 @@ if TYPE_CHECKING:
 Connect: TypeAlias = Callable[[str, int, Deadline], socket.socket | None]
 USER_AGENT = f"oncall-approvals/{__version__}"
 _BUFFER_BYTES = 64 * 1024
-_PIECE_BYTES = 256 * 1024
-# `http.client` accepts 100 lines of 64 KiB, and its parser may make many headers of each.
-_MAX_HEAD_BYTES = 256 * 1024
-# For trailers and the lines between chunks, which `http.client` does not limit.
-_MAX_FRAMING_BYTES = 1024 * 1024
-_STATUS_LINE = re.compile(rb"HTTP/1\.[01] [1-5][0-9]{2}[ \r]")
-_SWITCHING_PROTOCOLS = 101
-_HEAD_DEFECTS = (FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect)
-
-
-class ResponseTooLargeError(Exception):
-    """The response is longer than its reader allows."""
 
 
 def encode_request(
@@ -85,7 +71,7 @@ class Connection:
         self._tls = tls
         self._connect = connect
         self._stream = _DeadlineStream()
-        self._reader = _Reader(self._stream, _BUFFER_BYTES)
+        self._reader = io.BufferedReader(self._stream, _BUFFER_BYTES)
         self.address: Any = None  # its form depends on the family
         self.is_sent = False
 
@@ -149,63 +135,11 @@ class Connection:
         self._stream.deadline = deadline
         self._reader.peek(1)
 
-    def read_response(self, max_bytes: int, deadline: Deadline) -> tuple[HTTPResponse, bytes]:
-        """Read the response to the request, and its body.
-
-        Raises:
-            HTTPException: it isn't a whole response of HTTP/1.1.
-            ResponseTooLargeError: its body has more than `max_bytes`, or endless framing.
-        """
+    def read_response(self, max_bytes: int, deadline: Deadline) -> Response:
+        """Read the response to the request; see `handler.response.read_response`."""
         self.is_sent = False
-        stream = self._stream
-        stream.deadline, stream.bytes_left = deadline, _MAX_HEAD_BYTES
-        try:
-            response = self._read_head()
-        except ResponseTooLargeError:
-            raise LineTooLong("headers") from None
-        stream.bytes_left += max_bytes + _MAX_FRAMING_BYTES
-        body = bytearray()
-        while piece := response.read1(_PIECE_BYTES):
-            body += piece
-            if len(body) > max_bytes:
-                raise ResponseTooLargeError
-        # `http.client` accepts the end of the connection as the end of a body or trailer.
-        if response.length or (response.chunked and stream.is_at_end):
-            raise IncompleteRead(b"")
-        stream.bytes_left = _BUFFER_BYTES
-        return response, bytes(body)
-
-    def _read_head(self) -> HTTPResponse:
-        """Read the head of the final response; `http.client` itself skips only 100 Continue."""
-        while True:
-            response = HTTPResponse(self)  # type: ignore[arg-type]  # it only uses `makefile`
-            is_plain = _STATUS_LINE.match(self._reader.peek(1))
-            response.begin()
-            self._check_head(response)
-            if response.status >= 200:  # noqa: PLR2004 - not an interim one
-                break
-            if response.status == _SWITCHING_PROTOCOLS:
-                raise BadStatusLine(str(response.status))
-        # After an odd status line, the end of the response may be odd as well.
-        response.will_close |= not is_plain
-        return response
-
-    def _check_head(self, response: HTTPResponse) -> None:
-        """Refuse a head that leaves the end of the body unclear; `http.client` accepts it."""
-        lengths = {length.strip() for length in response.headers.get_all("Content-Length", ())}
-        codings = response.headers.get_all("Transfer-Encoding", ())
-        if (
-            self._stream.is_at_end  # the headers are cut off
-            or any(isinstance(defect, _HEAD_DEFECTS) for defect in response.headers.defects)
-            or len(codings) > response.chunked  # another coding, or several
-            # Odd, or several; `http.client` ignores a length that it can't read.
-            or (not response.chunked and lengths and lengths != {str(response.length or 0)})
-        ):
-            raise IncompleteRead(b"")
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        """Return the file from which `http.client` reads."""
-        return self._reader
+        self._stream.deadline = deadline
+        return read_response(self._reader, max_bytes)
 
     def is_idle(self) -> bool:
         """Whether the peer sent nothing after the last response and did not close.
@@ -239,16 +173,12 @@ class _DeadlineStream(io.RawIOBase):
 
     Attributes:
         deadline: when to give up; None means not to wait at all.
-        bytes_left: how much may still be received.
-        is_at_end: whether the peer has ended the connection.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.socket: socket.socket | None = None
         self.deadline: Deadline | None = None
-        self.bytes_left = _BUFFER_BYTES
-        self.is_at_end = False
         self._is_abandoned = False
 
     def ready_socket(self) -> socket.socket:
@@ -262,12 +192,7 @@ class _DeadlineStream(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        size = self.ready_socket().recv_into(buffer)
-        self.is_at_end = not size
-        self.bytes_left -= size
-        if self.bytes_left < 0:
-            raise ResponseTooLargeError
-        return size
+        return self.ready_socket().recv_into(buffer)
 
     def abandon(self) -> None:
         self._is_abandoned = True
@@ -277,16 +202,6 @@ class _DeadlineStream(io.RawIOBase):
                 socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
             except OSError:
                 return  # not connected yet, or no longer
-
-
-class _Reader(io.BufferedReader):
-    """Buffers the received bytes, across all responses of a connection."""
-
-    def close(self) -> None:
-        """Stay open: `http.client` closes its file after each response."""
-
-    def flush(self) -> None:
-        """Do nothing: `http.client` flushes its file even if the connection is gone by then."""
 
 
 def seconds_left(deadline: Deadline) -> float:

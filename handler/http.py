@@ -13,14 +13,13 @@ from _thread import allocate_lock
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
-from http.client import HTTPException, HTTPResponse
 from urllib.parse import SplitResult, urlsplit
 
 from handler.clock import Clock, Deadline
-from handler.connection import Connect, Connection, ResponseTooLargeError, encode_request
+from handler.connection import Connect, Connection, encode_request
 from handler.hedging import HedgedRequest
 from handler.hosts import is_loopback
+from handler.response import Response, ResponseError, ResponseTooLargeError
 from handler.typing import Any, TypeAlias, TypeVar
 
 RETRIES = 2
@@ -188,15 +187,15 @@ class Client:
             try:
                 connection = hedged.wait()
                 may_have_arrived = bool(unsent)
-                response, body = self._read(connection, url, deadline, since, unsent)
+                response = self._read(connection, url, deadline, since, unsent)
             except (TimeoutError, ssl.SSLCertVerificationError):
                 raise
-            except (OSError, HTTPException) as error:
+            except (OSError, ResponseError) as error:
                 failure = _connection_error(error, url.hostname)
             else:
                 if 200 <= response.status < 300:  # noqa: PLR2004 - the class of success
-                    return body
-                failure = _status_error(response.status, body, url.hostname)
+                    return response.body
+                failure = _status_error(response, url.hostname)
                 if response.status not in _RETRIED:
                     break
                 # The host asked for this pause, even if another attempt fails later.
@@ -222,7 +221,7 @@ class Client:
         deadline: Deadline,
         since: datetime,
         unsent: bytes,
-    ) -> tuple[HTTPResponse, bytes]:
+    ) -> Response:
         """Read the response that has begun, and keep its connection for the next request.
 
         If there is an unsent request, send it first, and don't keep the connection.
@@ -233,7 +232,7 @@ class Client:
         try:
             if unsent:
                 connection.send(unsent, deadline)
-            response, body = connection.read_response(MAX_BODY_BYTES, deadline)
+            response = connection.read_response(MAX_BODY_BYTES, deadline)
         except ResponseTooLargeError:
             connection.close()
             raise TooLargeError(
@@ -242,11 +241,11 @@ class Client:
         except BaseException:
             connection.close()
             raise
-        if unsent or response.will_close or self._is_closed:
+        if unsent or response.is_last or self._is_closed:
             connection.close()
         else:
             self._idle[url.scheme, url.netloc].append((connection, since))
-        return response, body
+        return response
 
     def _connection(self, url: SplitResult, *, may_be_kept: bool) -> Connection:
         """Take a connection that is idle and not old, or make a new one."""
@@ -265,18 +264,21 @@ class Client:
                 tls = self._tls = self._tls or ssl.create_default_context()
         return Connection(url, tls, self._connect)
 
-    def _retry_after(self, response: HTTPResponse) -> float:
+    def _retry_after(self, response: Response) -> float:
         """Read `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3); 0 if unreadable.
 
         PagerDuty sends the seconds in `ratelimit-reset`, in every response; only a 429's matter.
         """
-        retry_after = response.headers.get("Retry-After", "").strip()
+        retry_after = response.headers.get("retry-after", "")
         if not retry_after and response.status == _TOO_MANY_REQUESTS:
-            retry_after = response.headers.get("ratelimit-reset", "").strip()
+            retry_after = response.headers.get("ratelimit-reset", "")
         if retry_after.isascii() and retry_after.isdigit():
             return float(retry_after[:9])
         if not retry_after:
             return 0.0
+        # Loaded only here: it takes a thirtieth of a cold start.
+        from email.utils import parsedate_to_datetime  # noqa: PLC0415
+
         try:
             date = parsedate_to_datetime(retry_after)
             date = date if date.tzinfo else date.replace(tzinfo=UTC)
@@ -286,13 +288,16 @@ class Client:
 
 
 def _connection_error(error: Exception, host: str | None) -> HttpError:
+    if isinstance(error, ResponseError):
+        return HttpError(f"connection failed: {error}")
     is_unresolved = isinstance(error, socket.gaierror)
     problem = f": {host} cannot be resolved" if is_unresolved else f" ({type(error).__name__})"
     return HttpError(f"connection failed{problem}")
 
 
-def _status_error(status: int, body: bytes, host: str | None) -> HttpError:
+def _status_error(response: Response, host: str | None) -> HttpError:
     """Say what a status other than 2xx means. No API answers with an HTML page."""
+    status, body = response.status, response.body
     start = body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     is_page = start == b"<" or (status == _FORBIDDEN and start not in {b"", b"{", b"["})
     if status == _PROXY_AUTHENTICATION or (status in _KEY_REFUSALS and is_page):

@@ -10,7 +10,6 @@ import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from http.client import BadStatusLine, RemoteDisconnected
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from handler import __version__
 from handler.callers import indent
 from handler.callers.base import UNREAD_KEYS, UNREAD_SECRET
 from handler.callers.indent import claim, read_events
-from handler.connection import ResponseTooLargeError
+from handler.response import ResponseError, ResponseTooLargeError
 from sandbox.demo_data import JANE, NORA, RESOURCE
 from sandbox.local_aws.program import ROOT
 from sandbox.stack import Sandbox
@@ -477,8 +476,8 @@ def test_an_address_that_does_not_answer(tmp_path: Path, nobody: str) -> None:
         ),
         (TimeoutError(), "does not answer within 20 s", "let this machine reach it"),
         (OSError(101, "Network is unreachable"), "cannot be reached: Network is", "webhook_url"),
-        (BadStatusLine("x"), "does not speak HTTP", "webhook_url"),
-        (RemoteDisconnected(""), "hangs up before it answers", "may cut the connection"),
+        (ResponseError("x"), "does not speak HTTP", "webhook_url"),
+        (ConnectionResetError(), "hangs up before it answers", "may cut the connection"),
         (ResponseTooLargeError(), "answers with more than a webhook would", "webhook_url"),
     ],
 )

@@ -15,7 +15,7 @@ BAD_ANSWERS = [
     for name, fault, problem in (
         ("hangs", faults.Hang(), "no complete answer in time"),
         ("never ends", faults.EndlessBody(), "the response is larger than 6 MiB"),
-        ("hangs up half-way", faults.HangUp("body"), "connection failed (IncompleteRead)"),
+        ("hangs up half-way", faults.HangUp("body"), "connection failed: the response was cut off"),
         ("is garbage", faults.Garbage(), "the response is not JSON"),
         ("is not there", faults.Status(404), "answered 404"),
         ("is an error", faults.Status(500), "answered 500"),

@@ -225,7 +225,7 @@ class TestAnswers:
     def test_a_lost_connection(self, serve: Serve, fetch_secret: Fetch) -> None:
         """A lost connection is an error like any other."""
         error = fetch_error(fetch_secret, {"AWS_ENDPOINT_URL": serve().url})
-        assert error == "Secrets Manager: connection failed (RemoteDisconnected)"
+        assert error == "Secrets Manager: connection failed (ConnectionResetError)"
 
 
 class TestEnvironment:

@@ -52,14 +52,6 @@ ROOT = Path(__file__).parents[2]
             id="after 100 Continue",
         ),
         pytest.param(reply(b'{"a": [1]}', 201), id="201"),
-        pytest.param(
-            write(b"HTTP/1.1 200 OK\nContent-Length: 10\ncontent-length: 10\n\n" + b'{"a": [1]}'),
-            id="with bare line feeds, and its length twice",
-        ),
-        pytest.param(
-            write(CHUNKED[:-2] + b"Content-Length: 3\r\n\r\n" + b'a\r\n{"a": [1]}\r\n0\r\n\r\n'),
-            id="in chunks, which count more than a length",
-        ),
     ],
 )
 def test_reads_json(answer: Answer, client: Client, serve: Serve, set_clock: SetClock) -> None:

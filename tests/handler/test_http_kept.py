@@ -76,19 +76,6 @@ def test_a_connection_from_before_a_freeze(
     assert [request.connection for request in server.requests] == [1, 2]
 
 
-@pytest.mark.parametrize(
-    "line", [b"HTTP/1.1 +200 OK", b"HTTP/1.1 2_00 OK", b"HTTP/1.1 0200 OK", b"HTTP/0.9 200 OK"]
-)
-def test_a_connection_with_an_odd_status_line_is_not_reused(
-    line: bytes, client: Client, serve: Serve, set_clock: SetClock
-) -> None:
-    """Where such a response ends is uncertain."""
-    server = serve(write(line + b"\r\nContent-Length: 2\r\n\r\n{}"), reply())
-    client.get_json(server.url, {}, set_clock.deadline())
-    client.get_json(server.url, {}, set_clock.deadline())
-    assert [request.connection for request in server.requests] == [1, 2]
-
-
 @pytest.mark.parametrize("interim", [head(100), head(103, {"Link": "</a>"}), head(102) + head(103)])
 def test_interim_responses_are_skipped(
     interim: bytes, client: Client, serve: Serve, set_clock: SetClock
@@ -98,12 +85,6 @@ def test_interim_responses_are_skipped(
     for _ in range(2):
         assert client.get_json(server.url, {}, set_clock.deadline()) == 1
     assert server.connections == 1
-
-
-def test_a_multipart_response(client: Client, serve: Serve, set_clock: SetClock) -> None:
-    """Python's parser calls a multipart type without a boundary a defect: the client ignores it."""
-    server = serve(reply(b"1", headers={"Content-Type": "multipart/mixed"}))
-    assert client.get_json(server.url, {}, set_clock.deadline()) == 1
 
 
 def test_connection_close_is_respected(client: Client, serve: Serve, set_clock: SetClock) -> None:

@@ -94,7 +94,7 @@ def test_without_pagination_meta(double: IncidentIO, find: Find) -> None:
         (faults.Status(429), "answered 429; request_id "),
         (faults.Status(422), "answered 422; request_id "),
         (faults.Garbage(), "the response is not JSON"),
-        (faults.HangUp("body"), "connection failed (IncompleteRead)"),
+        (faults.HangUp("body"), "connection failed: the response was cut off"),
         (faults.Hang(), "no complete answer in time"),
         (faults.WrongValue("", []), "could not be read: the answer is not an object"),
         (faults.WrongValue("schedules", 7), "could not be read: schedules is not a list"),

@@ -168,7 +168,7 @@ def test_all_schedules(more: int, calls: int, account: Account, double: JSM) -> 
     [
         (faults.Status(500), "answered 500"),
         (faults.Garbage(), "the response is not JSON"),
-        (faults.HangUp("body"), "connection failed (IncompleteRead)"),
+        (faults.HangUp("body"), "connection failed: the response was cut off"),
         (faults.WrongValue("", []), "the answer could not be read: the answer is not an object"),
         (drop("values"), "the answer could not be read: values is missing"),
     ],

@@ -311,7 +311,7 @@ RECEIVERS: Mapping[str, tuple[Answer, str]] = {
         reply(b"<html>h1dd3n", 403),
         "a firewall or proxy in front of 127.0.0.1 refused the request (403)",
     ),
-    "hangs up": (write_and_close(), "connection failed (RemoteDisconnected)"),
+    "hangs up": (write_and_close(), "connection failed (ConnectionResetError)"),
     "resets": (write_and_reset(), "connection failed ("),
     "is slow": (write_and_hang(), "no complete answer in time"),
     "drips": (drip(head(), b"1"), "no complete answer in time"),

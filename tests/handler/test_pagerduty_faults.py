@@ -106,7 +106,7 @@ def test_a_page_that_is_shorter_than_asked(account: Account) -> None:
         (faults.Status(429), "answered 429"),
         (faults.Status(400), "answered 400"),
         (faults.Garbage(), "the response is not JSON"),
-        (faults.HangUp("body"), "connection failed (IncompleteRead)"),
+        (faults.HangUp("body"), "connection failed: the response was cut off"),
         (faults.Hang(), "no complete answer in time"),
         (WrongValue("", []), "could not be read: the answer is not an object"),
         (drop("more"), "could not be read: more is neither true nor false"),
