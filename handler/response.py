@@ -14,7 +14,8 @@ from handler.typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from io import BufferedReader
 
-# Of the lines before a body, with those of interim responses, and of the lines around its chunks.
+# Of the lines before a body, with those of interim responses; of a trailer; and of the lines around
+# chunks.
 MAX_HEAD_BYTES = 64 * 1024
 MAX_FRAMING_BYTES = 1024 * 1024
 _DIGITS, _LETTERS = "0123456789", "abcdefghijklmnopqrstuvwxyz"
@@ -105,7 +106,7 @@ class _Lines:
             problem = "was cut off" if self._left else "has too much beside its body"
             raise ResponseError(f"the response {problem}")
         text = line[:-2]
-        if text + b"\r\n" != line or text.translate(None, _CONTROLS) != text:
+        if not line.endswith(b"\r\n") or text.translate(None, _CONTROLS) != text:
             raise _invalid()
         return text.decode("latin-1")
 
@@ -138,7 +139,7 @@ def _read_chunks(stream: BufferedReader[Any], max_bytes: int) -> bytes:
         body += _read_exactly(stream, size, max_bytes - len(body))
         if lines.read():
             raise _invalid()
-    lines.read_fields()
+    _Lines(stream, MAX_HEAD_BYTES).read_fields()
     return bytes(body)
 
 
