@@ -1,4 +1,4 @@
-"""Mutation testing of the rules and callers: each small change to the code must fail a test.
+"""Mutation testing of what decides and verifies: each small change to the code must fail a test.
 
 `make mutate` runs mutmut in a copy of the tree, with its settings in pyproject.toml. Each
 mutant that survives all tests must be explained in `tests/handler/mutants.md`. All files together

@@ -22,6 +22,7 @@ from tests.handler.strategies import STEADY
 MOST = 1000
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+LETTERS = b"abcdefghijklmnopqrstuvwxyz"
 INVALID = "^the response is not valid HTTP/1.1$"
 UNCLEAR = "^the response has no clear length$"
 CUT_OFF = "^the response was cut off$"
@@ -41,7 +42,9 @@ def read(data: bytes) -> tuple[Response, bytes]:
         pytest.param(OK + b"Content-Length: 2\r\n\r\n[]", b"[]", False, id="with a length"),
         pytest.param(OK + b"content-length:2 \t\r\n\r\n[]", b"[]", False, id="spaced otherwise"),
         pytest.param(OK + b"Content-Length: 0\r\n\r\n", b"", False, id="empty"),
-        pytest.param(OK + b"Content-Length: 002\r\n\r\n[]", b"[]", False, id="zeros before it"),
+        pytest.param(
+            OK + b"Content-Length: 000000000000002\r\n\r\n[]", b"[]", False, id="zeros before it"
+        ),
         pytest.param(b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\n[]", b"[]", False, id="no phrase"),
         pytest.param(
             b"HTTP/1.1 200 tr\xe8s\tbien\r\nContent-Length: 0\r\n\r\n", b"", False, id="a phrase"
@@ -49,8 +52,8 @@ def read(data: bytes) -> tuple[Response, bytes]:
         pytest.param(CHUNKED + b"2\r\n[]\r\n0\r\n\r\n", b"[]", False, id="a chunk"),
         pytest.param(CHUNKED + b"1\r\n[\r\n01\r\n]\r\n00\r\n\r\n", b"[]", False, id="chunks"),
         pytest.param(
-            CHUNKED + b'A;a=b \r\n0123456789\r\n0 ;c="d"\r\n\r\n',
-            b"0123456789",
+            CHUNKED + b"1a;a=b \r\n" + LETTERS + b'\r\n0 \t;c="d"\r\n\r\n',
+            LETTERS,
             False,
             id="chunks with extensions",
         ),
@@ -100,8 +103,9 @@ def test_whole_responses(data: bytes, body: bytes, *, is_last: bool) -> None:
 
 def test_its_parts() -> None:
     """Names are in lower case, values without spaces around them; several of one are joined."""
-    response, _ = read(OK + b"A-b: \t c d\t \r\nX:\r\na-B:\xe9, f\r\nContent-Length: 2\r\n\r\n[]")
-    headers = {"a-b": "c d, \xe9, f", "x": "", "content-length": "2"}
+    lines = b"A-b: \t c d\t \r\nX:\r\na-B:\xe9, f\r\nE:Xg:h\xa0\r\nContent-Length: 2\r\n\r\n[]"
+    response, _ = read(OK + lines)
+    headers = {"a-b": "c d, \xe9, f", "x": "", "e": "Xg:h\xa0", "content-length": "2"}
     assert response == Response(200, headers, b"[]", is_last=False)
 
 
@@ -132,6 +136,7 @@ REFUSED: dict[str, tuple[bytes, ...]] = {
         OK + b"Content-Length: " + b"0" * 16 + b"\r\n\r\n",
         *(CHUNKED + b"\r\n", CHUNKED + b"zz\r\n[]", CHUNKED + b"-1\r\n[]\r\n0\r\n\r\n"),
         *(CHUNKED + b"+2\r\n[]\r\n0\r\n\r\n", CHUNKED + b"0x2\r\n[]\r\n0\r\n\r\n"),
+        *(CHUNKED + b"2\xa0\r\n[]\r\n0\r\n\r\n", CHUNKED + b"2X\r\n[]\r\n0\r\n\r\n"),
         *(CHUNKED + b" 2\r\n[]\r\n0\r\n\r\n", CHUNKED + b"2_\r\n[]\r\n0\r\n\r\n"),
         *(CHUNKED + b"2\n[]\r\n0\r\n\r\n", CHUNKED + b"2\r\n[]\n0\r\n\r\n", CHUNKED + b";\r\n"),
         *(CHUNKED + b"2\r\n[]x\r\n0\r\n\r\n", CHUNKED + b"2\r\n[]0\r\n\r\n"),
@@ -178,21 +183,27 @@ def test_refused_responses(data: bytes, problem: str) -> None:
         read(data)
 
 
+@pytest.mark.parametrize("size", [MOST, MOST + 1])
 @pytest.mark.parametrize(
-    "data",
+    "head",
     [
-        pytest.param(OK + b"Content-Length: 1001\r\n\r\n", id="told"),
-        pytest.param(OK + b"\r\n" + b"1" * 1001, id="until the end"),
-        pytest.param(CHUNKED + b"3e9\r\n", id="one chunk"),
-        pytest.param(
-            CHUNKED + b"3e8\r\n" + b"1" * 1000 + b"\r\n1\r\n1\r\n0\r\n\r\n", id="two chunks"
-        ),
+        pytest.param(OK + b"Content-Length: %d\r\n\r\n", id="with a length"),
+        pytest.param(CHUNKED + b"1\r\n \r\n%x\r\n", id="in chunks"),
+        pytest.param(OK + b"\r\n", id="until the end"),
     ],
 )
-def test_too_large_bodies(data: bytes) -> None:
-    """A body of one byte too many isn't read; where its length is told, not even waited for."""
+def test_the_largest_body(head: bytes, size: int) -> None:
+    """It is read; of one that has a byte more, or even says so, the rest isn't waited for."""
+    length = size - 1 if head.startswith(CHUNKED) else size
+    data = (head % length if b"%" in head else head) + b" " * length
+    if size == MOST:
+        end = b"\r\n0\r\n\r\n" if head.startswith(CHUNKED) else b""
+        assert read(data + end)[0].body == b" " * MOST
+        return
+    stream = io.BufferedReader(io.BytesIO(data + b"more"))
     with pytest.raises(ResponseTooLargeError):
-        read(data)
+        read_response(stream, MOST)
+    assert stream.read() == (data[-length:] if b"%" in head else b"") + b"more"
 
 
 def test_no_response() -> None:
