@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.cold import ROUNDS, SECRET, cold_start
-from bench.measure import Figure, median_ratio, show_progress
+from bench.measure import Figure, cpu_seconds, median_ratio, show_progress
 from bench.providers import serve_providers
-from bench.warm import cpu_seconds, decide, event, log
+from bench.warm import decide, event, log
 from handler.app import SYSTEM_CLOCK, App
 from infra.archive import handler_archive
 from sandbox.lambda_url.archive import build_zip

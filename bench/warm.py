@@ -11,14 +11,13 @@ import hmac
 import http.client
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from bench.cold import SECRET
-from bench.measure import Figure, median_ratio, show_progress
+from bench.measure import Figure, cpu_seconds, median_ratio, show_progress
 from bench.providers import Call, ProviderProcess, serve_providers
 from cli.webhook_client import request_event, signed
 from handler.app import SYSTEM_CLOCK, App
@@ -117,10 +116,3 @@ def event() -> dict[str, Any]:
         "headers": headers,
         "body": body.decode(),
     }
-
-
-def cpu_seconds(call: Callable[[], object]) -> float:
-    """Measure what a call takes of the processors, in all threads."""
-    start = time.process_time()
-    call()
-    return time.process_time() - start
