@@ -11,7 +11,7 @@ from pathlib import Path
 
 import requests
 
-from bench.measure import Cost, Figure, median_ratio, run, show_progress
+from bench.measure import Cost, Figure, median_ratio, run, show_progress, side_by_side
 from bench.providers import serve_providers
 from handler.settings import SECRET_KEYS
 from infra.archive import handler_archive
@@ -23,7 +23,7 @@ from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.program import ROOT
 from tests.support.certificates import make_certificate
 
-ROUNDS = 25
+ROUNDS = 30
 CALL = Path(__file__).with_name("cold_call.py")
 AUTHZEN_CALL = CALL.with_name("cold_authzen.py")
 CONDUCTORONE_CALL = CALL.with_name("cold_conductorone.py")
@@ -115,12 +115,12 @@ def _of_one_provider(settings: Mapping[str, str]) -> dict[str, str]:
 def _compare(
     task: Path, environment: Mapping[str, str], program: str, *arguments: str, call: Path = CALL
 ) -> tuple[list[Cost], list[Cost]]:
-    ours, yardstick = [], []
-    for _ in range(ROUNDS):
-        ours.append(cold_start(task, environment, call))
-        with_requests = {**environment, "PYTHONPATH": _SITE_PACKAGES}
-        yardstick.append(run([*_PYTHON, "-c", program, *arguments], task, with_requests))
-    return ours, yardstick
+    with_requests = {**environment, "PYTHONPATH": _SITE_PACKAGES}
+    return side_by_side(
+        ROUNDS,
+        lambda: cold_start(task, environment, call),
+        lambda: run([*_PYTHON, "-c", program, *arguments], task, with_requests),
+    )
 
 
 def cold_start(task: Path, environment: Mapping[str, str], call: Path = CALL) -> Cost:

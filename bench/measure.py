@@ -7,9 +7,13 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
+
+_Measured = TypeVar("_Measured")
 
 
 @dataclass(frozen=True)
@@ -61,10 +65,43 @@ def run(command: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> Co
 
 
 def cpu_seconds(call: Callable[[], object]) -> float:
-    """Measure what a call takes of the processors, in all threads."""
+    """Measure what a call takes of the processors, in all threads of this process."""
     start = time.process_time()
     call()
     return time.process_time() - start
+
+
+@contextmanager
+def one_processor() -> Iterator[None]:
+    """Keep what this thread does and starts within the block on one processor.
+
+    With several, what threads pay for taking turns with the interpreter lock depends on what else
+    the machine does. Nor does Lambda give more than one to a function of less than 1.8 GB.
+    """
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(allowed)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+def side_by_side(
+    rounds: int, ours: Callable[[], _Measured], yardstick: Callable[[], _Measured]
+) -> tuple[list[_Measured], list[_Measured]]:
+    """Measure both in each round, so that what else the machine does meets both.
+
+    The order changes from round to round: each finds what the other one left in the caches.
+    """
+    results: tuple[list[_Measured], list[_Measured]] = [], []
+    for number in range(rounds):
+        if number % 2:
+            results[0].append(ours())
+            results[1].append(yardstick())
+        else:
+            results[1].append(yardstick())
+            results[0].append(ours())
+    return results
 
 
 def median_ratio(ours: Sequence[float], yardstick: Sequence[float]) -> float:

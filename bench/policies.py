@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.cold import ROUNDS, SECRET, cold_start
-from bench.measure import Figure, cpu_seconds, median_ratio, show_progress
+from bench.measure import (
+    Figure,
+    cpu_seconds,
+    median_ratio,
+    one_processor,
+    show_progress,
+    side_by_side,
+)
 from bench.providers import serve_providers
 from bench.warm import decide, event, log
 from handler.app import SYSTEM_CLOCK, App
@@ -34,29 +41,25 @@ def figures() -> Iterator[Figure]:
         }
         show_progress(f"warm decisions by {MANY} rules and by {FEW}, {WARM_ROUNDS} rounds ...")
         apps = {count: _app(settings, task) for count, task in tasks.items()}
-        warm: dict[int, list[float]] = {FEW: [], MANY: []}
-        for _ in range(WARM_ROUNDS):
-            for count, app in apps.items():
-                warm[count].append(cpu_seconds(partial(decide, app, event())))
+
+        def warm(count: int) -> float:
+            return cpu_seconds(partial(decide, apps[count], event()))
+
+        def cold(count: int) -> float:
+            return cold_start(tasks[count], settings).cpu
+
+        for app in apps.values():
+            decide(app, event())
+        with one_processor():
+            many, few = side_by_side(WARM_ROUNDS, partial(warm, MANY), partial(warm, FEW))
         for app in apps.values():
             app.client.close()
-        yield Figure(
-            f"warm decision, {MANY} rules / {FEW} rules, CPU",
-            median_ratio(warm[MANY], warm[FEW]),
-            "x",
-            2,
-        )
+        name = f"warm decision, {MANY} rules / {FEW} rules, CPU"
+        yield Figure(name, median_ratio(many, few), "x", 2)
         show_progress(f"cold starts with {MANY} rules and with {FEW}, {ROUNDS} rounds ...")
-        cold: dict[int, list[float]] = {FEW: [], MANY: []}
-        for _ in range(ROUNDS):
-            for count, task in tasks.items():
-                cold[count].append(cold_start(task, settings).cpu)
-        yield Figure(
-            f"cold decision, {MANY} rules / {FEW} rules, CPU",
-            median_ratio(cold[MANY], cold[FEW]),
-            "x",
-            1.1,
-        )
+        many, few = side_by_side(ROUNDS, partial(cold, MANY), partial(cold, FEW))
+        name = f"cold decision, {MANY} rules / {FEW} rules, CPU"
+        yield Figure(name, median_ratio(many, few), "x", 1.1)
 
 
 def _app(settings: Mapping[str, str], task: Path) -> App:
