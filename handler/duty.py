@@ -261,7 +261,8 @@ class ProviderSnapshot(NamedTuple):
         """Add later answers: a duty with an end replaces the same duty without one."""
         duties, ended = self.duties, [duty for duty in later.duties if duty.end]
         # A provider may have hundreds of duties: keep them unless this provider answered again.
-        if not {duty.provider for duty in ended}.isdisjoint({duty.provider for duty in duties}):
+        again = {duty.provider for duty in ended}
+        if again and any(duty.provider in again for duty in duties):
             known = {duty.identity for duty in ended}
             duties = tuple(duty for duty in duties if duty.end or duty.identity not in known)
         return ProviderSnapshot(
