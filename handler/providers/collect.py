@@ -24,7 +24,7 @@ from handler.rules.conditions import (
     accepts,
     duty_conditions,
 )
-from handler.rules.evaluate import Decision, decide_all, facts_of
+from handler.rules.evaluate import Decision, decide_all, facts_of, requested_duration
 from handler.rules.model import Policy
 from handler.typing import NamedTuple, TypeAlias
 
@@ -275,13 +275,21 @@ class Dependency(NamedTuple):
     holders: frozenset[str] | None
 
 
-def dependencies(requests: Iterable[Request], policy: Policy, now: datetime) -> list[Dependency]:
-    """Say on which duties it depends whether these requests are approved."""
+def dependencies(
+    requests: Iterable[Request],
+    policy: Policy,
+    now: datetime,
+    longer_than: timedelta = timedelta.min,
+) -> list[Dependency]:
+    """Say on which duties it depends whether these requests are approved.
+
+    Given `longer_than`, say it of approvals by rules that allow longer access than that.
+    """
     result: list[Dependency] = []
     for request in requests:
         facts = facts_of(request, ProviderSnapshot(), policy, now)
         for rule in policy.rules:
-            if rule.may_approve(request):
+            if rule.duration > longer_than and rule.may_approve(request):
                 ends = rule.shift_end is not None
                 result += (
                     Dependency(condition, ends, facts.addresses)
@@ -298,8 +306,7 @@ def lengthening_dependencies(
     for decision in decisions:
         request, duration = decision.request, decision.duration
         if decision.approved and duration < _longest(request, policy, now):
-            rules = tuple(rule for rule in policy.rules if rule.duration > duration)
-            result += dependencies([request], policy._replace(rules=rules), now)
+            result += dependencies([request], policy, now, longer_than=duration)
     return result
 
 
@@ -313,7 +320,7 @@ def _longest(request: Request, policy: Policy, now: datetime) -> timedelta:
         )
         for resource in request.resources
     ]
-    requested = facts_of(request, ProviderSnapshot(), policy, now).requested
+    requested = requested_duration(request, now)
     return min(longest if requested is None else (*longest, requested)) // _SECOND * _SECOND
 
 
@@ -323,6 +330,8 @@ def duty_queries(
     identities: Identities = _NO_IDENTITIES,
 ) -> dict[str, DutyQuery]:
     """Say what each of these providers may know of it, where it may know anything."""
+    if not dependencies:  # as once everybody is approved
+        return {}
     queries = {name: duty_query(name, dependencies, identities) for name in providers}
     return {name: query for name, query in queries.items() if not query.is_empty}
 
@@ -333,29 +342,24 @@ def duty_query(
     """Say what of it one provider may know, and of whom."""
     schedules: dict[str, None] = {}
     holders: list[frozenset[str] | None] = []
-    query = DutyQuery()
+    any_schedule = roles = updates = any_end = False
     for condition, ends, people in dependencies:
         if isinstance(condition, OnCall):
             if condition.provider not in {"", provider}:
                 continue
             schedules.update(dict.fromkeys(condition.schedules or ()))
-            query = query._replace(any_schedule=query.any_schedule or condition.schedules is ANY)
-        query = query._replace(
-            roles=query.roles or isinstance(condition, IncidentRole),
-            updates=query.updates or isinstance(condition, PostedUpdate),
-            ends=query.ends or ends,
-        )
+            any_schedule = any_schedule or condition.schedules is ANY
+        roles = roles or isinstance(condition, IncidentRole)
+        updates = updates or isinstance(condition, PostedUpdate)
+        any_end = any_end or ends
         holders.append(people)
+    needed = tuple(schedules), any_schedule, roles, updates, any_end
     known = [people for people in holders if people is not None]
-    everybody = len(known) < len(holders) or not holders
-    query = query._replace(schedules=tuple(schedules))
-    if everybody:
-        return query
+    if len(known) < len(holders) or not holders:  # it may be anybody's duty
+        return DutyQuery(*needed)
     people = frozenset().union(*known)
     users = identities.get(provider, {}).items()
-    return query._replace(
-        holders=people, users={user: email for user, email in users if email in people}
-    )
+    return DutyQuery(*needed, people, {user: email for user, email in users if email in people})
 
 
 def without_email(

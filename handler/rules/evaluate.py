@@ -164,17 +164,23 @@ def facts_of(request: Request, snapshot: ProviderSnapshot, policy: Policy, now: 
     """Gather the facts for one request."""
     email = emails.normal(request.requester.email)
     addresses = policy.addresses(email)
-    requested, expiry = request.requested_duration, request.requested_expiry
-    if expiry is not None:
-        left = expiry - now
-        requested = left if requested is None else min(left, requested)
     duties = sort_duties(
         duty if policy.email_of(duty.provider, duty.user) == duty.holder else duty._replace(user="")
         for duty in snapshot.duties
         if duty.holder in addresses
     )
     known_as = policy.known_as(email)
+    requested = requested_duration(request, now)
     return Facts(email, addresses, known_as, duties, requested, now, policy.self_declared)
+
+
+def requested_duration(request: Request, now: datetime) -> timedelta | None:
+    """Give the duration that is requested, which may have passed; None without any."""
+    requested, expiry = request.requested_duration, request.requested_expiry
+    if expiry is None:
+        return requested
+    left = expiry - now
+    return left if requested is None else min(left, requested)
 
 
 def _denying_rules(policy: Policy, folded: Iterable[FoldedResource], facts: Facts) -> list[Rule]:
@@ -200,6 +206,8 @@ def _judge_shown_emails(facts: Facts, folded: Sequence[FoldedResource], policy: 
             denied=bool(_denying_rules(policy, folded, facts._replace(known_as=known_as))),
         )
 
+    if not any(duty.shown for duty in facts.duties):  # nearly no policy maps users
+        return facts
     return facts._replace(duties=sort_duties(map(judge, facts.duties)))
 
 
