@@ -428,6 +428,23 @@ def test_no_waiting_for_answers_that_change_nothing(
     assert all(query.is_empty for query in outcome.queries.values())
 
 
+def test_only_longer_access_is_waited_for(decide: Decide, released: threading.Event) -> None:
+    """Where one rule could lengthen access, the answers that other rules need aren't waited for."""
+    longer = {"on_call": {"schedules": ["Other"], "provider": "pagerduty"}}
+    as_long = {"on_call": {"schedules": ["Other"], "provider": "opsgenie"}}
+    outcome = decide(
+        make_policy(
+            AT_PAGERDUTY,
+            dict(LONGER, when=longer),
+            {"name": "as long", "resources": "any", "when": as_long, "duration": "6h"},
+        ),
+        PagerDuty=client_asking(question("on-calls", with_duties(SHIFT))),
+        Opsgenie=client_asking(question("on-calls", hanging(released), "Opsgenie")),
+    )
+    assert outcome.decisions[0].duration == timedelta(hours=6)
+    assert outcome.snapshot.failures == ()
+
+
 def test_only_complete_queries_are_logged(decide: Decide) -> None:
     """A query is logged only if the provider answered all of its questions."""
 
