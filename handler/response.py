@@ -44,7 +44,7 @@ class Response(NamedTuple):
         status: 200 to 599.
         headers: by their names in lower case; the values of a repeated one are joined by ", ".
         body: all of it, without the framing of chunks.
-        is_last: whether the connection brings no other response after it.
+        is_last: whether no other response may be read from the connection.
     """
 
     status: int
@@ -79,7 +79,7 @@ def read_response(stream: BufferedReader[Any], max_bytes: int) -> Response:
     if coding is not None and (coding.lower(), size, version) != ("chunked", None, "HTTP/1.1"):
         raise ResponseError("the response has no clear length")  # RFC 9112, 6.3
     if status in {_NO_CONTENT, _NOT_MODIFIED}:
-        body = b""
+        body, is_last = b"", True  # some servers send a body even so
     elif coding:
         body = _read_chunks(stream, max_bytes)
     elif size is not None:

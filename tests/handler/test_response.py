@@ -70,9 +70,12 @@ def read(data: bytes) -> tuple[Response, bytes]:
             id="closes, in a list",
         ),
         pytest.param(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n[]", b"[]", True, id="HTTP/1.0"),
-        pytest.param(b"HTTP/1.1 204 No Content\r\n\r\n", b"", False, id="204"),
+        pytest.param(b"HTTP/1.1 204 No Content\r\n\r\n", b"", True, id="204"),
         pytest.param(
-            b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", b"", False, id="304"
+            b"HTTP/1.1 204 No Content\r\nContent-Length: 4\r\n\r\n", b"", True, id="204, 4 bytes"
+        ),
+        pytest.param(
+            b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", b"", True, id="304"
         ),
         pytest.param(
             b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
