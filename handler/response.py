@@ -22,7 +22,7 @@ _DIGITS, _LETTERS = "0123456789", "abcdefghijklmnopqrstuvwxyz"
 # RFC 9110, 5.6.2.
 _TOKEN = f"!#$%&'*+-.^_`|~{_DIGITS}{_LETTERS}{_LETTERS.upper()}"
 _HEXADECIMAL = f"{_DIGITS}abcdefABCDEF"
-_MOST_DIGITS = 15
+_MOST_DIGITS = 16
 # All but the tab.
 _CONTROLS = bytes({*range(0x20), 0x7F} - {0x09})
 _CONTINUE, _SWITCHING_PROTOCOLS, _OK, _END = 100, 101, 200, 600

@@ -43,7 +43,7 @@ def read(data: bytes) -> tuple[Response, bytes]:
         pytest.param(OK + b"content-length:2 \t\r\n\r\n[]", b"[]", False, id="spaced otherwise"),
         pytest.param(OK + b"Content-Length: 0\r\n\r\n", b"", False, id="empty"),
         pytest.param(
-            OK + b"Content-Length: 000000000000002\r\n\r\n[]", b"[]", False, id="zeros before it"
+            OK + b"Content-Length: 0000000000000002\r\n\r\n[]", b"[]", False, id="zeros before it"
         ),
         pytest.param(b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\n[]", b"[]", False, id="no phrase"),
         pytest.param(
@@ -51,6 +51,12 @@ def read(data: bytes) -> tuple[Response, bytes]:
         ),
         pytest.param(CHUNKED + b"2\r\n[]\r\n0\r\n\r\n", b"[]", False, id="a chunk"),
         pytest.param(CHUNKED + b"1\r\n[\r\n01\r\n]\r\n00\r\n\r\n", b"[]", False, id="chunks"),
+        pytest.param(
+            CHUNKED + b"0000000000000002\r\n[]\r\n" + b"0" * 16 + b"\r\n\r\n",
+            b"[]",
+            False,
+            id="sizes of 64 bits, with their zeros",
+        ),
         pytest.param(
             CHUNKED + b"1a;a=b \r\n" + LETTERS + b'\r\n0 \t;c="d"\r\n\r\n',
             LETTERS,
@@ -136,7 +142,7 @@ REFUSED: dict[str, tuple[bytes, ...]] = {
         OK + b"Content-Length: 2\r\ncontent-length: 3\r\n\r\n[]]",
         OK + b"Content-Length: 0x2\r\n\r\n[]",
         OK + b"Content-Length: None\r\n\r\n[]",
-        OK + b"Content-Length: " + b"0" * 16 + b"\r\n\r\n",
+        OK + b"Content-Length: " + b"0" * 17 + b"\r\n\r\n",
         *(CHUNKED + b"\r\n", CHUNKED + b"zz\r\n[]", CHUNKED + b"-1\r\n[]\r\n0\r\n\r\n"),
         *(CHUNKED + b"+2\r\n[]\r\n0\r\n\r\n", CHUNKED + b"0x2\r\n[]\r\n0\r\n\r\n"),
         *(CHUNKED + b"2\xa0\r\n[]\r\n0\r\n\r\n", CHUNKED + b"2X\r\n[]\r\n0\r\n\r\n"),
@@ -144,7 +150,7 @@ REFUSED: dict[str, tuple[bytes, ...]] = {
         *(CHUNKED + b"2\n[]\r\n0\r\n\r\n", CHUNKED + b"2\r\n[]\n0\r\n\r\n", CHUNKED + b";\r\n"),
         *(CHUNKED + b"2\r\n[]x\r\n0\r\n\r\n", CHUNKED + b"2\r\n[]0\r\n\r\n"),
         *(CHUNKED + b"0\r\nno colon\r\n\r\n", CHUNKED + b"0\r\n[]\r\n\r\n"),
-        CHUNKED + b"0" * 16 + b"\r\n\r\n",
+        CHUNKED + b"0" * 17 + b"\r\n\r\n",
     ),
     UNCLEAR: (
         b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: gzip\r\n\r\n",
