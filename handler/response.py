@@ -14,10 +14,10 @@ from handler.typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from io import BufferedReader
 
-# Of the lines before a body, with those of interim responses; of a trailer; and of the lines around
-# chunks.
+# Of the lines before a body, with those of interim responses, or of a trailer.
 MAX_HEAD_BYTES = 64 * 1024
-MAX_FRAMING_BYTES = 1024 * 1024
+# Of the lines around chunks: small chunks take more time than their bytes.
+MAX_FRAMING_BYTES = 256 * 1024
 _DIGITS, _LETTERS = "0123456789", "abcdefghijklmnopqrstuvwxyz"
 # RFC 9110, 5.6.2.
 _TOKEN = f"!#$%&'*+-.^_`|~{_DIGITS}{_LETTERS}{_LETTERS.upper()}"

@@ -215,6 +215,18 @@ def test_the_largest_body(head: bytes, size: int) -> None:
     assert stream.read() == (data[-length:] if b"%" in head else b"") + b"more"
 
 
+def test_tiny_chunks() -> None:
+    """Tens of thousands are read; many more would take the time of other providers' answers."""
+    for count in (50_000, 60_000):
+        data = CHUNKED + b"1\r\n1\r\n" * count + b"0\r\n\r\n"
+        stream = io.BufferedReader(io.BytesIO(data))
+        if count == 50_000:
+            assert read_response(stream, count).body == b"1" * count
+        else:
+            with pytest.raises(ResponseError, match=TOO_MUCH):
+                read_response(stream, count)
+
+
 def test_no_response() -> None:
     """A connection that ends without a response is a lost connection."""
     with pytest.raises(ConnectionResetError):
