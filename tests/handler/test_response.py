@@ -248,8 +248,11 @@ WHOLE = st.sampled_from(
         OK + b"A: b\r\n\r\n[]",
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}",
         b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 304 Not Modified\r\nContent-Length: 2\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n[]",
     ]
 )
+NEXT = st.sampled_from([b"", OK + b"Content-Length: 2\r\n\r\n[]"])
 EDITS = st.lists(st.tuples(st.integers(0, 90), st.integers(0, 6), PIECES), max_size=4)
 
 
@@ -275,10 +278,12 @@ def read_by_h11(data: bytes) -> tuple[Response, bytes]:
 
 
 @STEADY
-@given(WHOLE, EDITS)
-def test_h11_reads_the_same(whole: bytes, edits: list[tuple[int, int, bytes]]) -> None:
+@given(WHOLE, NEXT, EDITS)
+def test_h11_reads_the_same(
+    whole: bytes, following: bytes, edits: list[tuple[int, int, bytes]]
+) -> None:
     """Whatever is accepted of damaged responses, h11 reads in the same way, to the same end."""
-    data = whole
+    data = whole + following
     for place, length, piece in edits:
         data = data[:place] + piece + data[place + length :]
     try:
