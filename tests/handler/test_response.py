@@ -99,7 +99,7 @@ def read(data: bytes) -> tuple[Response, bytes]:
             OK + b"Content-Type: multipart/mixed\r\nContent-Length: 2\r\n\r\n[]",
             b"[]",
             False,
-            id="a type that http.client's parser calls defective",
+            id="a multipart type without its boundary",
         ),
     ],
 )
