@@ -102,7 +102,7 @@ def unreachable(call: str, error: SendError, target: Target) -> Step:
         case ResponseTooLargeError():
             problem = "answers with more than a webhook would"
         case _:
-            problem = "does not speak HTTP"
+            problem = f"does not answer properly: {cause}"
     return Step(call, PROBLEM, f"{target.url} {problem}", remedy)
 
 

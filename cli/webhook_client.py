@@ -184,7 +184,7 @@ def call(
         cause = UnreachableError(f"{parts.hostname} cannot be resolved", PROXY_REMEDY)
         raise SendError(f"{url} did not answer: {cause}") from cause
     except ResponseError as error:
-        raise SendError(f"{url} did not answer in HTTP: {error}") from error
+        raise SendError(f"{url} did not answer properly: {error}") from error
     except (OSError, HttpError) as error:
         problem = str(error) or type(error).__name__
         raise SendError(f"{url} did not answer: {problem}") from error

@@ -89,6 +89,7 @@ class Connection:
                 stream.ready_socket(),
                 server_hostname=self._host.encode(),
                 do_handshake_on_connect=False,
+                suppress_ragged_eofs=False,
             )
             stream.socket = secure
             secure.settimeout(seconds_left(deadline))
@@ -192,7 +193,10 @@ class _DeadlineStream(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        return self.ready_socket().recv_into(buffer)
+        try:
+            return self.ready_socket().recv_into(buffer)
+        except ssl.SSLEOFError:  # TLS hasn't ended: somebody in between may have cut it off
+            raise ConnectionResetError from None
 
     def abandon(self) -> None:
         self._is_abandoned = True

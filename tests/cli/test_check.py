@@ -29,7 +29,7 @@ from sandbox.local_aws.program import ROOT
 from sandbox.stack import Sandbox
 from tests.cli.conftest import Command
 from tests.cli.stacks import SECRET, Stack
-from tests.handler.scripted import Answer, Exchange, Scripted, reply, write, write_and_close
+from tests.handler.scripted import Answer, Exchange, Scripted, head, reply, write, write_and_close
 
 ASKED = f"example.v1.Resource:{RESOURCE}"
 AS_JANE = ("--as", JANE, "--resource", ASKED)
@@ -326,7 +326,16 @@ FAILURES: dict[str, tuple[Answer, str, str]] = {
         DEPLOY,
     ),
     "hanging up": (write_and_close(), "URL hangs up before it answers", LOG),
-    "no HTTP": (write(b"?\r\n"), "URL does not speak HTTP", "webhook_url"),
+    "no HTTP": (
+        write(b"?\r\n"),
+        "URL does not answer properly: the response is not valid HTTP/1.1",
+        "webhook_url",
+    ),
+    "hanging up half-way": (
+        write_and_close(head(200, {"Content-Length": "9"}) + b"{"),
+        "URL does not answer properly: the response was cut off",
+        "webhook_url",
+    ),
 }
 
 
@@ -476,7 +485,7 @@ def test_an_address_that_does_not_answer(tmp_path: Path, nobody: str) -> None:
         ),
         (TimeoutError(), "does not answer within 20 s", "let this machine reach it"),
         (OSError(101, "Network is unreachable"), "cannot be reached: Network is", "webhook_url"),
-        (ResponseError("x"), "does not speak HTTP", "webhook_url"),
+        (ResponseError("x"), "does not answer properly: x", "webhook_url"),
         (ConnectionResetError(), "hangs up before it answers", "may cut the connection"),
         (ResponseTooLargeError(), "answers with more than a webhook would", "webhook_url"),
     ],

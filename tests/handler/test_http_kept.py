@@ -95,6 +95,18 @@ def test_connection_close_is_respected(client: Client, serve: Serve, set_clock: 
     assert [request.connection for request in server.requests] == [1, 2]
 
 
+@pytest.mark.parametrize("status", [204, 304])
+def test_a_late_body_is_not_the_next_response(
+    status: int, client: Client, serve: Serve, set_clock: SetClock
+) -> None:
+    """These have none. Some servers send one even so, which may come after the next request."""
+    server = serve(write(head(status, {"Content-Length": "40"})), reply())
+    with suppress(HttpError):
+        client.send("GET", server.url, {}, None, set_clock.deadline())
+    client.send("GET", server.url, {}, None, set_clock.deadline())
+    assert [request.connection for request in server.requests] == [1, 2]
+
+
 @pytest.mark.parametrize(
     "unasked", [b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n2", b"\r\n", b"2"]
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +15,15 @@ from cryptography import x509
 from handler.clock import Deadline
 from handler.http import Client, HttpError
 from tests.handler.conftest import SetClock
-from tests.handler.scripted import Scripted, reply, write_and_hang
+from tests.handler.scripted import (
+    Exchange,
+    Scripted,
+    failure_of,
+    head,
+    reply,
+    write_and_close,
+    write_and_hang,
+)
 from tests.support.certificates import HERE, make_certificate, serve_tls
 
 Serve = Callable[..., Scripted]
@@ -82,6 +91,54 @@ def test_a_trusted_server_that_hangs(
         pytest.raises(HttpError, match=r"^no complete answer in time$"),
     ):
         client.get_json(server.url, {}, real_deadline(0.3))
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        pytest.param(b"", "connection failed (ConnectionResetError)", id="no response"),
+        pytest.param(head() + b"[1]", "connection failed (ConnectionResetError)", id="no length"),
+        pytest.param(
+            head(200, {"Content-Length": "9"}) + b"[1]",
+            "connection failed (ConnectionResetError)",
+            id="within a length",
+        ),
+        pytest.param(head(200, {"Content-Length": "3"}) + b"[1]", "", id="after its length"),
+    ],
+)
+def test_tls_that_is_cut_off(
+    data: bytes,
+    problem: str,
+    client: Client,
+    set_clock: SetClock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without the end of TLS, anybody in between may have ended the connection, and a body."""
+    certificate = make_certificate(tmp_path, HERE, timedelta(days=1))
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with serve_tls(certificate, write_and_close(data)) as server:
+        if problem:
+            assert str(failure_of(client, server, set_clock.deadline())) == problem
+        else:
+            assert client.get_json(server.url, {}, set_clock.deadline()) == [1]
+
+
+def test_tls_that_ends(
+    client: Client, set_clock: SetClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With it, a body without a length is whole."""
+    certificate = make_certificate(tmp_path, HERE, timedelta(days=1))
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+
+    def answer(exchange: Exchange) -> None:
+        exchange.write(head() + b"[1]")
+        assert isinstance(exchange.connection, ssl.SSLSocket)
+        exchange.connection.unwrap()
+        raise ConnectionAbortedError
+
+    with serve_tls(certificate, answer) as server:
+        assert client.get_json(server.url, {}, set_clock.deadline()) == [1]
 
 
 def test_the_default_port(

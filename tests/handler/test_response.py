@@ -43,7 +43,7 @@ def read(data: bytes) -> tuple[Response, bytes]:
         pytest.param(OK + b"content-length:2 \t\r\n\r\n[]", b"[]", False, id="spaced otherwise"),
         pytest.param(OK + b"Content-Length: 0\r\n\r\n", b"", False, id="empty"),
         pytest.param(
-            OK + b"Content-Length: 000000000000002\r\n\r\n[]", b"[]", False, id="zeros before it"
+            OK + b"Content-Length: 0000000000000002\r\n\r\n[]", b"[]", False, id="zeros before it"
         ),
         pytest.param(b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\n[]", b"[]", False, id="no phrase"),
         pytest.param(
@@ -51,6 +51,12 @@ def read(data: bytes) -> tuple[Response, bytes]:
         ),
         pytest.param(CHUNKED + b"2\r\n[]\r\n0\r\n\r\n", b"[]", False, id="a chunk"),
         pytest.param(CHUNKED + b"1\r\n[\r\n01\r\n]\r\n00\r\n\r\n", b"[]", False, id="chunks"),
+        pytest.param(
+            CHUNKED + b"0000000000000002\r\n[]\r\n" + b"0" * 16 + b"\r\n\r\n",
+            b"[]",
+            False,
+            id="sizes of 64 bits, with their zeros",
+        ),
         pytest.param(
             CHUNKED + b"1a;a=b \r\n" + LETTERS + b'\r\n0 \t;c="d"\r\n\r\n',
             LETTERS,
@@ -70,9 +76,12 @@ def read(data: bytes) -> tuple[Response, bytes]:
             id="closes, in a list",
         ),
         pytest.param(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n[]", b"[]", True, id="HTTP/1.0"),
-        pytest.param(b"HTTP/1.1 204 No Content\r\n\r\n", b"", False, id="204"),
+        pytest.param(b"HTTP/1.1 204 No Content\r\n\r\n", b"", True, id="204"),
         pytest.param(
-            b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", b"", False, id="304"
+            b"HTTP/1.1 204 No Content\r\nContent-Length: 4\r\n\r\n", b"", True, id="204, 4 bytes"
+        ),
+        pytest.param(
+            b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", b"", True, id="304"
         ),
         pytest.param(
             b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
@@ -90,7 +99,7 @@ def read(data: bytes) -> tuple[Response, bytes]:
             OK + b"Content-Type: multipart/mixed\r\nContent-Length: 2\r\n\r\n[]",
             b"[]",
             False,
-            id="a type that http.client's parser calls defective",
+            id="a multipart type without its boundary",
         ),
     ],
 )
@@ -133,7 +142,7 @@ REFUSED: dict[str, tuple[bytes, ...]] = {
         OK + b"Content-Length: 2\r\ncontent-length: 3\r\n\r\n[]]",
         OK + b"Content-Length: 0x2\r\n\r\n[]",
         OK + b"Content-Length: None\r\n\r\n[]",
-        OK + b"Content-Length: " + b"0" * 16 + b"\r\n\r\n",
+        OK + b"Content-Length: " + b"0" * 17 + b"\r\n\r\n",
         *(CHUNKED + b"\r\n", CHUNKED + b"zz\r\n[]", CHUNKED + b"-1\r\n[]\r\n0\r\n\r\n"),
         *(CHUNKED + b"+2\r\n[]\r\n0\r\n\r\n", CHUNKED + b"0x2\r\n[]\r\n0\r\n\r\n"),
         *(CHUNKED + b"2\xa0\r\n[]\r\n0\r\n\r\n", CHUNKED + b"2X\r\n[]\r\n0\r\n\r\n"),
@@ -141,7 +150,7 @@ REFUSED: dict[str, tuple[bytes, ...]] = {
         *(CHUNKED + b"2\n[]\r\n0\r\n\r\n", CHUNKED + b"2\r\n[]\n0\r\n\r\n", CHUNKED + b";\r\n"),
         *(CHUNKED + b"2\r\n[]x\r\n0\r\n\r\n", CHUNKED + b"2\r\n[]0\r\n\r\n"),
         *(CHUNKED + b"0\r\nno colon\r\n\r\n", CHUNKED + b"0\r\n[]\r\n\r\n"),
-        CHUNKED + b"0" * 16 + b"\r\n\r\n",
+        CHUNKED + b"0" * 17 + b"\r\n\r\n",
     ),
     UNCLEAR: (
         b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: gzip\r\n\r\n",
@@ -206,6 +215,18 @@ def test_the_largest_body(head: bytes, size: int) -> None:
     assert stream.read() == (data[-length:] if b"%" in head else b"") + b"more"
 
 
+def test_tiny_chunks() -> None:
+    """Tens of thousands are read; many more would take the time of other providers' answers."""
+    for count in (50_000, 60_000):
+        data = CHUNKED + b"1\r\n1\r\n" * count + b"0\r\n\r\n"
+        stream = io.BufferedReader(io.BytesIO(data))
+        if count == 50_000:
+            assert read_response(stream, count).body == b"1" * count
+        else:
+            with pytest.raises(ResponseError, match=TOO_MUCH):
+                read_response(stream, count)
+
+
 def test_no_response() -> None:
     """A connection that ends without a response is a lost connection."""
     with pytest.raises(ConnectionResetError):
@@ -227,8 +248,11 @@ WHOLE = st.sampled_from(
         OK + b"A: b\r\n\r\n[]",
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}",
         b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 304 Not Modified\r\nContent-Length: 2\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n[]",
     ]
 )
+NEXT = st.sampled_from([b"", OK + b"Content-Length: 2\r\n\r\n[]"])
 EDITS = st.lists(st.tuples(st.integers(0, 90), st.integers(0, 6), PIECES), max_size=4)
 
 
@@ -254,10 +278,12 @@ def read_by_h11(data: bytes) -> tuple[Response, bytes]:
 
 
 @STEADY
-@given(WHOLE, EDITS)
-def test_h11_reads_the_same(whole: bytes, edits: list[tuple[int, int, bytes]]) -> None:
+@given(WHOLE, NEXT, EDITS)
+def test_h11_reads_the_same(
+    whole: bytes, following: bytes, edits: list[tuple[int, int, bytes]]
+) -> None:
     """Whatever is accepted of damaged responses, h11 reads in the same way, to the same end."""
-    data = whole
+    data = whole + following
     for place, length, piece in edits:
         data = data[:place] + piece + data[place + length :]
     try:
