@@ -282,7 +282,9 @@ class Notifier:
                 del sent[key]
         distinct: dict[str, Approval] = {}
         for approval in approvals:
-            distinct.setdefault(approval.key, approval)
+            # A call may be approved for the same twice: people are told of the longer access.
+            if approval.until > distinct.setdefault(approval.key, approval).until:
+                distinct[approval.key] = approval
         return [
             approval
             for key, approval in distinct.items()

@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -258,6 +258,26 @@ def test_access_that_is_prolonged(pdp: Opener, serve: Serve) -> None:
         hook.clock.advance(60 * minutes)
         hook.ask(id_="build-7")
         assert len(server.requests) == count, minutes
+
+
+@pytest.mark.parametrize("hours", [(1, 6), (6, 1), (1, 6, 2)])
+def test_the_same_resource_for_different_times(
+    hours: tuple[int, ...], serve: Serve, set_clock: SetClock
+) -> None:
+    """If a call is approved twice for the same, the notice has the approval that lasts longest."""
+    server, client = serve(reply()), Client(set_clock.clock)
+    to = NoticeSettings(f"{server.url}{HIDDEN}", (SECRET,))
+    notifier = Notifier(to, client, set_clock.clock, Log())
+    decisions = {
+        f"call-1-{length}": decide(duration=timedelta(hours=length), now=set_clock.now)
+        for length in hours
+    }
+    for _ in range(2):
+        assert notifier.send(decisions, "authzen", "", set_clock.deadline()) == []
+    client.close()
+    (notice,) = server.requests
+    (approval,) = json.loads(notice.body)["data"]["approvals"]
+    assert (approval["decision_id"], approval["duration_seconds"]) == ("call-1-6", 6 * 3600)
 
 
 def test_another_environment(pdp: Opener, serve: Serve) -> None:
