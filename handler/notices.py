@@ -39,10 +39,10 @@ MOST_SECONDS, RESERVED_SECONDS = 0.9, 0.25
 # than this.
 REPEATED_WITHIN = timedelta(minutes=5)
 MOST_REMEMBERED = 1000
-# How many of an approval's resources, rules and duties are listed, how many approvals of a call,
-# and how many bytes of them, unless the first alone has more. Standard Webhooks recommends less
-# than 20 kB for the whole.
-MOST_LISTED, MOST_APPROVALS, MOST_BYTES = 5, 20, 9000
+# How many of an approval's rules and duties are listed, how many bytes of its resources, how many
+# approvals of a call, and how many bytes of them, unless the first alone has more: less than 20 kB
+# for the whole, which Standard Webhooks recommends.
+MOST_LISTED, MOST_RESOURCE_BYTES, MOST_APPROVALS, MOST_BYTES = 5, 2000, 20, 9000
 # In bytes. Slack's limit for a text is 3000 characters.
 MOST_NAME, MOST_ID, MOST_TEXT = 100, 200, 2900
 TOO_LATE = "the caller's time was over"
@@ -90,10 +90,12 @@ class Approval(NamedTuple):
         """What a notice has about it, as JSON."""
         decision, request = self.decision, self.decision.request
         email = emails.normal(request.requester.email)
-        resources = [
-            {"kind": plain(resource.kind, MOST_ID), "id": plain(resource.id, MOST_ID)}
-            for resource in request.resources[:MOST_LISTED]
-        ]
+        resources: list[dict[str, str]] = []
+        for resource in request.resources:
+            names = {"kind": plain(resource.kind, MOST_ID), "id": plain(resource.id, MOST_ID)}
+            if len(_as_json([*resources, names])) > MOST_RESOURCE_BYTES:
+                break
+            resources.append(names)
         caller_request = self.caller_request or " ".join(request.groups)
         return {
             "decision_id": self.decision_id,
