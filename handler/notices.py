@@ -217,6 +217,7 @@ class Notifier:
         caller: str,
         caller_request: str,
         deadline: Deadline,
+        spent: float = 0,
     ) -> list[Failure]:
         """Send a call's approvals to all addresses side by side, and give those that failed.
 
@@ -225,8 +226,9 @@ class Notifier:
             caller: the caller's name.
             caller_request: the caller's own id of the call, or "".
             deadline: when the caller's time ends.
+            spent: the seconds that loading this file has taken.
         """
-        left = min(MOST_SECONDS, deadline.left() - RESERVED_SECONDS)
+        left = min(MOST_SECONDS - spent, deadline.left() - RESERVED_SECONDS)
         until = Deadline(self._clock, left)
         approvals = [
             make_approval(decision, id_, caller, caller_request, self._log)

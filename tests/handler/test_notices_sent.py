@@ -464,6 +464,24 @@ def test_time_for_building_the_notice_counts(
     assert client.seconds == [pytest.approx(0.4)]
 
 
+def test_time_for_loading_the_module_counts(
+    pdp: Opener, serve: Serve, set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the first notice of an environment loads is part of the time that it may take."""
+    channels_of = notices.channels_of
+
+    def slowly(settings: NoticeSettings) -> tuple[notices.Channel, ...]:
+        set_clock.advance(0.5)
+        return channels_of(settings)
+
+    monkeypatch.setattr(notices, "channels_of", slowly)
+    hook = pdp(**to_webhook(serve()))
+    hook.app.client = client = Sender(set_clock)
+    hook.ask("a")
+    hook.ask("b")
+    assert client.seconds == [pytest.approx(0.4), pytest.approx(0.9)]
+
+
 def test_an_address_that_does_not_resolve_in_time(
     set_clock: SetClock, released: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
