@@ -353,12 +353,12 @@ def _cut(text: str, most: int) -> str:
     return f"{encoded[: most - len('…'.encode())].decode(errors='ignore')}…"
 
 
-def look_up(decision_id: str, now: datetime, log: Log) -> str:
+def look_up(id_: str, now: datetime, log: Log, field: str = "decision_id") -> str:
     """Say where a decision's line is: with a command, if the log group is known."""
-    if not all(map(_SHELL_SAFE.fullmatch, (decision_id, *log))):
-        return f"decision {plain(decision_id)} in the function's log"
+    if not all(map(_SHELL_SAFE.fullmatch, (id_, *log))):
+        return f"decision {plain(id_)} in the function's log"
     since = f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    pattern = f'{{ $.decision_id = "{decision_id}" }}'
+    pattern = f'{{ $.{field} = "{id_}" }}'
     command = f"aws logs tail {log.group} --region {log.region} --since {since}"
     return f"{command} --filter-pattern '{pattern}'"
 
@@ -381,7 +381,10 @@ def notice_of(approvals: Sequence[Approval]) -> Notice:
             texts.append(approval.text)
             listed.append(fields)
     if more := len(approvals) - len(listed):
-        texts.append(f"The same call was approved {more} more times; see the log.")
+        first = approvals[0]
+        call = first.decision_id.rpartition("-")[0]
+        where = look_up(call, first.decision.now, first.log, "call")
+        texts.append(f"The same call was approved {more} more times. Look them up: {where}")
     duties = [duty for fields in listed for duty in fields["duties"] if duty["link"]]
     return Notice(
         f"msg_{_digest([approval.key for approval in approvals], ends)}",

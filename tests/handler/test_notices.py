@@ -321,7 +321,12 @@ def test_many_approvals_of_a_call() -> None:
     assert 5 < listed <= 20
     texts = [block["text"]["text"] for block in message["blocks"] if block["type"] == "section"]
     assert texts[:-1] == [approval.text for approval in approvals[:listed]]
-    assert texts[-1] == f"The same call was approved {200 - listed} more times; see the log."
+    more, _, command = texts[-1].partition(". Look them up: ")
+    assert more == f"The same call was approved {200 - listed} more times"
+    assert command.startswith("aws logs tail approval-webhook-log-1a2b --region eu-west-1 --since ")
+    pattern = command.partition("'")[2].rstrip("'")
+    assert matches(pattern, json.dumps({"decision_id": "call-1-199", "call": "call-1"}))
+    assert not matches(pattern, json.dumps({"decision_id": "call-2-0", "call": "call-2"}))
     assert len(message["blocks"]) <= 50
     assert message["text"] == "jane@example.com was approved for 0 (db), and 199 more"
     # The same schedule is linked only once.
