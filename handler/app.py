@@ -279,6 +279,7 @@ class App:
         if not (settings and approved):
             return
         problem = {"level": "ERROR", "message": NOTICE_FAILED, **details}
+        started = deadline.left()
         try:
             if self._notifier is None:
                 from handler.notices import Log, Notifier  # noqa: PLC0415 - most have no address
@@ -286,7 +287,8 @@ class App:
                 log = Log(*(self._environment.get(name, "") for name in _LOG_VARIABLES))
                 self._notifier = Notifier(settings, self.client, self._clock, log)
             ids = details["caller"], details["caller_request"]
-            for id_, channel, why in self._notifier.send(approved, *ids, deadline):
+            spent = started - deadline.left()
+            for id_, channel, why in self._notifier.send(approved, *ids, deadline, spent):
                 self._write(**problem, decision_id=id_, to=channel, why=why)
         except Exception as error:  # noqa: BLE001 - the answer is right, whatever fails here
             for id_ in approved:

@@ -39,10 +39,10 @@ MOST_SECONDS, RESERVED_SECONDS = 0.9, 0.25
 # than this.
 REPEATED_WITHIN = timedelta(minutes=5)
 MOST_REMEMBERED = 1000
-# How many of an approval's resources, rules and duties are listed, how many approvals of a call,
-# and how many bytes of them, unless the first alone has more. Standard Webhooks recommends less
-# than 20 kB for the whole.
-MOST_LISTED, MOST_APPROVALS, MOST_BYTES = 5, 20, 9000
+# How many of an approval's rules and duties are listed, how many bytes of its resources, how many
+# approvals of a call, and how many bytes of them, unless the first alone has more: less than 20 kB
+# for the whole, which Standard Webhooks recommends.
+MOST_LISTED, MOST_RESOURCE_BYTES, MOST_APPROVALS, MOST_BYTES = 5, 2000, 20, 9000
 # In bytes. Slack's limit for a text is 3000 characters.
 MOST_NAME, MOST_ID, MOST_TEXT = 100, 200, 2900
 TOO_LATE = "the caller's time was over"
@@ -90,10 +90,12 @@ class Approval(NamedTuple):
         """What a notice has about it, as JSON."""
         decision, request = self.decision, self.decision.request
         email = emails.normal(request.requester.email)
-        resources = [
-            {"kind": plain(resource.kind, MOST_ID), "id": plain(resource.id, MOST_ID)}
-            for resource in request.resources[:MOST_LISTED]
-        ]
+        resources: list[dict[str, str]] = []
+        for resource in request.resources:
+            names = {"kind": plain(resource.kind, MOST_ID), "id": plain(resource.id, MOST_ID)}
+            if len(_as_json([*resources, names])) > MOST_RESOURCE_BYTES:
+                break
+            resources.append(names)
         caller_request = self.caller_request or " ".join(request.groups)
         return {
             "decision_id": self.decision_id,
@@ -215,6 +217,7 @@ class Notifier:
         caller: str,
         caller_request: str,
         deadline: Deadline,
+        spent: float = 0,
     ) -> list[Failure]:
         """Send a call's approvals to all addresses side by side, and give those that failed.
 
@@ -223,8 +226,9 @@ class Notifier:
             caller: the caller's name.
             caller_request: the caller's own id of the call, or "".
             deadline: when the caller's time ends.
+            spent: the seconds that loading this file has taken.
         """
-        left = min(MOST_SECONDS, deadline.left() - RESERVED_SECONDS)
+        left = min(MOST_SECONDS - spent, deadline.left() - RESERVED_SECONDS)
         until = Deadline(self._clock, left)
         approvals = [
             make_approval(decision, id_, caller, caller_request, self._log)
@@ -282,7 +286,9 @@ class Notifier:
                 del sent[key]
         distinct: dict[str, Approval] = {}
         for approval in approvals:
-            distinct.setdefault(approval.key, approval)
+            # A call may be approved for the same twice: people are told of the longer access.
+            if approval.until > distinct.setdefault(approval.key, approval).until:
+                distinct[approval.key] = approval
         return [
             approval
             for key, approval in distinct.items()
@@ -347,12 +353,12 @@ def _cut(text: str, most: int) -> str:
     return f"{encoded[: most - len('…'.encode())].decode(errors='ignore')}…"
 
 
-def look_up(decision_id: str, now: datetime, log: Log) -> str:
+def look_up(id_: str, now: datetime, log: Log, field: str = "decision_id") -> str:
     """Say where a decision's line is: with a command, if the log group is known."""
-    if not all(map(_SHELL_SAFE.fullmatch, (decision_id, *log))):
-        return f"decision {plain(decision_id)} in the function's log"
+    if not all(map(_SHELL_SAFE.fullmatch, (id_, *log))):
+        return f"decision {plain(id_)} in the function's log"
     since = f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    pattern = f'{{ $.decision_id = "{decision_id}" }}'
+    pattern = f'{{ $.{field} = "{id_}" }}'
     command = f"aws logs tail {log.group} --region {log.region} --since {since}"
     return f"{command} --filter-pattern '{pattern}'"
 
@@ -375,7 +381,10 @@ def notice_of(approvals: Sequence[Approval]) -> Notice:
             texts.append(approval.text)
             listed.append(fields)
     if more := len(approvals) - len(listed):
-        texts.append(f"The same call was approved {more} more times; see the log.")
+        first = approvals[0]
+        call = first.decision_id.rpartition("-")[0]
+        where = look_up(call, first.decision.now, first.log, "call")
+        texts.append(f"The same call was approved {more} more times. Look them up: {where}")
     duties = [duty for fields in listed for duty in fields["duties"] if duty["link"]]
     return Notice(
         f"msg_{_digest([approval.key for approval in approvals], ends)}",

@@ -293,13 +293,23 @@ def test_unsafe_links_are_omitted(link: str) -> None:
     assert len(slack_message(approval)["blocks"]) == 1
 
 
+def test_nobody_hides_a_resource_behind_others() -> None:
+    """All resources of an ordinary request are named, in the order in which they come."""
+    names = [Resource("postgres.v1.Role", f"harmless-{number}") for number in range(30)]
+    approval = approve(decide(*names, DATABASE))
+    assert approval.fields["resources"][-1] == {"kind": "postgres.v1.Role", "id": "prod-db"}
+    assert ", prod-db (postgres.v1.Role)\nUntil: " in approval.text
+    assert "\nLook it up: aws logs tail " in approval.text
+
+
 def test_a_large_request() -> None:
-    """Of many resources, only the first are named, and the others are counted."""
+    """Of very many resources, only the first are named, and the others are counted."""
     names = [Resource("db", f"database-{number}") for number in range(200)]
     approval = approve(decide(*names))
     assert approval.fields["resource_count"] == 200
-    assert len(approval.fields["resources"]) == 5
-    assert "database-4 (db) and 195 more\n" in approval.text
+    listed = len(approval.fields["resources"])
+    assert 50 < listed < 100
+    assert f"database-{listed - 1} (db) and {200 - listed} more\n" in approval.text
 
 
 def test_many_approvals_of_a_call() -> None:
@@ -311,7 +321,12 @@ def test_many_approvals_of_a_call() -> None:
     assert 5 < listed <= 20
     texts = [block["text"]["text"] for block in message["blocks"] if block["type"] == "section"]
     assert texts[:-1] == [approval.text for approval in approvals[:listed]]
-    assert texts[-1] == f"The same call was approved {200 - listed} more times; see the log."
+    more, _, command = texts[-1].partition(". Look them up: ")
+    assert more == f"The same call was approved {200 - listed} more times"
+    assert command.startswith("aws logs tail approval-webhook-log-1a2b --region eu-west-1 --since ")
+    pattern = command.partition("'")[2].rstrip("'")
+    assert matches(pattern, json.dumps({"decision_id": "call-1-199", "call": "call-1"}))
+    assert not matches(pattern, json.dumps({"decision_id": "call-2-0", "call": "call-2"}))
     assert len(message["blocks"]) <= 50
     assert message["text"] == "jane@example.com was approved for 0 (db), and 199 more"
     # The same schedule is linked only once.

@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -260,6 +260,26 @@ def test_access_that_is_prolonged(pdp: Opener, serve: Serve) -> None:
         assert len(server.requests) == count, minutes
 
 
+@pytest.mark.parametrize("hours", [(1, 6), (6, 1), (1, 6, 2)])
+def test_the_same_resource_for_different_times(
+    hours: tuple[int, ...], serve: Serve, set_clock: SetClock
+) -> None:
+    """If a call is approved twice for the same, the notice has the approval that lasts longest."""
+    server, client = serve(reply()), Client(set_clock.clock)
+    to = NoticeSettings(f"{server.url}{HIDDEN}", (SECRET,))
+    notifier = Notifier(to, client, set_clock.clock, Log())
+    decisions = {
+        f"call-1-{length}": decide(duration=timedelta(hours=length), now=set_clock.now)
+        for length in hours
+    }
+    for _ in range(2):
+        assert notifier.send(decisions, "authzen", "", set_clock.deadline()) == []
+    client.close()
+    (notice,) = server.requests
+    (approval,) = json.loads(notice.body)["data"]["approvals"]
+    assert (approval["decision_id"], approval["duration_seconds"]) == ("call-1-6", 6 * 3600)
+
+
 def test_another_environment(pdp: Opener, serve: Serve) -> None:
     """Another environment resends a notice with the same id, so receivers can drop it."""
     server = serve(reply())
@@ -442,6 +462,24 @@ def test_time_for_building_the_notice_counts(
     notifier = Notifier(NoticeSettings("https://h/", (SECRET,)), client, set_clock.clock, Log())
     notifier.send({"call-1-0": decide(now=set_clock.now)}, "indent", "", set_clock.deadline())
     assert client.seconds == [pytest.approx(0.4)]
+
+
+def test_time_for_loading_the_module_counts(
+    pdp: Opener, serve: Serve, set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the first notice of an environment loads is part of the time that it may take."""
+    channels_of = notices.channels_of
+
+    def slowly(settings: NoticeSettings) -> tuple[notices.Channel, ...]:
+        set_clock.advance(0.5)
+        return channels_of(settings)
+
+    monkeypatch.setattr(notices, "channels_of", slowly)
+    hook = pdp(**to_webhook(serve()))
+    hook.app.client = client = Sender(set_clock)
+    hook.ask("a")
+    hook.ask("b")
+    assert client.seconds == [pytest.approx(0.4), pytest.approx(0.9)]
 
 
 def test_an_address_that_does_not_resolve_in_time(
