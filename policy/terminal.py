@@ -16,6 +16,7 @@ from typing import Any, NoReturn, TextIO
 _ANYWHERE, _AT_FIRST = "##[", "::"
 # A command in backticks counts as one word: split across lines, it would paste as two commands.
 _WORD = re.compile(r"(?:`[^`]*`|\S)+")
+_BEFORE_TEXT = re.compile(r"^ *(?:[-+] )?")
 _BETWEEN_COLUMNS = 2
 
 
@@ -46,9 +47,13 @@ def json_text(value: object) -> str:
 
 
 def say(text: str = "", stream: TextIO | None = None) -> None:
-    """Print a line, on standard output by default."""
-    stream = stream or sys.stdout
-    stream.write(f"{safe(text)}\n")
+    """Print a line, on standard output by default, and wrap it to a terminal.
+
+    The following lines are indented like the text of an entry of a list.
+    """
+    stream, text = stream or sys.stdout, safe(text)
+    indent = len(_BEFORE_TEXT.findall(text)[0])
+    stream.write(f"{wrapped(text, columns_of(stream), indent)}\n")
     stream.flush()
 
 

@@ -30,17 +30,7 @@ from handler.settings import BESIDE_POLICY, BY_NAME, POLICY
 from infra.policy_file import path_in_project
 from infra.settings import ENDPOINT, FUNCTION_URL, HTTP_API
 from policy.setting_hints import check_typed_text
-from policy.terminal import (
-    Parser,
-    columns_of,
-    counted,
-    json_text,
-    safe,
-    safe_lines,
-    say,
-    show_anything,
-    wrapped,
-)
+from policy.terminal import Parser, counted, json_text, safe, say, show_anything
 from sandbox import env_file
 from sandbox.callers import SENDERS
 from sandbox.callers.base import (
@@ -87,22 +77,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = options.run(options)
     except (UsageError, UnknownToSandboxError, RefusedByAwsError) as error:
-        _say_error(safe(f"error: {error}"))
+        say(f"error: {error}", sys.stderr)
         return 2
     except pulumi.RunError as error:
         # A line for each value that is wrong.
-        _say_error(safe_lines(f"error: {error}"))
+        for line in f"error: {error}".split("\n"):
+            say(line, sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 128 + signal.SIGINT  # as shells report a command that Ctrl-C ended
     return status
-
-
-def _say_error(text: str) -> None:
-    """Print the safe lines of an error, wrapped to the terminal."""
-    width = columns_of(sys.stderr)
-    for line in text.split("\n"):
-        print(wrapped(line, width, indent=2 if line.startswith("- ") else 0), file=sys.stderr)
 
 
 def _up(options: argparse.Namespace) -> int:
