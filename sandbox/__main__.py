@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -54,7 +54,7 @@ from sandbox.demo_data import POLICY_FILE, RESOURCE, seed_all
 from sandbox.demo_script import SCRIPT, must_approve_script, run_script
 from sandbox.demo_space import open_space, variables
 from sandbox.lambda_url.runtime import PROXIED
-from sandbox.local_aws.program import ROOT
+from sandbox.local_aws.program import PROJECT, ROOT
 from sandbox.local_aws.resources.moto_workarounds import RefusedByAwsError
 from sandbox.local_aws.resources.resource import UnknownToSandboxError
 from sandbox.name_checks import check_names
@@ -83,10 +83,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A line for each value that is wrong.
         for line in f"error: {error}".split("\n"):
             say(line, sys.stderr)
+        for note in _notes_on_commands([str(error)], options.stack):
+            say(f"note: {note}", sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 128 + signal.SIGINT  # as shells report a command that Ctrl-C ended
     return status
+
+
+def _notes_on_commands(texts: Iterable[str], stack: str) -> list[str]:
+    """Say what to do instead of the commands in these texts, which need a stack of Pulumi's."""
+    commands = [text for text in texts if "`pulumi config " in text]
+    if not commands:
+        return []
+    start = "the sandbox works without the Pulumi CLI: instead of running `pulumi config`, write or"
+    remedy = f"remove `{PROJECT}:KEY: VALUE` in Pulumi.{stack}.yaml"
+    key = ", and export a provider's key" if any(" --secret " in text for text in commands) else ""
+    return [f"{start} {remedy}{key}"]
 
 
 def _up(options: argparse.Namespace) -> int:
@@ -187,7 +200,8 @@ def _describe(sandbox: Sandbox, space: Space, page: Page, file: Path, *, verbose
         console.table(("type", "name"), rows)
         console.line()
     names = check_names(sandbox.settings, on_doubles=bool(sandbox.doubles))
-    for note in dict.fromkeys((*sandbox.deployment.notes, *names)):
+    notes = dict.fromkeys((*sandbox.deployment.notes, *names))
+    for note in (*notes, *_notes_on_commands(notes, sandbox.stack)):
         console.line(f"note: {note}", indent=len("note: "))
     console.line()
     console.line(f"Open {page.url}")
