@@ -6,12 +6,10 @@ import argparse
 import os
 import shlex
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pulumi
 
@@ -106,13 +104,17 @@ def _up(options: argparse.Namespace) -> int:
     live = _live_settings() if options.live else {}
     config = _endpoint_settings(options.endpoint) | _policy_settings(options.policy, options.root)
     file = options.root / env_file.FILE
-    if _is_listening(running := env_file.read(file).get("WEBHOOK_URL", "")):
-        raise UsageError(f"a sandbox is already running here, at {running}: stop it with Ctrl-C")
+    lock = env_file.lock(file)
+    if not lock:
+        url = env_file.read(file).get("WEBHOOK_URL", "")  # none yet, while it starts
+        where = f", at {url}" if url else ""
+        raise UsageError(f"a sandbox is already running here{where}: stop it with Ctrl-C")
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     say(f"Deploying stack {options.stack} to a local AWS ...")
     with (
+        lock,
         Sandbox(
             options.root,
             options.stack,
@@ -178,16 +180,6 @@ def _proxies() -> dict[str, str]:
     """Give the variables that make the function use this machine's proxy for real providers."""
     proxies = {name: os.environ[name] for name in NAMES & os.environ.keys()}
     return {**proxies, PROXIED: str(ROOT)} if proxies else {}
-
-
-def _is_listening(url: str) -> bool:
-    """Whether anything listens at a URL."""
-    parts = urlsplit(url)
-    try:
-        socket.create_connection((parts.hostname or "", parts.port or 0), 1).close()
-    except OSError:
-        return False
-    return True
 
 
 def _describe(sandbox: Sandbox, space: Space, page: Page, file: Path, *, verbose: bool) -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -322,11 +321,17 @@ class TestRefusals:
 
     @pytest.mark.usefixtures("handlers")
     def test_second_sandbox(self, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """A second sandbox is refused, since both would write `.sandbox/env`."""
-        with socket.create_server(("127.0.0.1", 0)) as running:
-            url = f"http://127.0.0.1:{running.getsockname()[1]}/"
-            env_file.write(here / env_file.FILE, {**RUNNING, "WEBHOOK_URL": url})
-            assert_refused(capsys, ["up"], f"a sandbox is already running here, at {url}")
+        """A second one is refused, even while the first starts: both would write the same files."""
+        file = here / env_file.FILE
+        lock = env_file.lock(file)
+        assert lock
+        with lock:
+            assert_refused(capsys, ["up"], "a sandbox is already running here: stop it with")
+            env_file.write(file, {**RUNNING, "WEBHOOK_URL": "http://127.0.0.1:1/"})
+            assert_refused(capsys, ["up"], "is already running here, at http://127.0.0.1:1/: stop")
+        unlocked = env_file.lock(file)
+        assert unlocked
+        unlocked.close()
 
     @pytest.mark.parametrize(
         ("arguments", "error"),
