@@ -23,7 +23,7 @@ EPILOG = """examples:
   . .sandbox/env && oncall preflight
   oncall preflight --stack prod --json
 
-exit status: 0 no problem (there may be notes), 1 problems, 2 the command could not run"""
+exit status: 0 no problem (there may be notes); 1 problems; 2 the command could not run"""
 _MARKS = {OK: YES, PROBLEM: NO, NOTE: ""}
 
 

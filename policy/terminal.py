@@ -46,13 +46,14 @@ def json_text(value: object) -> str:
     return json.dumps(value, indent=2).replace(_ANYWHERE, r"#\u0023[")
 
 
-def say(text: str = "", stream: TextIO | None = None) -> None:
+def say(text: str = "", stream: TextIO | None = None, indent: int | None = None) -> None:
     """Print a line, on standard output by default, and wrap it to a terminal.
 
-    The following lines are indented like the text of an entry of a list.
+    The following lines are indented: without `indent`, like the text of an entry of a list.
     """
     stream, text = stream or sys.stdout, safe(text)
-    indent = len(_BEFORE_TEXT.findall(text)[0])
+    if indent is None:
+        indent = len(_BEFORE_TEXT.findall(text)[0])
     stream.write(f"{wrapped(text, columns_of(stream), indent)}\n")
     stream.flush()
 

@@ -197,6 +197,15 @@ def test_a_line_fits_the_terminal(
     assert stream.getvalue() == f"{text}\n{expected}\n"
 
 
+def test_what_precedes_a_text_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an indent, the following lines are below the text."""
+    monkeypatch.setenv("COLUMNS", "20")
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    say("  ok   A DBA who is on shift", stream, indent=7)
+    assert stream.getvalue() == "  ok   A DBA who is\n       on shift\n"
+
+
 def test_counted() -> None:
     """One of something has no plural."""
     assert [counted(each, "rule") for each in range(3)] == ["0 rules", "1 rule", "2 rules"]
