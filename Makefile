@@ -159,11 +159,11 @@ clean: ## Remove everything that make created
 
 .venv/run.stamp: requirements.txt
 	@$(call quote,PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  printf 'Python 3.11 or later is needed, %s is %s. For example: make PYTHON=python3.13 ...\n' \
+	  printf 'Python 3.11 or later is needed, %s is %s.\nFor example: make PYTHON=python3.13 ...\n' \
 	    $(call quote,PYTHON) "$$($(call quote,PYTHON) --version 2>&1)" >&2; exit 1; }
-	@echo "Setting up .venv: Pulumi, its AWS SDK and the local AWS (about a minute, 450 MB) ..."
+	@echo "Setting up .venv: Pulumi and the local AWS (about a minute, 450 MB) ..."
 	@$(call quote,PYTHON) -m venv .venv || { \
-	  echo "Cannot create a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	  printf 'Cannot create a virtual environment.\nOn Debian and Ubuntu: apt install python3-venv\n' >&2; exit 1; }
 	@$(PIP) install --quiet --require-hashes --no-deps -r requirements.txt
 	@touch $@
 

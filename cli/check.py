@@ -56,8 +56,8 @@ deployed.
 ConductorOne has no secret: only the tenant can sign a call. So --as asks for
 no decision as ConductorOne, except in the sandbox, which has its own tenant.
 
-exit status: 0 it works, and WHO would be approved if one is given; 1 it
-doesn't, or WHO wouldn't; 2 the check could not run"""
+exit status: 0 it works, and EMAIL would be approved if one is given; 1 it
+doesn't, or EMAIL wouldn't; 2 the check could not run"""
 ANY_RESOURCE = ("", "oncall-check")
 REASON = "oncall check"
 _INDENT = 9

@@ -9,10 +9,10 @@ from typing import Any
 from auditlog.explain import Line, tree, why
 from cli import arguments, options, user_lookup
 from cli.config import CommandConfig, load_config
+from cli.console import join_words
 from cli.context import Context
 from cli.errors import NOT_DONE, CommandError
 from cli.policy_notes import approving_rules, missing_key_notes, open_rule_notes
-from cli.provider_query import unanswered_providers
 from handler.audit import decision_record
 from handler.callers.base import BUDGET_SECONDS
 from handler.clock import Deadline
@@ -26,7 +26,8 @@ EPILOG = """examples:
   oncall explain --as jane@example.com --resource okta.v1.Group:admins \\
     --at +8h --policy new.yaml
 
-exit status: 0 approved; 1 left to humans; 2 the command could not run, or no provider answered"""
+exit status: 0 approved; 1 left to humans; 2 unknown, since a provider gave no complete answer, or
+the command could not run"""
 
 # More than any access lasts: it has to end within the calendar.
 _AHEAD = timedelta(days=366)
@@ -80,11 +81,11 @@ def run(args: argparse.Namespace, context: Context) -> int:
         notes += user_lookup.notes_on_user(
             request.requester.email, outcome.providers, outcome.snapshot, settings, context
         )
-    unanswered = unanswered_providers(outcome.snapshot, outcome.providers)
+    failing = join_words(dict.fromkeys(one.provider for one in outcome.snapshot.failures))
     # A denial, for example, stays the same whatever the providers would have answered.
-    is_unknown = decision.could_change and 0 < len(unanswered) == len(outcome.providers)
+    is_unknown = decision.could_change and not decision.approved and bool(failing)
     if is_unknown:
-        notes.append("no provider answered, so the answer is unknown")
+        notes.append(f"no complete answer from {failing}, so the answer is unknown")
     notes += missing_key_notes(settings, approving_rules(config.policy, request))
     open_notes = open_rule_notes(settings, request)
     record = _record(decision, outcome, config)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from typing import Any
 
 from handler.clock import Deadline
 from handler.duty import INCIDENT_ROLE, INCIDENT_TYPE, KEY, SEVERITY, ScheduleOrRole
@@ -31,17 +32,33 @@ INCIDENTIO_LISTS = {
 }
 
 
-def inventory_questions(provider: ProviderClient) -> Iterator[Question]:
-    """Ask for what else a policy may name, if anything: most list all names with the duties.
+def inventory_questions(name: str, client: ProviderClient) -> Iterator[Question]:
+    """Ask a provider for what else a policy may name: most list all names with the duties.
 
-    At PagerDuty, it only asks whether the key may see users, as decisions need.
+    Args:
+        name: the provider's display name.
+        client: its client.
     """
-    if isinstance(provider, IncidentIOClient):
-        for path, kind in INCIDENTIO_LISTS.items():
-            fetch = partial(_fetch_list, provider, path, kind)
-            yield Question(incidentio.PROVIDER, path.rpartition("/")[2], kind, fetch)
-    elif isinstance(provider, PagerDutyClient):
-        yield Question(pagerduty.PROVIDER, "users", KEY, partial(_fetch_a_user, provider))
+    inventory = _INVENTORIES.get(name)
+    return inventory(client) if inventory else iter(())
+
+
+def _incidentio(client: IncidentIOClient) -> Iterator[Question]:
+    for path, kind in INCIDENTIO_LISTS.items():
+        fetch = partial(_fetch_list, client, path, kind)
+        yield Question(incidentio.PROVIDER, path.rpartition("/")[2], kind, fetch)
+
+
+def _pagerduty(client: PagerDutyClient) -> Iterator[Question]:
+    """Ask only whether the key may see users, as decisions need."""
+    yield Question(pagerduty.PROVIDER, "users", KEY, partial(_fetch_a_user, client))
+
+
+# By display name; each takes the client of that provider.
+_INVENTORIES: Mapping[str, Callable[[Any], Iterator[Question]]] = {
+    incidentio.PROVIDER: _incidentio,
+    pagerduty.PROVIDER: _pagerduty,
+}
 
 
 def _fetch_list(

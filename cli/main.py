@@ -26,14 +26,15 @@ Pulumi.NAME.yaml, and --policy FILE uses another policy. While a sandbox runs
 If HTTPS_PROXY or ALL_PROXY is set, the Internet is reached through that proxy, except for what
 NO_PROXY names.
 
-exit status: 0 yes, or all is well; 1 no, different, or a problem; 2 the command could not run"""
+exit status: 0 yes, or all is well; 1 no, different, or a problem; 2 unknown, or
+the command could not run"""
 
 # The errors of a full disk, and of a terminal that has gone.
 _UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 def main(arguments: Sequence[str] | None = None, context: Context | None = None) -> int:
-    """Run one command and give its exit status: 0 yes, 1 no, 2 it could not run."""
+    """Run one command and give its exit status: 0 yes, 1 no, 2 unknown, or it could not run."""
     context = context or process()
     show_anything(context.stdout, context.stderr)
     options = _parser().parse_args(arguments)

@@ -23,7 +23,7 @@ EPILOG = """examples:
   . .sandbox/env && oncall preflight
   oncall preflight --stack prod --json
 
-exit status: 0 no problem (there may be notes), 1 problems, 2 the command could not run"""
+exit status: 0 no problem (there may be notes); 1 problems; 2 the command could not run"""
 _MARKS = {OK: YES, PROBLEM: NO, NOTE: ""}
 
 
@@ -78,8 +78,8 @@ def with_inventory(
         kinds = kinds_named(settings.policy)
         questions = [
             question
-            for provider in load_clients(client, clock, settings.providers).values()
-            for question in inventory_questions(provider)
+            for name, provider in load_clients(client, clock, settings.providers).items()
+            for question in inventory_questions(name, provider)
             if question.listed_kind in kinds
         ]
         return ask(questions, Deadline(clock, PATIENCE_SECONDS), before=snapshot)

@@ -33,8 +33,8 @@ EPILOG = """examples:
   oncall who postgres.v1.Role:db-1 --label Env=Prod
   oncall who okta.v1.Group:admins --stack prod --json
 
-exit status: 0 somebody would be approved; 1 nobody would be; 2 the command could not run, or no
-provider answered"""
+exit status: 0 somebody would be approved; 1 nobody would be; 2 unknown, since a provider gave no
+complete answer, or the command could not run"""
 NOBODY = "nobody@stand-in.invalid"
 _MOST_OTHERS = 20
 
@@ -85,8 +85,10 @@ def run(args: argparse.Namespace, context: Context) -> int:
         answer = "nobody would be approved"
         if objection:
             notes.insert(0, objection)
-        elif unanswered and len(unanswered) == len(report.queries):
+        elif snapshot.failures:
             answer, status = "unknown: no provider answered", NOT_DONE
+            if len(unanswered) < len(report.queries):
+                answer = "unknown: nobody would be approved, as far as the providers answered"
     open_notes = open_rule_notes(settings, request)
     out = context.output(args)
     if args.json:

@@ -45,7 +45,7 @@ from infra.stack_file import PASSPHRASE, StackFile, read_stack_file
 from infra.state_bucket import ensure_bucket
 from infra.state_key import ensure_key
 from policy.remedies import ConfigError
-from policy.terminal import Parser, say
+from policy.terminal import Parser, safe_lines, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -97,8 +97,8 @@ def main(arguments: Sequence[str], environment: Mapping[str, str], folder: Path)
         return INTERRUPTED
     exports = {"backend": BACKEND, "url": shlex.quote(url), "no_plugins": NO_PLUGINS_OF_A_STATE}
     text = NEXT if settings.keys() & {SCHEDULES, OLDER_SCHEDULES, ROLES, POLICY} else NEXT + NARROW
-    for line in text.format(stack=stack, schedules=SCHEDULES, **exports).splitlines():
-        say(line)
+    # Not wrapped to the terminal: a command would paste as two.
+    sys.stdout.write(safe_lines(text.format(stack=stack, schedules=SCHEDULES, **exports)))
     return 0
 
 

@@ -70,7 +70,8 @@ def _test(file: Path, options: argparse.Namespace) -> int:
         return 2
     say(f"{file}, tested by {run.test_file}:")
     for result in run.results:
-        say(f"  {'FAIL' if result.differences else 'ok  '} {result.case.name}")
+        verdict = f"  {'FAIL' if result.differences else 'ok  '} "
+        say(f"{verdict}{result.case.name}", indent=len(verdict))
         for line in _difference(run, result):
             say(f"      {line}")
     _say_warnings(file, run.policy)

@@ -16,6 +16,7 @@ from typing import Any, NoReturn, TextIO
 _ANYWHERE, _AT_FIRST = "##[", "::"
 # A command in backticks counts as one word: split across lines, it would paste as two commands.
 _WORD = re.compile(r"(?:`[^`]*`|\S)+")
+_BEFORE_TEXT = re.compile(r"^ *(?:[-+] )?")
 _BETWEEN_COLUMNS = 2
 
 
@@ -45,10 +46,15 @@ def json_text(value: object) -> str:
     return json.dumps(value, indent=2).replace(_ANYWHERE, r"#\u0023[")
 
 
-def say(text: str = "", stream: TextIO | None = None) -> None:
-    """Print a line, on standard output by default."""
-    stream = stream or sys.stdout
-    stream.write(f"{safe(text)}\n")
+def say(text: str = "", stream: TextIO | None = None, indent: int | None = None) -> None:
+    """Print a line, on standard output by default, and wrap it to a terminal.
+
+    The following lines are indented: without `indent`, like the text of an entry of a list.
+    """
+    stream, text = stream or sys.stdout, safe(text)
+    if indent is None:
+        indent = len(_BEFORE_TEXT.findall(text)[0])
+    stream.write(f"{wrapped(text, columns_of(stream), indent)}\n")
     stream.flush()
 
 

@@ -6,12 +6,10 @@ import argparse
 import os
 import shlex
 import signal
-import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pulumi
 
@@ -30,17 +28,7 @@ from handler.settings import BESIDE_POLICY, BY_NAME, POLICY
 from infra.policy_file import path_in_project
 from infra.settings import ENDPOINT, FUNCTION_URL, HTTP_API
 from policy.setting_hints import check_typed_text
-from policy.terminal import (
-    Parser,
-    columns_of,
-    counted,
-    json_text,
-    safe,
-    safe_lines,
-    say,
-    show_anything,
-    wrapped,
-)
+from policy.terminal import Parser, counted, json_text, safe, say, show_anything
 from sandbox import env_file
 from sandbox.callers import SENDERS
 from sandbox.callers.base import (
@@ -64,7 +52,7 @@ from sandbox.demo_data import POLICY_FILE, RESOURCE, seed_all
 from sandbox.demo_script import SCRIPT, must_approve_script, run_script
 from sandbox.demo_space import open_space, variables
 from sandbox.lambda_url.runtime import PROXIED
-from sandbox.local_aws.program import ROOT
+from sandbox.local_aws.program import PROJECT, ROOT
 from sandbox.local_aws.resources.moto_workarounds import RefusedByAwsError
 from sandbox.local_aws.resources.resource import UnknownToSandboxError
 from sandbox.name_checks import check_names
@@ -87,35 +75,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = options.run(options)
     except (UsageError, UnknownToSandboxError, RefusedByAwsError) as error:
-        _say_error(safe(f"error: {error}"))
+        say(f"error: {error}", sys.stderr)
         return 2
     except pulumi.RunError as error:
         # A line for each value that is wrong.
-        _say_error(safe_lines(f"error: {error}"))
+        for line in f"error: {error}".split("\n"):
+            say(line, sys.stderr)
+        for note in _notes_on_commands([str(error)], options.stack):
+            say(f"note: {note}", sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 128 + signal.SIGINT  # as shells report a command that Ctrl-C ended
     return status
 
 
-def _say_error(text: str) -> None:
-    """Print the safe lines of an error, wrapped to the terminal."""
-    width = columns_of(sys.stderr)
-    for line in text.split("\n"):
-        print(wrapped(line, width, indent=2 if line.startswith("- ") else 0), file=sys.stderr)
+def _notes_on_commands(texts: Iterable[str], stack: str) -> list[str]:
+    """Say what to do instead of the commands in these texts, which need a stack of Pulumi's."""
+    commands = [text for text in texts if "`pulumi config " in text]
+    if not commands:
+        return []
+    start = "the sandbox works without the Pulumi CLI: instead of running `pulumi config`, write or"
+    remedy = f"remove `{PROJECT}:KEY: VALUE` in Pulumi.{stack}.yaml"
+    key = ", and export a provider's key" if any(" --secret " in text for text in commands) else ""
+    return [f"{start} {remedy}{key}"]
 
 
 def _up(options: argparse.Namespace) -> int:
     live = _live_settings() if options.live else {}
     config = _endpoint_settings(options.endpoint) | _policy_settings(options.policy, options.root)
     file = options.root / env_file.FILE
-    if _is_listening(running := env_file.read(file).get("WEBHOOK_URL", "")):
-        raise UsageError(f"a sandbox is already running here, at {running}: stop it with Ctrl-C")
+    lock = env_file.lock(file)
+    if not lock:
+        url = env_file.read(file).get("WEBHOOK_URL", "")  # none yet, while it starts
+        where = f", at {url}" if url else ""
+        raise UsageError(f"a sandbox is already running here{where}: stop it with Ctrl-C")
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     say(f"Deploying stack {options.stack} to a local AWS ...")
     with (
+        lock,
         Sandbox(
             options.root,
             options.stack,
@@ -183,16 +182,6 @@ def _proxies() -> dict[str, str]:
     return {**proxies, PROXIED: str(ROOT)} if proxies else {}
 
 
-def _is_listening(url: str) -> bool:
-    """Whether anything listens at a URL."""
-    parts = urlsplit(url)
-    try:
-        socket.create_connection((parts.hostname or "", parts.port or 0), 1).close()
-    except OSError:
-        return False
-    return True
-
-
 def _describe(sandbox: Sandbox, space: Space, page: Page, file: Path, *, verbose: bool) -> None:
     console = output(sys.stdout, os.environ, as_json=False)
     resources, region = sandbox.deployment.resources, sandbox.aws.region
@@ -203,7 +192,8 @@ def _describe(sandbox: Sandbox, space: Space, page: Page, file: Path, *, verbose
         console.table(("type", "name"), rows)
         console.line()
     names = check_names(sandbox.settings, on_doubles=bool(sandbox.doubles))
-    for note in dict.fromkeys((*sandbox.deployment.notes, *names)):
+    notes = dict.fromkeys((*sandbox.deployment.notes, *names))
+    for note in (*notes, *_notes_on_commands(notes, sandbox.stack)):
         console.line(f"note: {note}", indent=len("note: "))
     console.line()
     console.line(f"Open {page.url}")

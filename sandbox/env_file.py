@@ -5,10 +5,12 @@ It may hold real keys. A sandbox that is killed cannot remove it, so its next re
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 FILE = Path(".sandbox") / "env"
 UNDO = "sandbox_off"
@@ -54,6 +56,21 @@ done
 }
 unset sandbox_name
 %(exports)s"""
+
+
+def lock(path: Path) -> IO[str] | None:
+    """Keep other sandboxes from writing this file and its neighbours; None if one is running.
+
+    It is unlocked when what this returns is closed, or its process ends, however it ends.
+    """
+    path.parent.mkdir(exist_ok=True)
+    file = path.with_suffix(".lock").open("w", encoding="utf-8")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
 
 
 def write(path: Path, values: Mapping[str, str], pid: int | None = None) -> None:

@@ -90,7 +90,7 @@ class Sandbox:
         variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._root = root
-        self._stack = stack
+        self.stack = stack
         self._config = {
             key: value
             for key, value in _stack_config(root, stack).items()
@@ -128,7 +128,7 @@ class Sandbox:
             own = {f"{PROJECT}:{key}": value for key, value in self._own_settings.items()}
             secret_keys = {f"{PROJECT}:{key}" for key in self._secrets}
             config = {**self._config, **own}
-            self.deployment = deploy(self.aws, config, secret_keys, self._stack, self._root)
+            self.deployment = deploy(self.aws, config, secret_keys, self.stack, self._root)
             # Empties the file, so only now: a sandbox that cannot start keeps the previous log.
             self.log = FunctionLog(self._log_file)
             self._endpoint = contexts.enter_context(self._serve())

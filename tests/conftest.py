@@ -113,13 +113,14 @@ def _rsa_with_few_keys() -> SimpleNamespace:
 # One per module, since a process can run only one Moto, and other tests start their own.
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A sandbox with the dev stack's defaults and the demo's people."""
+    """A sandbox with the demo's people, access for six hours, and defaults otherwise."""
     # Moto and Pulumi take a second to import, so only tests that need them do.
     from sandbox.demo_data import seed_incidentio  # noqa: PLC0415
     from sandbox.stack import Sandbox  # noqa: PLC0415
     from tests.support.projects import project_in  # noqa: PLC0415
 
-    with Sandbox(project_in(tmp_path_factory.mktemp("project"))) as running:
+    project = project_in(tmp_path_factory.mktemp("project"), AUTO_APPROVAL_DURATION="6")
+    with Sandbox(project) as running:
         assert running.double
         seed_incidentio(running.double)
         yield running

@@ -193,6 +193,28 @@ def test_the_interpreter_is_a_program_s_name(bare: Path, value: str) -> None:
     assert f"Python 3.11 or later is needed, {one_line(value)} is " in process.stderr
 
 
+@pytest.mark.parametrize(
+    ("failing", "said"),
+    [
+        ("nothing", "Setting up .venv: "),
+        ("-c", "Python 3.11 or later is needed, ./python is Python 3.10.12."),
+        ("-m venv", "Cannot create a virtual environment."),
+    ],
+)
+def test_what_setting_up_prints_fits_a_terminal(bare: Path, failing: str, said: str) -> None:
+    """Whatever make says while it sets up .venv fits 80 columns."""
+    (bare / "requirements.txt").touch()
+    steps = f'"{failing}"*) exit 1;; --version) echo Python 3.10.12;;'
+    python = f'#!/bin/sh\ncase "$*" in {steps} esac\n'
+    (bare / "python").write_text(python, encoding="utf-8")
+    (bare / "python").chmod(0o755)
+    process = make(bare, ".venv/run.stamp", "PYTHON=./python")
+    printed = f"{process.stdout}{process.stderr}"
+    assert said in printed
+    words = [line for line in printed.splitlines() if not line.startswith("make: ")]
+    assert max(map(len, words)) <= 80
+
+
 def test_help_in_an_awkward_folder(awkward: Path) -> None:
     """The help lists all targets in groups, newcomers' first, and fits a terminal."""
     process = make(awkward, "help")

@@ -293,4 +293,6 @@ def plain_text(text: str, without_email: str = _NAMELESS) -> str:
     if not text.isprintable():
         text = "".join(filter(str.isprintable, text))
     text = text.translate(_PLAIN_SIGNS).replace("://", ": ").replace("](", "] (")
+    if "www." in text.lower():
+        text = re.sub(r"(?i)(www)\.", r"\1 .", text)
     return text if len(text) <= MOST_REASON else f"{text[: MOST_REASON - 1]}…"

@@ -209,7 +209,7 @@ class Policy(_PolicyFields):
             )
         )
         policy = self._replace(rules=tuple(relevant))
-        vars(policy)["_people"] = self._people  # as they are the same, and may be thousands
+        policy._people = self._people  # noqa: SLF001 - a Policy too, of the same people
         return policy
 
     def fold_resources(self, request: Request) -> tuple[FoldedResource, ...]:

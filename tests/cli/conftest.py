@@ -64,7 +64,11 @@ class Command:
 
     def __init__(self, folder: Path, url: str) -> None:
         self.folder = folder
-        self.environment = {"INCIDENTIO_BASE_URL": url, "INCIDENTIO_API_KEY": API_KEY}
+        self.environment = {
+            "INCIDENTIO_BASE_URL": url,
+            "INCIDENTIO_API_KEY": API_KEY,
+            "AUTO_APPROVAL_DURATION": "6",
+        }
         self.clock = Clock(lambda: NOW, time.monotonic, lambda _: None)
 
     def __call__(self, *arguments: str | Path, stdin: str | bytes = "") -> Answer:

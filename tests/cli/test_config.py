@@ -13,6 +13,7 @@ from cli.config import CommandConfig, load_config, stack_settings
 from cli.context import Context
 from cli.errors import CommandError, ReportError
 from handler.rules.model import ShiftEnd
+from handler.settings import BY_NAME, DURATION
 from tests.cli.conftest import API_KEY, DATABASE, JANE, Command
 
 PROJECT = """
@@ -80,7 +81,7 @@ def test_the_environment(tmp_path: Path) -> None:
     given = read(tmp_path, AUTO_APPROVAL_DURATION="90m", WEBHOOK_MAX_AGE="not read")
     assert longest(given) == timedelta(minutes=90)
     assert given.origin == "environment variables"
-    assert longest(read(tmp_path)) == timedelta(hours=6)
+    assert longest(read(tmp_path)) == BY_NAME[DURATION].read({})
 
 
 def test_a_stack(project: Path) -> None:
@@ -128,8 +129,9 @@ def test_another_policy(project: Path) -> None:
 
 def test_offline_commands_need_no_key(tmp_path: Path) -> None:
     """Offline commands need no key, and accept a wrong one."""
-    given = read(tmp_path, needs_keys=False, INCIDENTIO_API_KEY=" wrong ", JSM_API_TOKEN="x")
-    assert longest(given) == timedelta(hours=6)
+    wrong = {"INCIDENTIO_API_KEY": " wrong ", "JSM_API_TOKEN": "x", "AUTO_APPROVAL_DURATION": "2"}
+    given = read(tmp_path, needs_keys=False, environment=wrong)
+    assert longest(given) == timedelta(hours=2)
 
 
 @pytest.mark.parametrize(
@@ -276,6 +278,7 @@ def test_a_folder_instead_of_a_file(project: Path) -> None:
 )
 def test_a_misspelt_variable(oncall: Command, name: str, meant: str) -> None:
     """A warning proposes the right name; the answer stays the same."""
+    del oncall.environment["AUTO_APPROVAL_DURATION"]
     right = oncall("who", DATABASE)
     oncall.environment[name] = "3"
     answer = oncall("who", DATABASE)

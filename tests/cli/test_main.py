@@ -41,6 +41,7 @@ class Child:
             "PYTHONIOENCODING": "utf-8",
             "INCIDENTIO_BASE_URL": url,
             "INCIDENTIO_API_KEY": API_KEY,
+            "AUTO_APPROVAL_DURATION": "6",
         }
         self.command: tuple[str | Path, ...] = (sys.executable, "-P", "-m", "cli")
 

@@ -37,7 +37,7 @@ def lines(*records: dict[str, object]) -> str:
 @pytest.fixture
 def dba(oncall: Command) -> Command:
     """The command with the settings of the recorded decisions, and without any key."""
-    oncall.environment = {"AUTO_APPROVAL_SCHEDULES": "DBA"}
+    oncall.environment = {"AUTO_APPROVAL_SCHEDULES": "DBA", "AUTO_APPROVAL_DURATION": "6"}
     return oncall
 
 

@@ -210,7 +210,7 @@ def test_a_duty_that_counts_without_approval(oncall: Command, rule: str, why: st
 
 
 def test_nobody_on_duty(oncall: Command, double: IncidentIO) -> None:
-    """The answer says that nobody is on duty, and whether all providers answered."""
+    """The answer says that nobody is on duty; unless all was answered, it is unknown."""
     double.take_off_shift("Production", OMAR)
     double.close_incident("INC-1")
     answer = oncall("who", DATABASE)
@@ -219,9 +219,9 @@ def test_nobody_on_duty(oncall: Command, double: IncidentIO) -> None:
     assert (answer.lines[0], answer.lines[-2]) == ("nobody would be approved", nobody)
     double.fail("/v2/incidents", faults.Status(500))
     answer = oncall("who", DATABASE)
-    assert answer.status == 1
+    assert answer.status == 2
     assert (answer.lines[0], answer.lines[-2]) == (
-        "nobody would be approved",
+        "unknown: nobody would be approved, as far as the providers answered",
         f"{nobody}, as far as they answered",
     )
 
@@ -242,14 +242,14 @@ def test_no_provider_answers(oncall: Command, double: IncidentIO) -> None:
 
 
 def test_one_of_two_providers_answers(oncall: Command, double: IncidentIO) -> None:
-    """The result is that of the provider that answered; the other is named."""
+    """If it has nobody on duty, the result is unknown; the other provider is named."""
     for path in ("/v2/incidents", "/v2/schedules"):
         double.fail(path, faults.Status(500))
     with Opsgenie("g3nie-key-0123", now=lambda: NOW) as opsgenie:
         opsgenie.add_schedule("Nights")
         oncall.environment |= {"OPSGENIE_KEY": opsgenie.api_key, "OPSGENIE_BASE_URL": opsgenie.url}
         answer = oncall("who", DATABASE, "--json")
-        assert (answer.status, answer.json["unanswered"]) == (1, ["incident.io"])
+        assert (answer.status, answer.json["unanswered"]) == (2, ["incident.io"])
         assert (answer.json["considered"], answer.json["asked"]) == (0, ["incident.io", "Opsgenie"])
         assert oncall("who", DATABASE).lines[-2] == (
             "considered: nobody, since nobody is on duty at Opsgenie, as far as they answered"
@@ -291,9 +291,10 @@ def test_long_lists_are_cut(oncall: Command, double: IncidentIO) -> None:
 
 
 def test_a_provider_that_fails(oncall: Command, double: IncidentIO) -> None:
-    """A note says that the list is incomplete."""
+    """A note says that the list is incomplete; it has somebody, so the status is 0."""
     double.fail("/v2/schedules", faults.Status(500))
     answer = oncall("who", DATABASE, "--json")
+    assert answer.status == 0
     assert [person["who"] for person in answer.json["approved"]] == [JANE]
     (note,) = answer.json["notes"]
     assert note.startswith("no answer from incident.io schedules: answered 500")

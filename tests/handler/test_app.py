@@ -65,6 +65,7 @@ class Webhook:
             "INDENT_WEBHOOK_SECRET": SECRET,
             "INCIDENTIO_API_KEY": API_KEY,
             "INCIDENTIO_BASE_URL": double.url,
+            "AUTO_APPROVAL_DURATION": "6",
             **settings,
         }
         clock = Clock(lambda: datetime.now(UTC), time.monotonic, lambda _: None)

@@ -60,6 +60,7 @@ class Endpoint:
             "INDENT_WEBHOOK_SECRET": "wks0-current-secret-00",
             "INCIDENTIO_API_KEY": API_KEY,
             "INCIDENTIO_BASE_URL": double.url,
+            "AUTO_APPROVAL_DURATION": "6",
             "CONDUCTORONE_TENANT": "acme",
             "CONDUCTORONE_BASE_URL": tenant.url,
         }

@@ -651,7 +651,7 @@ def test_a_wrong_answer(double: IncidentIO, find_updates: FindUpdates) -> None:
 
 def inventory(incidentio_client: IncidentIOClient, set_clock: SetClock) -> ProviderSnapshot:
     """Read what the provider lists besides duties."""
-    snapshot = ask(inventory_questions(incidentio_client), set_clock.deadline())
+    snapshot = ask(inventory_questions("incident.io", incidentio_client), set_clock.deadline())
     assert API_KEY not in str(snapshot)
     return snapshot
 

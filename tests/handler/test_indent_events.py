@@ -317,6 +317,7 @@ class TestClaim:
             ("<https://evil.example|Approve here>\n", "(https: evil.example|Approve here)"),
             ("<script>x()</script>&lt;", "(script)x()(/script)+lt;"),
             ("[here](https://evil.example) `x`", "[here] (https: evil.example) 'x'"),
+            ("see www.evil.example, WWW.evil", "see www .evil.example, WWW .evil"),
             ("@here a\r\nb\u2028c\td", "(at)here a b c d"),
             ("a\u202eb\u200bc\x1b[31md\ud800", "abc[31md"),
             ("on call for bob @example.com", NAMELESS),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 from standardwebhooks import Webhook
 
 from handler.duty import INCIDENT_ROLE, ON_CALL, Duty
@@ -229,7 +231,11 @@ HOSTILE = (
     "<@U0123> @channel @here",
     "<https://evil.example|DBA>",
     "[DBA](https://evil.example)",
+    "![DBA](//evil.example/x.png)",
+    "[DBA]<//evil.example>",
+    "[DBA][1]\n\n[1]: //evil.example",
     "https://evil.example/x",
+    "www.evil.example WWW.evil.example",
     "<b>x</b> &lt;!channel&gt;",
     "a\nUntil: 2099-01-01",
     "a\r\n\u2028b\u202egnp",
@@ -268,9 +274,18 @@ def test_no_markup_out_of_a_name(name: str) -> None:
             assert "@" not in value.replace("@example.com", "")
             assert "](" not in value
             assert "://" not in value
+            assert "www." not in value.lower()
             assert len(value) <= 3000
         elif isinstance(value, dict | list):
             values += value.values() if isinstance(value, dict) else value
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_link_out_of_a_name_in_markdown(name: str) -> None:
+    """A program that shows the text as Markdown gets at most emphasis out of a name."""
+    decision = decide(Resource(name, name), action=name, rules=(name, name))
+    html = MarkdownIt("commonmark").render(webhook_data(approve(decision, by=name))["text"])
+    assert {*re.findall(r"<(\w+)", html)} <= {"p", "em", "strong"}
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from handler.duty import Duty, ProviderSnapshot, ProviderUser
 from handler.http import Client
 from handler.providers.base import DutyQuery
 from handler.providers.collect import Outcome, collect_and_decide
-from handler.providers.pagerduty import MOST_LOOKED_UP, MOST_USERS, PagerDutyClient
+from handler.providers.pagerduty import MOST_LOOKED_UP, MOST_USERS
 from handler.providers.runner import ask
 from handler.request import Request, Resource
 from handler.rules.codec import read_policy
@@ -611,12 +611,11 @@ def test_every_question_is_asked_once(account: Account) -> None:
 )
 def test_whether_the_key_may_see_users(fault: Fault, problem: str, account: Account) -> None:
     """The inventory checks that the key may read users."""
-    client = account.client
-    assert isinstance(client, PagerDutyClient)
-    assert ask(inventory_questions(client), account.clock.deadline()).failures == ()
+    questions = list(inventory_questions("PagerDuty", account.client))
+    assert ask(questions, account.clock.deadline()).failures == ()
     assert account.double.calls[0].query == {"limit": ["1"]}
     account.double.fail(USERS, fault)
-    (failure,) = ask(inventory_questions(client), account.clock.deadline()).failures
+    (failure,) = ask(questions, account.clock.deadline()).failures
     assert failure.question == "users"
     assert failure.problem.startswith(problem)
 

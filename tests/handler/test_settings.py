@@ -488,7 +488,8 @@ def test_check_sees_every_plain_value_and_no_secret() -> None:
     with pytest.raises(SettingsError, match=r"^AUTO_APPROVAL_DRY_RUN is odd$"):
         load({**LEAST, "AUTO_APPROVAL_SCHEDULES": " DBA "}, check=check)
     assert tuple(seen) == settings.PLAIN_KEYS
-    assert (seen["AUTO_APPROVAL_SCHEDULES"], seen["AUTO_APPROVAL_DURATION"]) == ("DBA", "6")
+    default = settings.BY_NAME[settings.DURATION].default
+    assert (seen[settings.SCHEDULES], seen[settings.DURATION]) == ("DBA", default)
 
 
 @pytest.mark.parametrize(

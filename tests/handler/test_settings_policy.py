@@ -148,8 +148,8 @@ def test_access_ends_with_the_shift(
         )
     else:
         double.declare_incident("Fire", lead=ANA)
-    environment = {**LEAST, "INCIDENTIO_BASE_URL": double.url, END_WITH_SHIFT: value}
-    app = App(environment, set_clock.clock, lambda _: None)
+    own = {"INCIDENTIO_BASE_URL": double.url, "AUTO_APPROVAL_DURATION": "6", END_WITH_SHIFT: value}
+    app = App({**LEAST, **own}, set_clock.clock, lambda _: None)
     webhook = Webhook(SECRET, in_process(app), now=lambda: set_clock.now)
     answer = webhook.call({"events": [request_of(ANA)]})
     app.client.close()

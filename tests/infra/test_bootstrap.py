@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -91,6 +92,19 @@ def test_bucket_is_closed_encrypted_and_versioned(project: BootstrapProject) -> 
     for _, (backend, no_plugins) in project.pulumi_calls():
         assert backend == f"{url}&s3ForcePathStyle=true"
         assert no_plugins == "true"
+
+
+def test_commands_stay_whole_in_a_terminal(project: BootstrapProject) -> None:
+    """Steps and sentences fit a narrow terminal; each command to paste stays one line."""
+    project.monkeypatch.setenv("COLUMNS", "50")
+    project.monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert project.run() == 0
+    output = project.capsys.readouterr().out
+    assert f"\n  export PULUMI_BACKEND_URL='s3://{project.bucket}?region=" in output
+    key = "AUTO_APPROVAL_SCHEDULES"
+    assert f"\n  pulumi config set {key} Production --stack {project.stack}\n" in output
+    step = "installing the plugins that the program"
+    assert f"\n{project.stack}: {step}\nneeds ...\n" in output
 
 
 def test_location_constraint(project: BootstrapProject) -> None:

@@ -12,6 +12,7 @@ import pulumi
 import pytest
 
 from handler.rules.codec import read_policy
+from handler.settings import BY_NAME, DURATION
 from infra.archive import POLICY_IN_ZIP
 from policy import case_runner
 from policy.loader import load
@@ -230,7 +231,8 @@ def test_settings_without_effect_are_noted(root: Path) -> None:
             "run `pulumi config rm INCIDENTIO_APPROVE_PARTICIPANTS --stack dev`"
         ),
     )
-    defaults = {"AUTO_APPROVAL_DURATION": "6h", "INCIDENTIO_APPROVE_PARTICIPANTS": "false"}
+    default = f"{BY_NAME[DURATION].default}h"  # the same in other words
+    defaults = {DURATION: default, "INCIDENTIO_APPROVE_PARTICIPANTS": "false"}
     assert read({**NAMED, **defaults}, root=root).warnings == ()
 
 

@@ -176,6 +176,36 @@ def test_only_a_terminal_has_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     assert columns_of(stream) == 72
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("error: a setting is wrong", "error: a setting is\nwrong"),
+        ("- a setting is very wrong", "- a setting is very\n  wrong"),
+        ("      + a rule that denies", "      + a rule that\n        denies"),
+        ("run `export A=1 B=2 C=3`", "run\n`export A=1 B=2 C=3`"),
+    ],
+)
+def test_a_line_fits_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, text: str, expected: str
+) -> None:
+    """It is broken between words, and what belongs to an entry of a list is indented with it."""
+    monkeypatch.setenv("COLUMNS", "20")
+    stream = io.StringIO()
+    say(text, stream)
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    say(text, stream)
+    assert stream.getvalue() == f"{text}\n{expected}\n"
+
+
+def test_what_precedes_a_text_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an indent, the following lines are below the text."""
+    monkeypatch.setenv("COLUMNS", "20")
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    say("  ok   A DBA who is on shift", stream, indent=7)
+    assert stream.getvalue() == "  ok   A DBA who is\n       on shift\n"
+
+
 def test_counted() -> None:
     """One of something has no plural."""
     assert [counted(each, "rule") for each in range(3)] == ["0 rules", "1 rule", "2 rules"]

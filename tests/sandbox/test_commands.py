@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -34,8 +33,10 @@ LAST_LINE = "Ctrl-C here stops everything.\n"
 LIVE_KEY = "inc-real-key-0123456789"
 JANE_ASKS = ("--as", "jane@example.com", "--resource", "prod-db")
 BY_CONDUCTORONE = ("send", "--caller", "conductorone", *JANE_ASKS)
-
-
+WITHOUT_PULUMI = (
+    "the sandbox works without the Pulumi CLI: instead of running `pulumi config`, write or remove "
+    "`oncall-approvals:KEY: VALUE` in Pulumi.dev.yaml"
+)
 REGION = "eu-central-1"
 SWITCHES = {"ALARM_EMAIL": "oncall@example.com", "KMS_KEY_ALIAS": "oncall-state"}
 
@@ -207,6 +208,7 @@ def test_up_ends_with_its_terminal(
     assert commands.main(["up"]) == 0
     printed = capsys.readouterr().out
     assert "note: INCIDENTIO_APPROVE_PARTICIPANTS has no effect" in printed
+    assert f"\nnote: {WITHOUT_PULUMI}\n" in printed
     assert printed.endswith("Stopping ...\n")
     assert env_file.read(file) == later
 
@@ -240,9 +242,12 @@ def test_live_up_asks_the_real_provider(
         vendor.add_person("Jane", "jane@example.com")
         vendor.add_schedule("DBA")
         vendor.put_on_shift("DBA", "jane@example.com")
-        project_in(here, INCIDENTIO_BASE_URL=vendor.url)
+        unused = {"OPSGENIE_BASE_URL": "https://api.eu.opsgenie.com"}
+        project_in(here, INCIDENTIO_BASE_URL=vendor.url, **unused)
         assert commands.main(["up", "--live"]) == 0
     printed = capsys.readouterr()
+    assert "run `pulumi config set --secret OPSGENIE_KEY --stack dev`" in printed.out
+    assert f"\nnote: {WITHOUT_PULUMI}, and export a provider's key\n" in printed.out
     providers = re.sub(" {2,}", "  ", printed.out.partition("\nProviders (the real ones)\n")[2])
     assert providers.startswith(f"  incident.io  {vendor.url}")
     assert "asks the real incident.io and PagerDuty (LIVE=1)" in pages[0]
@@ -316,11 +321,17 @@ class TestRefusals:
 
     @pytest.mark.usefixtures("handlers")
     def test_second_sandbox(self, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """A second sandbox is refused, since both would write `.sandbox/env`."""
-        with socket.create_server(("127.0.0.1", 0)) as running:
-            url = f"http://127.0.0.1:{running.getsockname()[1]}/"
-            env_file.write(here / env_file.FILE, {**RUNNING, "WEBHOOK_URL": url})
-            assert_refused(capsys, ["up"], f"a sandbox is already running here, at {url}")
+        """A second one is refused, even while the first starts: both would write the same files."""
+        file = here / env_file.FILE
+        lock = env_file.lock(file)
+        assert lock
+        with lock:
+            assert_refused(capsys, ["up"], "a sandbox is already running here: stop it with")
+            env_file.write(file, {**RUNNING, "WEBHOOK_URL": "http://127.0.0.1:1/"})
+            assert_refused(capsys, ["up"], "is already running here, at http://127.0.0.1:1/: stop")
+        unlocked = env_file.lock(file)
+        assert unlocked
+        unlocked.close()
 
     @pytest.mark.parametrize(
         ("arguments", "error"),
@@ -347,14 +358,15 @@ class TestRefusals:
     def test_all_problems_are_reported_together(
         self, here: Path, capsys: pytest.CaptureFixture[str], region: str
     ) -> None:
-        """Each problem of the stack has its line, including a missing region."""
+        """Each problem of the stack has its line, and a note says what to do without Pulumi."""
         (here / "Pulumi.prod.yaml").write_text(
             f"config:\n  aws:region: {region}\n  oncall-approvals:MEMORY_MB: 1\n"
             "  oncall-approvals:AUTO_APPROVAL_SCHEDULES: [DBA]\n",
             encoding="utf-8",
         )
         assert commands.main(["demo", "--stack", "prod"]) == 2
-        title, *lines = capsys.readouterr().err.splitlines()
+        title, *lines, note = capsys.readouterr().err.splitlines()
+        assert note == f"note: {WITHOUT_PULUMI.replace('.dev.', '.prod.')}"
         assert title == "error: Pulumi.prod.yaml has 3 problems:"
         assert {line.split()[1] for line in lines} == {
             *("aws:region", "MEMORY_MB", "AUTO_APPROVAL_SCHEDULES")

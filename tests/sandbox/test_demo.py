@@ -94,6 +94,7 @@ def test_expectation_follows_the_settings(case: Case) -> None:
             "AUTHZEN_TOKEN": TOKEN,
             "INCIDENTIO_API_KEY": API_KEY,
             "INCIDENTIO_BASE_URL": double.url,
+            "AUTO_APPROVAL_DURATION": "6",
             **tenant.settings,
             **case.settings,
         }
