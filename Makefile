@@ -84,9 +84,11 @@ policy-test: $(BIN)/oncall ## Test each policy/*.yaml (or FILES=...; SELF_DECLAR
 
 ##@ Develop
 
-# Three at once, since many tests wait. They start the project's commands often, and compiled ones
+# Three at once, since many tests wait, in the order of `testpaths`: xdist would run files with few
+# tests last, which are the slowest. They start the project's commands often, and compiled ones
 # start faster.
-PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n 3 --dist loadfile --ignore=$(IN_BROWSER) --ignore=$(ON_ENGINE)
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder \
+  --ignore=$(IN_BROWSER) --ignore=$(ON_ENGINE)
 
 test: .venv/dev.stamp ## Run all tests except those of test-e2e
 	@$(PYTEST) --no-cov

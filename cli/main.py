@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -81,6 +82,7 @@ class _Parser(Parser):
         self.exit(NOT_DONE, f"{wrapped(text, columns_of(sys.stderr))}\n")
 
 
+@cache
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="oncall",

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import cache
 from itertools import cycle
 from types import SimpleNamespace
@@ -30,6 +30,16 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Function) -> Generator[None, None, None]:
+    """Repeat every decision of a test offline, from its record and policy.
+
+    An automatic fixture would do the same, but there are thousands of tests, and it costs more.
+    """
+    with pytest.MonkeyPatch.context() as patch, all_decisions_replayed(item.module, patch):
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -125,10 +135,3 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
         seed_incidentio(running.double)
         yield running
         replay_all(running.log.records, running.settings.policy)
-
-
-@pytest.fixture(autouse=True)
-def _replayed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every decision of a test can be repeated offline from its record and policy."""
-    with all_decisions_replayed(request.module, monkeypatch):
-        yield

@@ -12,7 +12,6 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -207,15 +206,15 @@ def counted(oncall: Command, given: bytes) -> Any:  # noqa: ANN401 - JSON
     return {"status": answer.status, **answer.json}
 
 
-@pytest.fixture
-def oncall(tmp_path: Path) -> Command:
+@pytest.fixture(scope="module")
+def oncall(tmp_path_factory: pytest.TempPathFactory) -> Command:
     """The command, without any provider."""
-    command = Command(tmp_path, "")
+    command = Command(tmp_path_factory.mktemp("folder"), "")
     command.environment["INCIDENTIO_BASE_URL"] = "https://api.incident.io"
     return command
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def whole(oncall: Command) -> Any:  # noqa: ANN401 - JSON
     """The report of the function's own lines."""
     report = counted(oncall, "\n".join(texts(RECORDS)).encode())

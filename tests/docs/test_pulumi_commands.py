@@ -65,12 +65,14 @@ def _modules_that_run_pulumi() -> Iterator[tuple[Path, str]]:
     for room in PRODUCT:
         for file in sorted((ROOT / room).rglob("*.py")):
             text = file.read_text(encoding="utf-8")
+            if not re.search(r"[\"']pulumi[\"']", text):
+                continue
             names = {
                 node.func.attr if isinstance(node.func, ast.Attribute) else ""
                 for node in ast.walk(ast.parse(text))
                 if isinstance(node, ast.Call)
             }
-            if names & STARTS and re.search(r"[\"']pulumi[\"']", text):
+            if names & STARTS:
                 yield file, text
 
 

@@ -23,7 +23,9 @@ from handler.rules.matching import fold_resource, matches
 from handler.rules.model import Policy, Selector
 from tests.handler.strategies import NOW, STEADY, TEXT
 
-EVERY_CHARACTER = list(map(chr, range(sys.maxunicode + 1)))
+
+def _every_character() -> Iterator[str]:
+    return map(chr, range(sys.maxunicode + 1))
 
 
 @cache
@@ -34,7 +36,7 @@ def _unseen_by_name() -> frozenset[str]:
     unseen = re.compile(f"{'|'.join(words)}|^TAG |^({'|'.join(names)})$")
     return frozenset(
         char
-        for char in EVERY_CHARACTER
+        for char in _every_character()
         if (name := unicodedata.name(char, ""))
         and unseen.search(name)
         # Punctuation is visible.
@@ -62,7 +64,7 @@ def test_lists_agree() -> None:
 
 def test_no_letter_is_unseen() -> None:
     """No letter, digit or mark is dropped, except fillers and marks without a glyph."""
-    dropped = {char for char in EVERY_CHARACTER if is_unseen(char) and char.isprintable()}
+    dropped = {char for char in _every_character() if is_unseen(char) and char.isprintable()}
     listed = {chr(code) for first, last in IGNORABLE for code in range(first, last + 1)}
     assert dropped <= listed | BLANK_GLYPHS
     assert {unicodedata.category(char)[0] for char in dropped} == {"L", "M", "S"}
@@ -123,7 +125,7 @@ def test_case_of_every_character() -> None:
     """For every character, case doesn't matter, and folding twice changes nothing."""
     changed = [
         char
-        for char in EVERY_CHARACTER
+        for char in _every_character()
         if not char == char.upper() == char.casefold() == unicodedata.normalize("NFKD", char)
     ]
     assert len(changed) > 15_000

@@ -307,5 +307,5 @@ def test_such_things_happen() -> None:
         return not unseen
 
     until_all_are = settings(STEADY, max_examples=3000, phases=[Phase.generate])
-    # By this seed, 196 worlds do; by others, up to a thousand.
-    find(WORLDS, all_were_seen, settings=until_all_are, random=Random(5))  # noqa: S311 - a seed
+    # By this seed, 96 worlds do; by others, up to a thousand.
+    find(WORLDS, all_were_seen, settings=until_all_are, random=Random(100))  # noqa: S311 - a seed

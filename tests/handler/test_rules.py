@@ -117,14 +117,14 @@ CONDITIONS: tuple[Condition, ...] = (
 
 
 @pytest.mark.parametrize("one", CONDITIONS)
-@pytest.mark.parametrize("other", CONDITIONS)
-def test_conditions_of_different_types_are_never_equal(one: Condition, other: Condition) -> None:
+def test_conditions_of_different_types_are_never_equal(one: Condition) -> None:
     """Conditions of different types aren't equal, even with equal fields."""
-    same = repr(one) == repr(other)
-    assert (one == other) is same
-    assert (one != other) is not same
-    assert (hash(one) == hash(other)) is same
-    assert (Rule("r", Selector(), one) == Rule("r", Selector(), other)) is same
+    for other in CONDITIONS:
+        same = repr(one) == repr(other)
+        assert (one == other) is same
+        assert (one != other) is not same
+        assert (hash(one) == hash(other)) is same
+        assert (Rule("r", Selector(), one) == Rule("r", Selector(), other)) is same
     assert one != tuple(one)
 
 

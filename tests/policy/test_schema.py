@@ -18,7 +18,7 @@ from policy.case_file import read_cases
 from policy.loader import load
 from policy.schema import schemas
 from tests.policy import test_loader_spelling, test_refused
-from tests.policy.refused import Refused, refused
+from tests.policy.refused import refused
 from tests.policy.test_loader import WHOLE
 from tests.policy.texts import ON_CALL, POLICY, changed
 
@@ -96,10 +96,9 @@ def said_by(schema: str, data: bytes) -> list[str]:
     return [error.message for error in validator_of(schema).iter_errors(value)]
 
 
-@pytest.mark.parametrize("row", BAD, ids=lambda row: row.name)
-def test_what_the_loader_refuses_the_schema_refuses(row: Refused) -> None:
+def test_what_the_loader_refuses_the_schema_refuses() -> None:
     """Except for errors that only the loader can see."""
-    assert bool(said_by("schema.json", row.data)) == (row.name not in BEYOND_A_SCHEMA)
+    assert {row.name for row in BAD if not said_by("schema.json", row.data)} == BEYOND_A_SCHEMA
 
 
 @pytest.mark.parametrize("data", GOOD)

@@ -23,17 +23,17 @@ from policy.terminal import (
 )
 
 STEERING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-EVERYTHING = [chr(code) for code in range(sys.maxunicode + 1)]
 
 
 def test_every_control_character_is_escaped() -> None:
     """Controls, directions, breaks, lone surrogates, and everything without a width."""
-    steering = [each for each in EVERYTHING if unicodedata.category(each) in STEERING]
+    everything = list(map(chr, range(sys.maxunicode + 1)))
+    steering = [each for each in everything if unicodedata.category(each) in STEERING]
     for each in steering:
         output = safe(f"a{each}b")
         assert output.isascii(), hex(ord(each))
         assert output.isprintable(), hex(ord(each))
-    others = (each for each in EVERYTHING if unicodedata.category(each) not in STEERING)
+    others = (each for each in everything if unicodedata.category(each) not in STEERING)
     output = safe("".join(others))
     assert len(output.splitlines()) == 1
     output.encode()

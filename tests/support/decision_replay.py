@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -16,7 +17,7 @@ from auditlog.replay import INCOMPLETE_CALL, NOT_WHOLE, replay
 from handler import app
 from handler.audit import decision_record
 from handler.duty import ProviderSnapshot
-from handler.providers import collect
+from handler.providers.collect import Outcome, collect_and_decide
 from handler.request import Request
 from handler.rules.evaluate import Decision, decide, decide_all
 from handler.rules.model import Policy
@@ -34,6 +35,8 @@ _OUTSIDE_TRACE = ("providers", "wanted")
 @contextmanager
 def all_decisions_replayed(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Record what the handler logs and what a test module decides, and replay it afterwards.
+
+    Of several decisions that one call makes while answers come in, only the last one counts.
 
     Raises:
         AssertionError: the record and the policy lead to another decision.
@@ -59,10 +62,16 @@ def all_decisions_replayed(module: ModuleType, monkeypatch: pytest.MonkeyPatch) 
         replay_all(_records([decision], snapshot, policy), policy)
         return decision
 
+    def collected(requests: Sequence[Request], policy: Policy, *how: Any) -> Outcome:  # noqa: ANN401 - passed on
+        outcome = collect_and_decide(requests, policy, *how)
+        replay_all(_records(outcome.decisions, outcome.snapshot, policy), policy)
+        return outcome
+
     watched: dict[Callable[..., object], Callable[..., object]] = {
         decide_all: decided_all,
         decide: decided,
         decision_record: recorded,
+        collect_and_decide: collected,
     }
     for place, name in _watched_names(module):
         if (value := getattr(place, name)) in watched:
@@ -80,13 +89,29 @@ def all_decisions_replayed(module: ModuleType, monkeypatch: pytest.MonkeyPatch) 
 @cache
 def _watched_names(module: ModuleType) -> list[tuple[ModuleType, str]]:
     watched = (decide_all, decide, decision_record)
-    return [
+    names = [
         (place, name)
-        for place in (module, collect, app, case_runner)
+        for place in (module, app, case_runner)
         for name, value in vars(place).items()
         if isinstance(value, FunctionType)
         and value in watched
         and (place, name) != (module, "decision_record")
+    ]
+    return [*names, *((place, "collect_and_decide") for place in _modules_that_collect())]
+
+
+@cache
+def _modules_that_collect() -> list[ModuleType]:
+    """Give the modules of tests and of the command that decide by what providers answer.
+
+    The handler does as well, and logs what it decides.
+    """
+    return [
+        module
+        for name, module in sys.modules.items()
+        if name.startswith(("cli.", "tests."))
+        and name != __name__
+        and vars(module).get("collect_and_decide") is collect_and_decide
     ]
 
 
