@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -142,3 +143,12 @@ def test_property_tests_have_no_deadline() -> None:
         and "STEADY" not in decorators
     ]
     assert others == []
+
+
+def test_all_tests_are_run() -> None:
+    """`make test` runs each file of tests, but for those with the engine, which test-e2e runs."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    paths = [*settings["tool"]["pytest"]["ini_options"]["testpaths"], "tests/engine"]
+    files = {file for file in _files("tests") if file.name.startswith("test_")}
+    run = {file for file in files if any(file.is_relative_to(ROOT / path) for path in paths)}
+    assert files - run == set()
