@@ -1,6 +1,7 @@
 """The cases of the scenario's levels Basic Core, Batch Core and Discovery, by their sections.
 
-Source: `certification/authorization-api-1_0-scenario.md` of openid/authzen, 2026-06-25.
+Source: `certification/authorization-api-1_0-scenario.md` of openid/authzen, 2026-06-25. The schema
+beside this file is the OpenID Foundation's, unchanged: `api/schemas` there.
 """
 
 from __future__ import annotations
@@ -9,12 +10,18 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, TypeAlias
+
+from jsonschema import Draft202012Validator
 
 from handler.callers import EVALUATION, EVALUATIONS
 
 Json: TypeAlias = Mapping[str, Any]
 JSON_TYPE = "application/json"
+SCHEMA = Path(__file__).with_name("evaluation-response.schema.json")
+# Accepts one answer.
+RESPONSE = Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,7 @@ def ask(who: Json, what: Json, which: Json, **more: object) -> dict[str, object]
 
 def decides(wanted: str) -> Check:
     """Check that the answer is one decision, and the wanted one if the fixture gives it."""
-    return lambda answer: answer.http == HTTPStatus.OK and _is_as(wanted, answer.body)
+    return lambda answer: _is_json(answer) and _is_as(wanted, answer.body)
 
 
 def decides_all(*wanted: str) -> Check:
@@ -77,17 +84,20 @@ def decides_all(*wanted: str) -> Check:
     def check(answer: Answer) -> bool:
         items = answer.body.get("evaluations") if isinstance(answer.body, dict) else None
         right = isinstance(items, list) and len(items) == len(wanted)
-        return answer.http == HTTPStatus.OK and right and all(map(_is_as, wanted, items or ()))
+        return _is_json(answer) and right and all(map(_is_as, wanted, items or ()))
 
     return check
 
 
-def _is_as(wanted: str, value: object) -> bool:
-    """Whether it is an answer as in section 2.3, and the wanted one: yes, no or any."""
-    if not isinstance(value, dict) or not isinstance(value.get("decision"), bool):
-        return False
-    said = "yes" if value["decision"] else "no"
-    return isinstance(value.get("context", {}), dict) and wanted in {"any", said}
+def _is_json(answer: Answer) -> bool:
+    """Whether it is a success as in section 5."""
+    media_type = answer.headers.get("content-type", "").partition(";")[0]
+    return answer.http == HTTPStatus.OK and media_type == JSON_TYPE
+
+
+def _is_as(wanted: str, value: Any) -> bool:  # noqa: ANN401 - whatever came
+    """Whether the schema accepts an answer (section 2.3), and it is the wanted one, or any is."""
+    return RESPONSE.is_valid(value) and wanted in {"any", "yes" if value["decision"] else "no"}
 
 
 def refused(http: int) -> Check:

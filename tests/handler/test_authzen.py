@@ -32,6 +32,7 @@ from handler.request import Request, Resource
 from handler.rules.evaluate import Decision
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
+from tests.certification.cases import RESPONSE
 from tests.handler.conftest import API_KEY
 from tests.handler.strategies import STEADY
 
@@ -62,7 +63,8 @@ SUBJECT = {"type": "user", "id": JANE}
 RESOURCE = {"type": "db", "id": "1"}
 ACTION = {"name": "access"}
 QUESTION = {"subject": SUBJECT, "resource": RESOURCE, "action": ACTION}
-# An answer by the specification (6.2), with our additions in its context.
+# A decision, with everything that its context may have. The specification's own schema, which
+# allows any context, is `RESPONSE`.
 ANSWER = {
     "type": "object",
     "required": ["decision", "context"],
@@ -163,9 +165,10 @@ class Pdp:
         return answer["statusCode"], json.loads(answer["body"])
 
     def ask(self, **changes: object) -> dict[str, Any]:
-        """Ask one question with these changes, and validate the answer against the schema."""
+        """Ask one question with these changes, and validate the answer against both schemas."""
         http, answer = self.call({**QUESTION, **changes})
         assert http == 200
+        RESPONSE.validate(answer)
         jsonschema.validate(answer, ANSWER)
         return answer
 
@@ -174,6 +177,8 @@ class Pdp:
         http, answer = self.call({**fields, "evaluations": list(items)}, EVALUATIONS)
         assert (http, [*answer]) == (200, ["evaluations"])
         answers: list[dict[str, Any]] = answer["evaluations"]
+        for one in answers:
+            RESPONSE.validate(one)
         return answers
 
     @property
