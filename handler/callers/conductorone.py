@@ -63,6 +63,7 @@ APP_LABEL = "app"
 KEYS_PATH = "/auth/v1/jwks"
 LEFT_TO_HUMANS = "Left to humans: "
 # The kinds of approval steps that another person decides, not a program or the requester (`self`).
+# An `expression` is none of them: ConductorOne skips its step if it finds nobody.
 HUMAN_APPROVALS = frozenset(
     {"users", "manager", "appOwners", "group", "entitlementOwners", "resourceOwners"}
 )
