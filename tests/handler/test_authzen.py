@@ -37,6 +37,7 @@ from tests.handler.conftest import API_KEY
 from tests.handler.strategies import STEADY
 
 TOKEN, PREVIOUS = "current-token-" * 3, "previous-token-" * 3
+UUID = "3f2b8a54-90c1-4d7e-8a36-5b1c0d9e7f32"
 JANE, JOAN = "jane@example.com", "joan@example.com"
 HOST = "abc.lambda-url.eu-central-1.on.aws"
 STRANGER = {"error": {"status": 401, "message": "The call is not authenticated."}}
@@ -644,6 +645,8 @@ def test_a_token_as_request_id(pdp: Pdp, token: str, change: dict[str, Any], htt
     [
         *((TOKEN, False), (f"a {PREVIOUS}", False), ("x" * 32, False)),
         *(("x" * 31, True), (f"{'x' * 31} {'y' * 31}", True)),
+        *((UUID, True), (UUID.upper(), True), (UUID.replace("-", ""), False)),
+        *((f"{UUID}0", False), (f"x{UUID}", False), (UUID.replace("3", "g"), False)),
     ],
 )
 @pytest.mark.parametrize(
@@ -659,7 +662,7 @@ def test_a_token_as_request_id(pdp: Pdp, token: str, change: dict[str, Any], htt
 def test_request_id_before_the_settings_are_loaded(
     opened: Opener, id_: str, change: dict[str, Any], http: int, *, is_sent_back: bool
 ) -> None:
-    """Before the tokens are known, an id long enough to hold one isn't sent back."""
+    """Before the tokens are known, an id that could hold one isn't sent back; a UUID is."""
     pdp = opened(HANDLER_SECRET_ARN="arn:aws:s3:::bucket", HANDLER_CALLERS="authzen")
     headers = {**change.get("headers", {}), "x-request-id": id_}
     assert pdp.call(**{**change, "headers": headers})[0] == http
