@@ -1,7 +1,6 @@
 """The cases of the scenario's levels Basic Core, Batch Core and Discovery, by their sections.
 
-Source: `certification/authorization-api-1_0-scenario.md` of openid/authzen, 2026-06-25. The schema
-beside this file is the OpenID Foundation's, unchanged: `api/schemas` there.
+Source: `certification/authorization-api-1_0-scenario.md` of openid/authzen, 2026-06-25.
 """
 
 from __future__ import annotations
@@ -10,18 +9,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, TypeAlias
 
-from jsonschema import Draft202012Validator
-
 from handler.callers import EVALUATION, EVALUATIONS
+from tests.handler.authzen_schema import RESPONSE
 
 Json: TypeAlias = Mapping[str, Any]
 JSON_TYPE = "application/json"
-SCHEMA = Path(__file__).with_name("evaluation-response.schema.json")
-# Accepts one answer.
-RESPONSE = Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
 
 
 @dataclass(frozen=True)

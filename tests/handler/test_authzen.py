@@ -32,7 +32,7 @@ from handler.request import Request, Resource
 from handler.rules.evaluate import Decision
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
-from tests.certification.cases import RESPONSE
+from tests.handler.authzen_schema import RESPONSE
 from tests.handler.conftest import API_KEY
 from tests.handler.strategies import STEADY
 
