@@ -6,13 +6,16 @@ import argparse
 import re
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from handler import emails
+from handler.callers import CALLERS
 from handler.durations import parse_duration, parse_instant
 from handler.request import ACCESS, Request, Resource
 from infra.stack_file import is_stack_name
 from policy.duration_hints import typed_duration
 
+_WITH_NAMES = tuple(entry.name for entry in CALLERS if entry.maps_names)
 _NO_SECONDS = re.compile(r"([0-9-]{10}[Tt][0-9]{2}:[0-9]{2})([Zz+-].*)")
 
 
@@ -33,6 +36,28 @@ def email(text: str) -> str:
             f"{text!r} isn't an e-mail address, for example jane@example.com"
         )
     return emails.normal(text)
+
+
+class Requester(NamedTuple):
+    """A requester: an e-mail in normal form, or else a name by which a caller knows them."""
+
+    email: str = ""
+    caller: str = ""
+    name: str = ""
+
+
+def requester(text: str) -> Requester:
+    """Read an e-mail address, or `CALLER:NAME`."""
+    caller, _, name = _unicode(text).partition(":")
+    if caller in _WITH_NAMES and name.strip() and not emails.has_at(name):
+        return Requester(caller=caller, name=name)
+    try:
+        return Requester(email(text))
+    except argparse.ArgumentTypeError as error:
+        example = f"{_WITH_NAMES[0]}:jane"
+        raise argparse.ArgumentTypeError(
+            f"{error}, nor a caller's name for somebody, for example {example}"
+        ) from None
 
 
 def resource(text: str) -> tuple[str, str]:

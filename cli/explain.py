@@ -45,7 +45,11 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
         epilog=EPILOG,
     )
     options.add_request(
-        parser, required=True, who="the requester", resource="what they request; repeat it for more"
+        parser,
+        required=True,
+        who="the requester: an e-mail, or a name in the policy's identities (authzen:jane)",
+        resource="what they request; repeat it for more",
+        by_name=True,
     )
     options.add_action(parser)
     parser.add_argument(
@@ -65,9 +69,12 @@ def run(args: argparse.Namespace, context: Context) -> int:
     config = load_config(args, context)
     settings = config.settings
     at, notes = _moment(args.at, context)
-    request = arguments.request(
-        args.who, args.resource, args.label, args.duration, action=args.action
-    )
+    who: arguments.Requester = args.who
+    email = who.email or config.policy.email_of(who.caller, who.name)
+    if not email:
+        problem = f"the policy's identities have nobody of this name for {who.caller}"
+        notes.append(f"{problem}: {who.name!r}")
+    request = arguments.request(email, args.resource, args.label, args.duration, action=args.action)
     client = context.client()
     try:
         clock = context.clock._replace(now=lambda: at) if args.at else context.clock

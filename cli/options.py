@@ -60,11 +60,21 @@ def add_command(
 
 
 def add_request(
-    parser: argparse.ArgumentParser, *, required: bool, who: str, resource: str
+    parser: argparse.ArgumentParser,
+    *,
+    required: bool,
+    who: str,
+    resource: str,
+    by_name: bool = False,
 ) -> None:
-    """Add the options for who requests which resources."""
+    """Add the options for who requests which resources; `by_name` also takes callers' names."""
     parser.add_argument(
-        "--as", dest="who", required=required, type=arguments.email, metavar="EMAIL", help=who
+        "--as",
+        dest="who",
+        required=required,
+        type=arguments.requester if by_name else arguments.email,
+        metavar="WHO" if by_name else "EMAIL",
+        help=who,
     )
     parser.add_argument(
         "--resource",

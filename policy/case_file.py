@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import yaml
@@ -24,6 +25,7 @@ _REPORTER = "reporter"
 _NEVER = "never"
 # Requests may ask for longer than any rule allows.
 _LONGEST_ASKED = timedelta(days=3650)
+_NO_IDENTITIES: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 
 
 class Expected(NamedTuple):
@@ -66,22 +68,32 @@ class Cases(NamedTuple):
     errors: tuple[Problem, ...] = ()
 
 
-def read_cases(data: bytes, rules: Collection[str]) -> Cases:
-    """Read a test file, with any content, for a policy with these rules."""
+def read_cases(
+    data: bytes,
+    rules: Collection[str],
+    identities: Mapping[str, Mapping[str, str]] = _NO_IDENTITIES,
+) -> Cases:
+    """Read a test file, with any content, for a policy with these rules and identities."""
     problems = Problems()
     tree = read_yaml(data, problems)
     if tree is None:
         return Cases((), problems.errors)
-    cases = CaseReader(problems, rules).file(tree)
+    cases = CaseReader(problems, rules, identities).file(tree)
     return Cases((), problems.errors) if problems.errors else Cases(cases)
 
 
 class CaseReader(Reader):
     """Reads cases. The result is not used if there are errors."""
 
-    def __init__(self, problems: Problems, rules: Collection[str]) -> None:
+    def __init__(
+        self,
+        problems: Problems,
+        rules: Collection[str],
+        identities: Mapping[str, Mapping[str, str]],
+    ) -> None:
         super().__init__(problems)
         self._rules = rules
+        self._identities = identities
         self._now: datetime | None = None
         self._has_time = False
         self._who = ""
@@ -108,10 +120,10 @@ class CaseReader(Reader):
 
     def _case(self, node: yaml.Node) -> Case:
         fields = self.fields(node, grammar.CASE, () if self._has_time else ("at",))
-        self._who = self.email(fields["who"], "who") if "who" in fields else ""
+        requester = self.person(fields["who"], "who") if "who" in fields else Resource()
+        self._who = requester.email
         case = self.values({key: fields[key] for key in fields if key != "who"}, grammar.CASE)
         wish = parse_duration(case["duration"]) if "duration" in case else None
-        requester = Resource("user", self._who, self._who)
         return Case(
             line_of(node),
             case.get("name", ""),
@@ -125,6 +137,15 @@ class CaseReader(Reader):
             case.get("at") or self._now or datetime.min,  # noqa: DTZ901 - only if the case is wrong
             case.get("expect", Expected(approved=False)),
         )
+
+    def person(self, node: yaml.Node, what: str) -> Resource:
+        """Read the requester: an e-mail, or a name at a caller, which need not be mapped."""
+        if not isinstance(node, yaml.MappingNode):
+            email = self.email(node, what)
+            return Resource("user", email, email)
+        names = self.mapping(node, grammar.PERSON)
+        caller, name = next(iter(names.items()), ("", ""))
+        return Resource("user", name, self._identities.get(caller, {}).get(name, ""))
 
     def case_name(self, node: yaml.Node, what: str) -> str:
         """Read the name of a case."""

@@ -126,7 +126,7 @@ def run_policy_tests(
     run = PolicyTestRun(file, tests, loaded)
     if loaded.errors:
         return run
-    cases = read_cases(data, loaded.lines)
+    cases = read_cases(data, loaded.lines, loaded.policy.identities)
     if cases.errors:
         return run._replace(errors=cases.errors)
     policy = loaded.policy._replace(self_declared=self_declared)

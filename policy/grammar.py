@@ -148,13 +148,21 @@ CASE = _shape(
     "a case",
     """
     name!          case_name      A sentence that says what is tested.
-    who!           email          The requester's e-mail.
+    who!           person         The requester's e-mail, or their name at a caller, which
+            identities may map: {authzen: jane}.
     asks_for!      resources      One resource, or a list of them.
     action         text           The requested action; access if left out.
     duration       long_duration  The requested duration; the maximum if left out.
     at             instant        The time of the request; that of the file if left out.
     providers_say  sayings        Who is on duty, and which providers fail.
     expect!        expected       The expected decision.
+    """,
+)
+# One key for each caller that knows people by names.
+PERSON = _shape(
+    "who",
+    """
+    authzen!  text  The name by which AuthZEN's callers know the requester.
     """,
 )
 RESOURCE = _shape(

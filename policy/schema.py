@@ -216,6 +216,7 @@ _OF_POLICIES: Mapping[str, Json] = {
 _OF_TESTS: Mapping[str, Json] = {
     "cases": {"type": "array", "minItems": 1, "items": _mapping(grammar.CASE)},
     "case_name": {"allOf": [_ref("text")], "maxLength": MOST_CHARACTERS},
+    "person": {"anyOf": [_ref("email"), _mapping(grammar.PERSON)]},
     "long_duration": _ref("duration"),
     "resources": {
         "anyOf": [

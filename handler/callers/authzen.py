@@ -47,6 +47,8 @@ SEMANTICS = {"execute_all": None, "deny_on_first_deny": False, "permit_on_first_
 MOST_ACTION = 200
 REQUEST_ID = "X-Request-ID"
 _REQUEST_ID = re.compile(r"[ -~]{1,200}")
+# Compiled only if it is needed, which is seldom.
+_UUID = "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 # What `AUTHZEN_TOKEN` may be.
 _TOKEN = re.compile(rf"[!-~]{{{SHORTEST_TOKEN},}}")
 _UNAUTHORIZED, _BAD_REQUEST = 401, 400
@@ -173,13 +175,14 @@ def read_request_id(headers: Mapping[str, str], settings: Settings | None) -> st
     """Read the caller's own id of the call; "" for one that is not sent back.
 
     An id that holds a token isn't: it is logged, and answers are stored elsewhere. Until the
-    settings are loaded, that is any id that is long enough to hold one.
+    settings are loaded, that is any id that is long enough to hold one, except a UUID, which most
+    ids are.
     """
     value = headers.get(REQUEST_ID.lower(), "")
     if not _REQUEST_ID.fullmatch(value):
         return ""
     if settings is None:
-        return "" if _TOKEN.search(value) else value
+        return "" if _TOKEN.search(value) and not re.fullmatch(_UUID, value) else value
     return "" if any(token in value for token in settings.authzen_tokens) else value
 
 

@@ -62,7 +62,9 @@ USER_KIND = "c1.api.user.v1.User"
 APP_LABEL = "app"
 KEYS_PATH = "/auth/v1/jwks"
 LEFT_TO_HUMANS = "Left to humans: "
+DENIED = "Denied, since nobody reviews any later step of the policy: "
 # The kinds of approval steps that another person decides, not a program or the requester (`self`).
+# An `expression` is none of them: ConductorOne skips its step if it finds nobody.
 HUMAN_APPROVALS = frozenset(
     {"users", "manager", "appOwners", "group", "entitlementOwners", "resourceOwners"}
 )
@@ -168,7 +170,8 @@ class ConductorOne:
         """Accept, or pass the request on to the next step; deny it if no human step follows."""
         answer = answer_to(*decisions)
         if self._has_no_human and "approve" in answer:
-            answer = {"deny": answer["approve"]}
+            reason = answer["approve"]["comment"].removeprefix(LEFT_TO_HUMANS)
+            answer = {"deny": {"comment": f"{DENIED}{reason}"}}
             why = "the policy has no later step that a human decides"
             ids = {"call": self._call.id, "caller": NAME, "caller_request": self.request_id}
             self._services.log("WARN", "denied", **ids, why=why)

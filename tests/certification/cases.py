@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Any, TypeAlias
 
 from handler.callers import EVALUATION, EVALUATIONS
+from tests.handler.authzen_schema import RESPONSE
 
 Json: TypeAlias = Mapping[str, Any]
 JSON_TYPE = "application/json"
@@ -68,7 +69,7 @@ def ask(who: Json, what: Json, which: Json, **more: object) -> dict[str, object]
 
 def decides(wanted: str) -> Check:
     """Check that the answer is one decision, and the wanted one if the fixture gives it."""
-    return lambda answer: answer.http == HTTPStatus.OK and _is_as(wanted, answer.body)
+    return lambda answer: _is_json(answer) and _is_as(wanted, answer.body)
 
 
 def decides_all(*wanted: str) -> Check:
@@ -77,17 +78,20 @@ def decides_all(*wanted: str) -> Check:
     def check(answer: Answer) -> bool:
         items = answer.body.get("evaluations") if isinstance(answer.body, dict) else None
         right = isinstance(items, list) and len(items) == len(wanted)
-        return answer.http == HTTPStatus.OK and right and all(map(_is_as, wanted, items or ()))
+        return _is_json(answer) and right and all(map(_is_as, wanted, items or ()))
 
     return check
 
 
-def _is_as(wanted: str, value: object) -> bool:
-    """Whether it is an answer as in section 2.3, and the wanted one: yes, no or any."""
-    if not isinstance(value, dict) or not isinstance(value.get("decision"), bool):
-        return False
-    said = "yes" if value["decision"] else "no"
-    return isinstance(value.get("context", {}), dict) and wanted in {"any", said}
+def _is_json(answer: Answer) -> bool:
+    """Whether it is a success as in section 5."""
+    media_type = answer.headers.get("content-type", "").partition(";")[0]
+    return answer.http == HTTPStatus.OK and media_type == JSON_TYPE
+
+
+def _is_as(wanted: str, value: Any) -> bool:  # noqa: ANN401 - whatever came
+    """Whether the schema accepts an answer (section 2.3), and it is the wanted one, or any is."""
+    return RESPONSE.is_valid(value) and wanted in {"any", "yes" if value["decision"] else "no"}
 
 
 def refused(http: int) -> Check:

@@ -70,6 +70,34 @@ def test_an_approval(oncall: Command) -> None:
     assert answer.lines[-1] == f"`- policy: {policy}"
 
 
+NAMES = "identities: {authzen: {omar: omar@example.com, nora: nora@example.com}}\n"
+
+
+def test_a_name_at_a_caller(oncall: Command) -> None:
+    """`CALLER:NAME` asks for the person for whom the policy's identities have that name."""
+    policy = oncall.write("policy.yaml", POLICY + NAMES)
+    asked = ("--resource", DATABASE, *PROD, "--policy", policy)
+    answer = oncall("explain", "--as", "authzen:omar", *asked)
+    assert (answer.status, answer.err) == (0, "")
+    assert answer.lines[0].startswith(f"approved: {OMAR} gets {DATABASE} for 2 hours 15 minutes")
+    answer = oncall("explain", "--as", "authzen:nora", *asked)
+    assert answer.status == 1
+    assert answer.lines[0] == f"left to humans: {NORA} requests {DATABASE}"
+
+
+@pytest.mark.parametrize("name", ["Omar", "omar ", "ann", "a:b", "\u043emar"])
+def test_a_name_that_nobody_has(oncall: Command, name: str) -> None:
+    """A name that the policy doesn't have exactly is nobody's, and a note says so."""
+    policy = oncall.write("policy.yaml", POLICY + NAMES)
+    who = ("--as", f"authzen:{name}")
+    answer = oncall("explain", *who, "--resource", DATABASE, *PROD, "--policy", policy)
+    assert (answer.status, answer.err) == (1, "")
+    assert answer.lines[0] == f"left to humans: somebody without an e-mail requests {DATABASE}"
+    assert answer.lines[1] == "|- why: the requester's e-mail is missing"
+    note = "note: the policy's identities have nobody of this name for authzen: "
+    assert any(note in line for line in answer.lines)
+
+
 def test_an_action(oncall: Command) -> None:
     """With --action, only a rule that names the action approves."""
     asked = ("explain", "--as", OMAR, "--resource", DATABASE, *PROD, "--action", "deploy")
@@ -466,6 +494,10 @@ def test_nobody_elses_address_is_printed(oncall: Command) -> None:
     ("arguments", "message"),
     [
         (["--as", "jane", "--resource", DATABASE], "'jane' isn't an e-mail address"),
+        *(
+            (["--as", who, "--resource", DATABASE], "nor a caller's name for somebody, for example")
+            for who in ("jane", "conductorone:jane", "pagerduty:jane", "authzen:", "authzen: ")
+        ),
         (["--as", JANE, "--resource", "db-1"], "'db-1' isn't KIND:ID"),
         (["--as", JANE, "--resource", DATABASE, "--label", "Env"], "'Env' isn't NAME=VALUE"),
         (

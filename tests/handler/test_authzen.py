@@ -32,10 +32,12 @@ from handler.request import Request, Resource
 from handler.rules.evaluate import Decision
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
+from tests.handler.authzen_schema import RESPONSE
 from tests.handler.conftest import API_KEY
 from tests.handler.strategies import STEADY
 
 TOKEN, PREVIOUS = "current-token-" * 3, "previous-token-" * 3
+UUID = "3f2b8a54-90c1-4d7e-8a36-5b1c0d9e7f32"
 JANE, JOAN = "jane@example.com", "joan@example.com"
 HOST = "abc.lambda-url.eu-central-1.on.aws"
 STRANGER = {"error": {"status": 401, "message": "The call is not authenticated."}}
@@ -62,7 +64,8 @@ SUBJECT = {"type": "user", "id": JANE}
 RESOURCE = {"type": "db", "id": "1"}
 ACTION = {"name": "access"}
 QUESTION = {"subject": SUBJECT, "resource": RESOURCE, "action": ACTION}
-# An answer by the specification (6.2), with our additions in its context.
+# A decision, with everything that its context may have. The specification's own schema, which
+# allows any context, is `RESPONSE`.
 ANSWER = {
     "type": "object",
     "required": ["decision", "context"],
@@ -163,9 +166,10 @@ class Pdp:
         return answer["statusCode"], json.loads(answer["body"])
 
     def ask(self, **changes: object) -> dict[str, Any]:
-        """Ask one question with these changes, and validate the answer against the schema."""
+        """Ask one question with these changes, and validate the answer against both schemas."""
         http, answer = self.call({**QUESTION, **changes})
         assert http == 200
+        RESPONSE.validate(answer)
         jsonschema.validate(answer, ANSWER)
         return answer
 
@@ -174,6 +178,8 @@ class Pdp:
         http, answer = self.call({**fields, "evaluations": list(items)}, EVALUATIONS)
         assert (http, [*answer]) == (200, ["evaluations"])
         answers: list[dict[str, Any]] = answer["evaluations"]
+        for one in answers:
+            RESPONSE.validate(one)
         return answers
 
     @property
@@ -639,6 +645,8 @@ def test_a_token_as_request_id(pdp: Pdp, token: str, change: dict[str, Any], htt
     [
         *((TOKEN, False), (f"a {PREVIOUS}", False), ("x" * 32, False)),
         *(("x" * 31, True), (f"{'x' * 31} {'y' * 31}", True)),
+        *((UUID, True), (UUID.upper(), True), (UUID.replace("-", ""), False)),
+        *((f"{UUID}0", False), (f"x{UUID}", False), (UUID.replace("3", "g"), False)),
     ],
 )
 @pytest.mark.parametrize(
@@ -654,7 +662,7 @@ def test_a_token_as_request_id(pdp: Pdp, token: str, change: dict[str, Any], htt
 def test_request_id_before_the_settings_are_loaded(
     opened: Opener, id_: str, change: dict[str, Any], http: int, *, is_sent_back: bool
 ) -> None:
-    """Before the tokens are known, an id long enough to hold one isn't sent back."""
+    """Before the tokens are known, an id that could hold one isn't sent back; a UUID is."""
     pdp = opened(HANDLER_SECRET_ARN="arn:aws:s3:::bucket", HANDLER_CALLERS="authzen")
     headers = {**change.get("headers", {}), "x-request-id": id_}
     assert pdp.call(**{**change, "headers": headers})[0] == http

@@ -42,6 +42,7 @@ from tests.handler.strategies import STEADY
 VECTOR = json.loads(Path(__file__).with_name("conductorone.json").read_text(encoding="utf-8"))
 UNAUTHENTICATED = {"message": "The call is not authenticated."}
 HUMANS = "Left to humans: "
+NO_HUMAN = "Denied, since nobody reviews any later step of the policy: "
 TOO_LONG = (
     "the call names and labels its resources in 50088 characters: at most 50000 are decided at once"
 )
@@ -387,7 +388,7 @@ def _step_of(policy: object, **changes: Any) -> bytes:  # noqa: ANN401 - as `gra
 @pytest.mark.parametrize("policy", WITHOUT_HUMANS)
 def test_no_human_step_follows(endpoint: Endpoint, policy: object) -> None:
     """Without a later human step, passing on could grant access: the step is denied instead."""
-    assert endpoint.outcome(_step_of(policy, user={"email": BO})) == f"deny: {HUMANS}{NOBODY}"
+    assert endpoint.outcome(_step_of(policy, user={"email": BO})) == f"deny: {NO_HUMAN}{NOBODY}"
     decision, warning = endpoint.log
     assert decision["outcome"] == "abstain"
     assert (warning["level"], warning["message"]) == ("WARN", "denied")
@@ -410,14 +411,14 @@ def test_a_human_step_follows(endpoint: Endpoint, kind: str) -> None:
 def test_no_human_step_follows_another_task(endpoint: Endpoint, kind: dict[str, Any]) -> None:
     """A task of another type is also denied if no human step follows."""
     outcome = endpoint.outcome(_step_of({"current": CURRENT}, task_type=kind))
-    assert outcome == f"deny: {HUMANS}it is not a request for access"
+    assert outcome == f"deny: {NO_HUMAN}it is not a request for access"
 
 
 def test_no_human_step_follows_in_dry_run(endpoint: Endpoint) -> None:
     """In dry run, a step that no human step follows is denied."""
     endpoint.new_app(AUTO_APPROVAL_DRY_RUN="true")
     outcome = endpoint.outcome(_step_of({"current": CURRENT}))
-    assert outcome == f"deny: {HUMANS}in dry run, humans decide"
+    assert outcome == f"deny: {NO_HUMAN}in dry run, humans decide"
 
 
 def test_dry_run(endpoint: Endpoint) -> None:

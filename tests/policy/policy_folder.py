@@ -25,6 +25,7 @@ aliases:
   jane@example.com: [jane@corp.example]
 identities:
   incidentio: {U1: omar@example.com, U2: nora@example.com}
+  authzen: {omar: omar@example.com, nora: nora@example.com}
 """
 ON_SHIFT = "[{on_call: {provider: incidentio, schedule: DBA, until: 2026-11-24T18:00:00Z}}]"
 TESTS = f"""\

@@ -80,6 +80,22 @@ def test_good_policy_has_no_faults(tmp_path: Path) -> None:
             {"omar@example.com": "jane@corp.example", "DBA": "DBA, who: jane@example.com"},
             NO,
         ),
+        ("by the caller's name", {"omar@example.com": "{authzen: omar}"}, YES.format("3h")),
+        (
+            "by the caller's name, as the provider shows them",
+            {"omar@example.com": "{authzen: omar}", "DBA": "DBA, who: OMAR@example.com"},
+            YES.format("3h"),
+        ),
+        (
+            "by the caller's name for somebody else",
+            {"omar@example.com": "{authzen: nora}", "DBA": "DBA, who: omar@example.com"},
+            NO,
+        ),
+        (
+            "by a name that differs in its case",
+            {"omar@example.com": "{authzen: Omar}"},
+            "{approved: false, why: e-mail is missing}",
+        ),
         ("a shift that is over", {"who": f"at: {END}\nwho"}, NO),
         ("a shift that has not begun", {"DBA": "DBA, from: 2026-11-24T11:00:00Z"}, NO),
         ("an end that nobody read", {f", until: {END}": ""}, NO),

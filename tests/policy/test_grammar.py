@@ -151,6 +151,12 @@ def test_every_caller_may_have_identities() -> None:
     assert {entry.name for entry in callers.CALLERS} <= set(CALLERS)
 
 
+def test_a_test_may_name_a_person_as_each_caller_does() -> None:
+    """A case can name the requester by a name at each caller whose names are mapped."""
+    mapping = {entry.name for entry in callers.CALLERS if entry.maps_names}
+    assert set(grammar.PERSON.names) == mapping
+
+
 def test_document_lists_each_key() -> None:
     """Whoever writes a policy finds all of it there."""
     section = (ROOT / "docs/policy.md").read_text(encoding="utf-8")

@@ -135,6 +135,8 @@ OFF_DUTY = EXAMPLE[EXAMPLE.index("  - name: Somebody off duty") :]
     [
         ("who: nora", "whom: nora"),
         ("who: nora@example.com", "who: nora"),
+        ("who: nora@example.com", "who: {conductorone: nora}"),
+        ("who: nora@example.com", "who: {authzen: [nora]}"),
         ("approved: false", "approved: no one"),
         ("approved: false", "approved: true"),
         ("{approved: false,", "{"),
@@ -155,3 +157,11 @@ def test_schema_of_the_tests_agrees_with_their_reader(old: str, new: str) -> Non
     assert said_by("test.schema.json", EXAMPLE.encode()) == []
     assert read_cases(wrong, ()).errors
     assert said_by("test.schema.json", wrong)
+
+
+def test_schema_of_the_tests_knows_names() -> None:
+    """A requester may be an AuthZEN caller's name instead of an e-mail."""
+    text = f"at: 2026-11-24T10:00:00Z\ncases:\n{OFF_DUTY}"
+    by_name = changed("who: nora@example.com", "who: {authzen: nora}", text)
+    assert read_cases(by_name, ()).errors == ()
+    assert said_by("test.schema.json", by_name) == []
