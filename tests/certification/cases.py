@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any, TypeAlias
 
 from handler.callers import EVALUATION, EVALUATIONS
-from tests.handler.authzen_schema import RESPONSE
+from tests.handler.authzen_schema import ANSWER_SCHEMA
 
 Json: TypeAlias = Mapping[str, Any]
 JSON_TYPE = "application/json"
@@ -91,7 +91,7 @@ def _is_json(answer: Answer) -> bool:
 
 def _is_as(wanted: str, value: Any) -> bool:  # noqa: ANN401 - whatever came
     """Whether the schema accepts an answer (section 2.3), and it is the wanted one, or any is."""
-    return RESPONSE.is_valid(value) and wanted in {"any", "yes" if value["decision"] else "no"}
+    return ANSWER_SCHEMA.is_valid(value) and wanted in {"any", "yes" if value["decision"] else "no"}
 
 
 def refused(http: int) -> Check:

@@ -32,7 +32,7 @@ from handler.request import Request, Resource
 from handler.rules.evaluate import Decision
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
-from tests.handler.authzen_schema import RESPONSE
+from tests.handler.authzen_schema import ANSWER_SCHEMA
 from tests.handler.conftest import API_KEY
 from tests.handler.strategies import STEADY
 
@@ -65,7 +65,7 @@ RESOURCE = {"type": "db", "id": "1"}
 ACTION = {"name": "access"}
 QUESTION = {"subject": SUBJECT, "resource": RESOURCE, "action": ACTION}
 # A decision, with everything that its context may have. The specification's own schema, which
-# allows any context, is `RESPONSE`.
+# allows any context, is `ANSWER_SCHEMA`.
 ANSWER = {
     "type": "object",
     "required": ["decision", "context"],
@@ -169,7 +169,7 @@ class Pdp:
         """Ask one question with these changes, and validate the answer against both schemas."""
         http, answer = self.call({**QUESTION, **changes})
         assert http == 200
-        RESPONSE.validate(answer)
+        ANSWER_SCHEMA.validate(answer)
         jsonschema.validate(answer, ANSWER)
         return answer
 
@@ -179,7 +179,7 @@ class Pdp:
         assert (http, [*answer]) == (200, ["evaluations"])
         answers: list[dict[str, Any]] = answer["evaluations"]
         for one in answers:
-            RESPONSE.validate(one)
+            ANSWER_SCHEMA.validate(one)
         return answers
 
     @property

@@ -27,6 +27,7 @@ from sandbox.callers.conductorone import ConductorOne
 from sandbox.callers.indent import Indent
 from sandbox.demo_data import JANE, NORA
 from sandbox.stack import Sandbox
+from tests.handler.authzen_schema import QUESTION_SCHEMA
 from tests.handler.scripted import Scripted, reply
 from tests.support.projects import project_in
 
@@ -80,6 +81,8 @@ def test_authzen_sends_a_question_for_each_resource(webhook: Scripted) -> None:
         "context": {"reason": REQUEST.reason, "duration": "1h0m0s"},
     }
     assert second["resource"]["type"] == "group"
+    for question in (first, second):
+        QUESTION_SCHEMA.validate(question)
 
 
 def test_conductorone_sends_what_its_tenant_signs(webhook: Scripted, sandbox: Sandbox) -> None:
