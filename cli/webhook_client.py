@@ -17,11 +17,7 @@ from cli.proxies import PROXY_REMEDY, UnreachableError
 from handler.app import SYSTEM_CLOCK
 from handler.callers.indent import sign
 from handler.clock import Deadline
-from handler.connection import (
-    Connect,
-    Connection,
-    encode_request,
-)
+from handler.connection import Connect, Connection, encode_request
 from handler.durations import format_instant
 from handler.hedging import HedgedRequest
 from handler.hosts import host_problem, is_loopback
