@@ -47,12 +47,13 @@ class Requester(NamedTuple):
 
 
 def requester(text: str) -> Requester:
-    """Read an e-mail address, or `CALLER:NAME`."""
+    """Read an e-mail address, or `CALLER:NAME`; a name with an @ is an address there as well."""
     caller, _, name = _unicode(text).partition(":")
-    if caller in _WITH_NAMES and name.strip() and not emails.has_at(name):
+    is_callers = caller in _WITH_NAMES and bool(name.strip())
+    if is_callers and not emails.has_at(name):
         return Requester(caller=caller, name=name)
     try:
-        return Requester(email(text))
+        return Requester(email(name if is_callers else text))
     except argparse.ArgumentTypeError as error:
         example = f"{_WITH_NAMES[0]}:jane"
         raise argparse.ArgumentTypeError(

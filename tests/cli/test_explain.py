@@ -85,6 +85,16 @@ def test_a_name_at_a_caller(oncall: Command) -> None:
     assert answer.lines[0] == f"left to humans: {NORA} requests {DATABASE}"
 
 
+def test_an_address_at_a_caller(oncall: Command) -> None:
+    """A name that is an address asks for that person, as the caller's question would."""
+    policy = oncall.write("policy.yaml", POLICY + NAMES)
+    asked = ("--resource", DATABASE, *PROD, "--policy", policy)
+    assert oncall("explain", "--as", f"authzen:{OMAR}", *asked).status == 0
+    answer = oncall("explain", "--as", f"authzen:{NORA}", *asked)
+    assert answer.status == 1
+    assert answer.lines[0] == f"left to humans: {NORA} requests {DATABASE}"
+
+
 @pytest.mark.parametrize("name", ["Omar", "omar ", "ann", "a:b", "\u043emar"])
 def test_a_name_that_nobody_has(oncall: Command, name: str) -> None:
     """A name that the policy doesn't have exactly is nobody's, and a note says so."""
