@@ -354,9 +354,9 @@ def _cut(text: str, most: int) -> str:
 
 
 def look_up(id_: str, now: datetime, log: Log, field: str = "decision_id") -> str:
-    """Say where a decision's line is: with a command, if the log group is known."""
+    """Say where the lines with an id are: with a command, if the log group is known."""
     if not all(map(_SHELL_SAFE.fullmatch, (id_, *log))):
-        return f"decision {plain(id_)} in the function's log"
+        return f"{field.removesuffix('_id')} {plain(id_)} in the function's log"
     since = f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     pattern = f'{{ $.{field} = "{id_}" }}'
     command = f"aws logs tail {log.group} --region {log.region} --since {since}"

@@ -220,8 +220,9 @@ def test_an_id_of_an_http_api() -> None:
 
 
 def test_an_unknown_log() -> None:
-    """If log or id aren't safe in a command, the notice names only the decision."""
+    """If log or id aren't safe in a command, the notice names only the decision, or the call."""
     assert look_up("call-1-0", NOW, Log()) == "decision call-1-0 in the function's log"
+    assert look_up("call-1", NOW, Log(), "call") == "call call-1 in the function's log"
     for id_ in ("$(id)", "a'b", "a b", ""):
         assert look_up(id_, NOW, LOG) == f"decision {id_} in the function's log"
 
