@@ -143,9 +143,15 @@ def parse_signing_secret(key: str, value: str) -> str:
 
 
 def parse_token(key: str, value: str) -> str:
-    """Check a secret that callers send in a header, without quoting it. Empty means unset."""
+    """Check a secret that callers send in a header, without quoting it. Empty means unset.
+
+    It may not be a UUID, since ids are sent back and logged, and most ids are UUIDs.
+    """
     parse_api_key(key, value)
     _check_length(key, value, SHORTEST_TOKEN)
+    if [len(part) for part in value.split("-")] == [8, 4, 4, 4, 12]:
+        problem = "looks like an id (a UUID): make a token with `openssl rand -hex 32`"
+        raise SettingsError(key, problem)
     return value
 
 

@@ -175,8 +175,8 @@ def read_request_id(headers: Mapping[str, str], settings: Settings | None) -> st
     """Read the caller's own id of the call; "" for one that is not sent back.
 
     An id that holds a token isn't: it is logged, and answers are stored elsewhere. Until the
-    settings are loaded, that is any id that is long enough to hold one, except a UUID, which most
-    ids are.
+    settings are loaded, that is any id that is long enough to hold one, except a UUID: most ids are
+    UUIDs, and no token is.
     """
     value = headers.get(REQUEST_ID.lower(), "")
     if not _REQUEST_ID.fullmatch(value):

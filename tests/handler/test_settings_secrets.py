@@ -94,6 +94,16 @@ def test_a_token_is_long_enough(key: str) -> None:
     )
 
 
+@pytest.mark.parametrize("key", settings.AUTHZEN_KEYS)
+def test_a_token_is_no_uuid(key: str) -> None:
+    """A caller's `X-Request-ID` may be a UUID, and is sent back before the tokens are known."""
+    token = "3f2b8a54-90c1-4d7e-8a36-5b1c0d9e7f32"
+    message = str(refused({"AUTHZEN_TOKEN": TOKEN, key: token}))
+    assert message.startswith(f"{key} looks like an id (a UUID): ")
+    assert token not in message
+    assert load({**LEAST, "AUTHZEN_TOKEN": TOKEN, key: token.replace("-", "_")})
+
+
 def secret_for(key: str, text: str) -> str:
     """Give a valid secret that contains this text, possibly encoded."""
     if key in settings.NOTIFY_KEYS:
