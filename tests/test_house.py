@@ -146,7 +146,7 @@ def test_property_tests_have_no_deadline() -> None:
 
 
 def test_all_tests_are_run() -> None:
-    """`make test` runs each file of tests, but for those with the engine, which test-e2e runs."""
+    """`make test` or `make test-e2e` runs each file of tests."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     paths = [*settings["tool"]["pytest"]["ini_options"]["testpaths"], "tests/engine"]
     files = {file for file in _files("tests") if file.name.startswith("test_")}

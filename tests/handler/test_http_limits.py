@@ -35,7 +35,6 @@ InSeconds = Callable[[float], Deadline]
 SIZED = head(200, {"Content-Length": str(MAX_BODY_BYTES)})
 IN_TIME = "^no complete answer in time$"
 TOO_LARGE = "^the response is larger than 6 MiB$"
-OVER = "^the response is larger than "
 
 
 ENDLESS: dict[str, Answer] = {
