@@ -68,9 +68,9 @@ Then set its secrets and settings, preview the deploy, and deploy:
   make deploy STACK={stack}
 """
 NARROW = """
-Its settings name no schedules, no roles and no policy, so anybody on duty could open any resource
-(or, with labels in the settings, any resource with them). Narrow this before you deploy, for
-example with:
+Its settings name no schedules, no roles and no policy, so anybody on duty could
+open any resource (or, with labels in the settings, any resource with them).
+Narrow this before you deploy, for example with:
 
   pulumi config set {schedules} Production --stack {stack}
 """

@@ -105,6 +105,8 @@ def test_commands_stay_whole_in_a_terminal(project: BootstrapProject) -> None:
     assert f"\n  pulumi config set {key} Production --stack {project.stack}\n" in output
     step = "installing the plugins that the program"
     assert f"\n{project.stack}: {step}\nneeds ...\n" in output
+    after = output.partition(" is ready. ")[2].splitlines()
+    assert max(len(line) for line in after if not line.startswith("  ")) <= 80
 
 
 def test_location_constraint(project: BootstrapProject) -> None:
@@ -166,7 +168,8 @@ def test_stack_that_approves_everybody_on_duty_is_warned_of(
     """Any setting that limits who is approved removes the warning; labels only limit for what."""
     project.write_settings(**{key: "DBA"})
     assert project.run() == 0
-    open_ = "anybody on duty could open any resource" in project.capsys.readouterr().out
+    words = " ".join(project.capsys.readouterr().out.split())
+    open_ = "anybody on duty could open any resource" in words
     assert open_ is (key == "AUTO_APPROVAL_RESOURCE_LABELS")
 
 
