@@ -139,13 +139,17 @@ class CaseReader(Reader):
         )
 
     def person(self, node: yaml.Node, what: str) -> Resource:
-        """Read the requester: an e-mail, or a name at a caller, which need not be mapped."""
+        """Read the requester: an e-mail, or a name at a caller, which need not be mapped.
+
+        As in the caller's questions, a name with an @ is an e-mail.
+        """
         if not isinstance(node, yaml.MappingNode):
             email = self.email(node, what)
             return Resource("user", email, email)
         names = self.mapping(node, grammar.PERSON)
         caller, name = next(iter(names.items()), ("", ""))
-        return Resource("user", name, self._identities.get(caller, {}).get(name, ""))
+        address = emails.normal(name) if emails.has_at(name) else ""
+        return Resource("user", name, self._identities.get(caller, {}).get(name, address))
 
     def case_name(self, node: yaml.Node, what: str) -> str:
         """Read the name of a case."""

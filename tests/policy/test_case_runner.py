@@ -82,6 +82,11 @@ def test_good_policy_has_no_faults(tmp_path: Path) -> None:
         ),
         ("by the caller's name", {"omar@example.com": "{authzen: omar}"}, YES.format("3h")),
         (
+            "by an address as the caller's name",
+            {"omar@example.com": "{authzen: Omar@example.com}"},
+            YES.format("3h"),
+        ),
+        (
             "by the caller's name, as the provider shows them",
             {"omar@example.com": "{authzen: omar}", "DBA": "DBA, who: OMAR@example.com"},
             YES.format("3h"),
