@@ -101,7 +101,7 @@ class _Lines:
         line = self._stream.readline(self._left)
         self._left -= len(line)
         if not line.endswith(b"\n"):
-            problem = "was cut off" if self._left else "has too much beside its body"
+            problem = "was cut off" if self._left else "has too much outside its body"
             raise ResponseError(f"the response {problem}")
         text = line[:-2]
         if not line.endswith(b"\r\n") or text.translate(None, _CONTROLS) != text:

@@ -148,7 +148,7 @@ def test_a_body_in_tiny_pieces(client: Client, serve: Serve, set_clock: SetClock
 )
 def test_endless_framing(answer: Answer, client: Client, serve: Serve, set_clock: SetClock) -> None:
     """Endless headers or chunks are cut off at a number or size, before the deadline."""
-    problem = "^connection failed: the response has too much beside its body$"
+    problem = "^connection failed: the response has too much outside its body$"
     with pytest.raises(HttpError, match=problem):
         client.get_json(serve(answer).url, {}, set_clock.deadline())
 

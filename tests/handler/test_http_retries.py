@@ -63,7 +63,7 @@ MALFORMED: dict[str, dict[str, bytes]] = {
     "the response has no clear length": {
         "two codings": head(200, {"Transfer-Encoding": "gzip, chunked"}) + b"[]",
     },
-    "the response has too much beside its body": {
+    "the response has too much outside its body": {
         "a header too long": b"HTTP/1.1 200 OK\r\nA: " + b"b" * 70_000,
         "a status line too long": b"H" * 70_000,
     },

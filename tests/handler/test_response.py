@@ -26,7 +26,7 @@ LETTERS = b"abcdefghijklmnopqrstuvwxyz"
 INVALID = "^the response is not valid HTTP/1.1$"
 UNCLEAR = "^the response has no clear length$"
 CUT_OFF = "^the response was cut off$"
-TOO_MUCH = "^the response has too much beside its body$"
+TOO_MUCH = "^the response has too much outside its body$"
 
 
 def read(data: bytes) -> tuple[Response, bytes]:
