@@ -342,7 +342,9 @@ class Redactor:
             yield entry
 
     def _charge(self, redacted: str, text: str) -> str:
-        redacted = _without_half_pairs(redacted[:MOST_CHARACTERS])
+        redacted = redacted[:MOST_CHARACTERS]
+        if not redacted.isprintable():
+            redacted = _without_half_pairs(redacted)
         size = len(encode_basestring_ascii(redacted)) - len('""')
         if size > self._left:
             redacted, size = "", 0
@@ -371,6 +373,4 @@ class Redactor:
 
 def _without_half_pairs(text: str) -> str:
     """Replace lone surrogates, which JSON can escape but strict readers refuse."""
-    if text.isprintable():
-        return text
     return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)

@@ -104,9 +104,13 @@ class Rule(NamedTuple):
 
     def may_approve(self, request: Request) -> bool:
         """Whether this is an approving rule that covers any resource of the request."""
-        return not self.deny and any(
-            self.resources.covers(resource, request.action) for resource in request.resources
-        )
+        if self.deny:
+            return False
+        # A loop, since each request is held against all rules, of which there may be hundreds.
+        for resource in request.resources:  # noqa: SIM110
+            if self.resources.covers(resource, request.action):
+                return True
+        return False
 
     def denies(self, folded: FoldedResource, facts: Facts) -> bool:
         """Whether this rule denies the resource, regardless of other rules."""
