@@ -68,7 +68,7 @@ def _beside_import(task: Path) -> Iterator[Figure]:
         ours, yardstick = _compare(task, _of_one_provider(settings), IMPORT)
         # A third of it is the interpreter and the standard library; nearly all of the rest is
         # compiling our sources, which Lambda does at each cold start.
-        yield _cpu("cold decision, one provider / import requests, CPU", ours, yardstick, 0.8)
+        yield _cpu("cold decision, one provider / import requests, CPU", ours, yardstick, 0.85)
         show_progress("the same, with the secret fetched ...")
         secrets = {key: settings[key] for key in SECRET_KEYS if key in settings}
         plain = {key: value for key, value in settings.items() if key not in secrets}
