@@ -107,7 +107,7 @@ class Rule(NamedTuple):
         if self.deny:
             return False
         # A loop, since each request is held against all rules, of which there may be hundreds.
-        for resource in request.resources:  # noqa: SIM110
+        for resource in request.resources:
             if self.resources.covers(resource, request.action):
                 return True
         return False
